@@ -1,0 +1,59 @@
+"""The errors of this project, one sentence each, below one base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class HammerError(Exception):
+    """Something failed in a way that is understood; the text says what, where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the configuration.
+
+    `place` is the path inside the file (`user_inactivekeys.inactive_criteria_days`), empty for the file itself.
+    """
+
+    file: str
+    place: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.place}" if self.place else self.file
+        return f"{where}: found {self.found}; expected {self.expected}"
+
+
+class ConfigurationError(HammerError):
+    """The configuration cannot be used; carries every problem of every file, not the first one only."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class CredentialsError(HammerError):
+    """The secret with the JIRA and Slack credentials cannot be had, or lacks an entry that is needed."""
+
+
+class AwsCallFailed(HammerError):
+    """A call to AWS failed for good, after botocore's retries."""
+
+
+class AccessDenied(AwsCallFailed):
+    """AWS refused a call: a permission, a trust policy or an external id is missing."""
+
+
+class RecordChanged(HammerError):
+    """A row of the issues table kept changing under a step, which therefore wrote nothing."""
+
+
+class TicketError(HammerError):
+    """JIRA did not do what was asked of it."""
+
+
+class MessageError(HammerError):
+    """Slack did not deliver a message to anybody."""
