@@ -1,0 +1,111 @@
+"""The JIRA and Slack credentials, from their secret in Secrets Manager."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from library.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_BASIC = ("username", "password")
+_OAUTH = ("access_token", "access_token_secret", "consumer_key", "key_cert")
+_WHAT_TO_DO = {
+    "ResourceNotFoundException": "not found in this region: create it, or mend credentials.secret_name",
+    "InvalidRequestException": "it is marked for deletion: restore it",
+    "AccessDeniedException": "access denied: allow this role secretsmanager:GetSecretValue on it, "
+    "and kms:Decrypt if it has a key of its own",
+    "DecryptionFailure": "it cannot be decrypted: allow this role kms:Decrypt on its key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the enabled integrations sign in with; None for one that was not asked for.
+
+    `jira` has one entry: `token` (str), `basic` (username, password) or `oauth` (access_token,
+    access_token_secret, consumer_key, key_cert). The values never show in the repr.
+    """
+
+    jira: Mapping[str, Any] | None = field(repr=False)
+    slack_token: str | None = field(repr=False)
+
+
+def fetch_credentials(client: SecretsManagerClient, secret_name: str, *, jira: bool, slack: bool) -> Credentials:
+    """Read the secret and check the entries that are needed; without need nothing is read.
+
+    Raises CredentialsError, which names the secret and every entry missing or malformed, never a value.
+    """
+    if not (jira or slack):
+        return Credentials(jira=None, slack_token=None)
+    content = _content(client, secret_name)
+    problems: list[str] = []
+    credentials = Credentials(
+        jira=_jira(content.get("jira"), problems) if jira else None,
+        slack_token=_slack_token(content.get("slack"), problems) if slack else None,
+    )
+    if problems:
+        raise CredentialsError(f"Secret '{secret_name}': {'; '.join(problems)}")
+    return credentials
+
+
+def _content(client: SecretsManagerClient, secret_name: str) -> dict[str, Any]:
+    try:
+        text = client.get_secret_value(SecretId=secret_name).get("SecretString")
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        advice = _WHAT_TO_DO.get(code, f"it could not be read ({code})")
+        raise CredentialsError(f"Secret '{secret_name}': {advice}") from error
+    except BotoCoreError as error:
+        raise CredentialsError(f"Secret '{secret_name}': it could not be read ({error})") from error
+    try:
+        content = json.loads(text or "")
+    except ValueError:
+        # The error carries the whole secret, so it must not travel along.
+        content = None
+    if not isinstance(content, dict):
+        raise CredentialsError(
+            f"Secret '{secret_name}': its text is not a JSON object with the entries jira and slack"
+        )
+    return content
+
+
+def _jira(entry: object, problems: list[str]) -> dict[str, Any] | None:
+    given = entry if isinstance(entry, dict) else {}
+    ways = [way for way in ("token", "basic", "oauth") if given.get(way)]
+    if len(ways) != 1:
+        found = f"has {' and '.join(ways)}" if ways else "is missing or empty"
+        problems.append(f"entry jira {found}; expected one of token, basic, oauth")
+        return None
+    way = ways[0]
+    value = given[way]
+    if way == "token":
+        _check_token(value, "jira.token", problems)
+        return {way: value}
+    names = _BASIC if way == "basic" else _OAUTH
+    parts = value if isinstance(value, dict) else {}
+    for name in names:
+        if not (isinstance(parts.get(name), str) and parts[name].strip()):
+            problems.append(f"entry jira.{way}.{name} is missing or not a text")
+    return {way: {name: parts.get(name) for name in names}}
+
+
+def _slack_token(entry: object, problems: list[str]) -> str | None:
+    value = entry.get("api_token") if isinstance(entry, dict) else None
+    _check_token(value, "slack.api_token", problems)
+    return value if isinstance(value, str) else None
+
+
+def _check_token(value: object, place: str, problems: list[str]) -> None:
+    if not isinstance(value, str) or not value:
+        problems.append(f"entry {place} is missing or not a text")
+    elif not re.fullmatch(r"[!-~]+", value):
+        # It becomes a header, and http.client quotes a header that it refuses.
+        problems.append(f"entry {place} has a character that no token has (a space or a line end, for example)")
