@@ -202,9 +202,7 @@ def retention_days(issue: Issue, configured_days: int) -> int:
     return max(configured_days, grace)
 
 
-def remediation_due(
-    issue: Issue, configured_days: int, *, reported: datetime | None = None
-) -> datetime | None:
+def remediation_due(issue: Issue, configured_days: int, *, reported: datetime | None = None) -> datetime | None:
     """When the key may be switched off (UTC), counted from the report; None as long as there is none."""
     start = reported or issue.timestamps.reported
     return None if start is None else start + timedelta(days=retention_days(issue, configured_days))
@@ -265,9 +263,7 @@ class CloseSilently:
 ReportingStep = Report | Remind | TellRemediated | Close | CloseSilently | Skip
 
 
-def reporting_step(
-    issue: Issue, policy: ReportingPolicy, *, whitelisted: bool, now: datetime
-) -> ReportingStep:
+def reporting_step(issue: Issue, policy: ReportingPolicy, *, whitelisted: bool, now: datetime) -> ReportingStep:
     """What reporting owes the people of this issue now; `whitelisted` is what the whitelist says at `now` (UTC)."""
     told = issue.timestamps.reported is not None or issue.jira.ticket is not None
     if issue.status is Status.CLOSED:
@@ -385,7 +381,6 @@ def may_switch_off(issue: Issue, due: datetime, *, whitelisted: str | None, now:
 
 
 def second_look(
-    issue: Issue,
     key: AccessKey | None,
     criteria_days: int,
     *,
@@ -404,8 +399,6 @@ def second_look(
         return Skip(f"the key is {key.status} already")
     if whitelisted is not None:
         return Skip(f"whitelisted by {whitelisted}")
-    if issue.details.user_id and key.user_id and issue.details.user_id != key.user_id:
-        return Skip("the key belongs to another user than the one the issue was raised for")
     if not is_idle(key, criteria_days, now):
         return Skip("the key is not idle any more")
     if key.key_id == own_key_id:

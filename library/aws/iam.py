@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
-
 from library.access_keys import ACTIVE, AccessKey
 from library.errors import AwsCallFailed
 
@@ -123,11 +121,10 @@ def find_access_key(client: IAMClient, key_id: str) -> AccessKey | None:
     """
     try:
         answer = client.get_access_key_last_used(AccessKeyId=key_id)
-        user_name = answer["UserName"]
-        user_id = client.get_user(UserName=user_name)["User"]["UserId"]
     except client.exceptions.NoSuchEntityException:
         return None
-    for key in _listed_keys(client, user_name, user_id) or ():
+    # A key never changes hands, so its owner's present name is all that has to be followed.
+    for key in _listed_keys(client, answer["UserName"], "") or ():
         if key.key_id == key_id:
             return next(_with_last_use(client, key), None)
     return None
@@ -158,8 +155,3 @@ def tags_of_users(client: IAMClient, user_names: Sequence[str]) -> dict[str, dic
     """The tags of several users, by name, fetched side by side."""
     with ThreadPoolExecutor(WORKERS) as pool:
         return dict(zip(user_names, pool.map(lambda name: user_tags(client, name), user_names), strict=True))
-
-
-def is_missing(error: ClientError) -> bool:
-    """Whether IAM says that the user or key does not exist."""
-    return error.response["Error"]["Code"] == "NoSuchEntity"

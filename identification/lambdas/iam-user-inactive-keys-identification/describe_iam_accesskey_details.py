@@ -1,0 +1,200 @@
+"""Lambda hammer-describe-iam-user-inactive-keys: scans the access keys of one account and keeps its issues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from library import config
+from library.access_keys import ACTIVE, AccessKey, idle_days, is_idle
+from library.aws.iam import CallCounter, list_access_keys, tags_of_users
+from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
+from library.ddb_issues import IssuesTable
+from library.errors import HammerError
+from library.issues import Issue, IssueDetails, Resolution, Status, details_of
+from library.lifecycle import reconcile
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+logger = Logger(service="hammer-describe-iam-user-inactive-keys")
+metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What one scan of one account found and changed."""
+
+    users: int
+    keys: int
+    idle_keys: int
+    opened: int
+    resolved: int
+    api_calls: int
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001
+    """Scan the account that the topic's message names. Any failure is raised, so that Lambda tries again."""
+    began = monotonic()
+    try:
+        for record in event["Records"]:
+            message = _message(record["Sns"]["Message"])
+            result = identify(message["account_id"], message["account_name"], datetime.now(UTC))
+            metrics.add_dimension("account_id", message["account_id"])
+            for name, value in asdict(result).items():
+                metrics.add_metric(name, MetricUnit.Count, value)
+            metrics.add_metric("duration", MetricUnit.Seconds, monotonic() - began)
+            logger.info("Scan is complete", extra={"account_id": message["account_id"], **asdict(result)})
+    except HammerError as error:
+        logger.error(str(error))
+        raise
+
+
+def _message(text: str) -> dict[str, str]:
+    try:
+        message = json.loads(text)
+        return {"account_id": message["account_id"], "account_name": message["account_name"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise HammerError(
+            f'the message {text!r} is not understood; expected {{"account_id": "…", "account_name": "…"}}'
+        ) from error
+
+
+def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
+    """Scan one account as of `now` (UTC) and reconcile its issues; complete, or HammerError and nothing resolved."""
+    settings = config.load()
+    aws = settings.aws
+    role = None if account_id == aws.main_account_id else aws.role_name_identification
+    account = Account(account_id, account_name, role)
+    logger.append_keys(account_id=account_id, account_name=account_name)
+    session = account_session(
+        account,
+        region=aws.region,
+        partition=aws.partition,
+        external_id=aws.external_id,
+        purpose="hammer-identification",
+    )
+    iam = session.client("iam", config=CLIENT_CONFIG)
+    counter = CallCounter(iam)
+    table = IssuesTable(
+        boto3.Session(region_name=aws.region).client("dynamodb", config=CLIENT_CONFIG),
+        settings.inactive_keys.table_name,
+    )
+    with aws_errors(account):
+        listing = list_access_keys(iam)
+    criteria_days = settings.inactive_keys.inactive_criteria_days
+    records = {issue.issue_id: issue for issue in table.of_account(account_id)}
+    idle = [key for key in listing.keys if is_idle(key, criteria_days, now)]
+    with aws_errors(account):
+        tags = _missing_tags(iam, idle, records)
+    findings = _findings(listing.keys, idle, records, tags)
+
+    opened = resolved = 0
+    for key_id, found in findings.items():
+        record = records.get(key_id)
+        details = found if isinstance(found, IssueDetails) else record.details if record else None
+        assert details is not None
+        exemption = settings.whitelist.find(account_id, details.username, key_id, now)
+
+        def decide(
+            current: Issue | None,
+            key_id: str = key_id,
+            found: IssueDetails | Resolution = found,
+            whitelisted: bool = exemption is not None,
+        ) -> Issue | None:
+            return reconcile(account_id, key_id, current, found, whitelisted=whitelisted, now=now)
+
+        after = table.step(account_id, key_id, record, decide)
+        changed = after is not None and after != record
+        opened += changed and after is not None and after.status is Status.OPEN and _was_not_open(record)
+        resolved += changed and after is not None and after.status is Status.RESOLVED
+        _log_decision(key_id, details, found, after, changed=changed, now=now, criteria_days=criteria_days)
+    for key in listing.keys:
+        if key.key_id not in findings:
+            verdict = "in use" if key.status == ACTIVE else "off"
+            logger.info(
+                "Key is left alone",
+                extra={"user": key.user_name, "key": key.key_id, "verdict": verdict, "reason": _reason(key, now)},
+            )
+    return ScanResult(
+        users=listing.users,
+        keys=len(listing.keys),
+        idle_keys=len(idle),
+        opened=opened,
+        resolved=resolved,
+        api_calls=counter.calls,
+    )
+
+
+def _was_not_open(record: Issue | None) -> bool:
+    return record is None or record.status is not Status.OPEN
+
+
+def _missing_tags(
+    iam: IAMClient, idle: list[AccessKey], records: Mapping[str, Issue]
+) -> dict[str, dict[str, str] | None]:
+    unknown = (key for key in idle if key.key_id not in records or records[key.key_id].details.tags is None)
+    return tags_of_users(iam, sorted({key.user_name for key in unknown}))
+
+
+def _findings(
+    keys: tuple[AccessKey, ...],
+    idle: list[AccessKey],
+    records: Mapping[str, Issue],
+    tags: Mapping[str, dict[str, str] | None],
+) -> dict[str, IssueDetails | Resolution]:
+    found: dict[str, IssueDetails | Resolution] = {}
+    seen = {key.key_id: key for key in keys}
+    for key_id in records:
+        key = seen.get(key_id)
+        if key is None:
+            found[key_id] = Resolution.DELETED
+        else:
+            found[key_id] = Resolution.USED if key.status == ACTIVE else Resolution.DEACTIVATED
+    for key in idle:
+        record = records.get(key.key_id)
+        known = record.details.tags if record else None
+        found[key.key_id] = details_of(key, known if known is not None else tags.get(key.user_name))
+    return found
+
+
+def _reason(key: AccessKey, now: datetime) -> str:
+    if key.status != ACTIVE:
+        return f"status {key.status}"
+    verb = "created" if key.last_used is None else "last used"
+    return f"{verb} {idle_days(key.idle_since, now)} days ago"
+
+
+def _log_decision(
+    key_id: str,
+    details: IssueDetails,
+    found: IssueDetails | Resolution,
+    after: Issue | None,
+    *,
+    changed: bool,
+    now: datetime,
+    criteria_days: int,
+) -> None:
+    if isinstance(found, Resolution):
+        reason = found.value
+    else:
+        days = idle_days(found.last_used, now)
+        reason = (
+            f"{'never used, created' if found.never_used else 'last used'} {days} days ago, more than {criteria_days}"
+        )
+    status = after.status.value if after else "none"
+    logger.info(
+        "Issue is changed" if changed else "Issue is unchanged",
+        extra={"user": details.username, "key": key_id, "verdict": status, "reason": reason},
+    )

@@ -1,0 +1,56 @@
+"""Lambda hammer-initiate-iam-user-inactive-keys: one message for each account that is to be scanned."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from library import config
+from library.aws import organizations, sns
+from library.aws.sessions import CLIENT_CONFIG
+from library.errors import HammerError
+
+logger = Logger(service="hammer-initiate-iam-user-inactive-keys")
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
+    """Publish `{"account_id", "account_name"}` for each account to the topic in SNS_ARN.
+
+    Raises HammerError in the end if any message could not be published, so that Lambda tries again.
+    """
+    try:
+        return initiate()
+    except HammerError as error:
+        logger.error(str(error))
+        raise
+
+
+def initiate() -> dict[str, int]:
+    """Read the configuration as it is now and publish; returns how many accounts were asked for."""
+    settings = config.load()
+    for warning in settings.warnings:
+        logger.warning(warning)
+    if not settings.inactive_keys.enabled:
+        logger.info("Detection is switched off (user_inactivekeys.enabled): no account is scanned")
+        return {"accounts": 0}
+    session = boto3.Session(region_name=settings.aws.region)
+    if settings.aws.accounts_from_organization:
+        found = organizations.active_accounts(session.client("organizations", config=CLIENT_CONFIG))
+        settings = settings.with_organization(found)
+    accounts = settings.accounts()
+    failures = sns.publish(
+        session.client("sns", config=CLIENT_CONFIG),
+        os.environ["SNS_ARN"],
+        [{"account_id": account.id, "account_name": account.name} for account in accounts],
+    )
+    for message, cause in failures:
+        logger.error("Account %s: its scan could not be asked for: %s", message["account_id"], cause)
+    logger.info("Asked for the scan of %d of %d accounts", len(accounts) - len(failures), len(accounts))
+    if failures:
+        raise HammerError(f"the scan of {len(failures)} of {len(accounts)} accounts could not be asked for")
+    return {"accounts": len(accounts)}

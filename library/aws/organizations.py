@@ -1,0 +1,26 @@
+"""The accounts of the AWS Organization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from library.errors import AccessDenied, AwsCallFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_organizations import OrganizationsClient
+
+
+def active_accounts(client: OrganizationsClient) -> dict[str, str]:
+    """Names of the organization's ACTIVE accounts by account id; complete, or AccessDenied or AwsCallFailed."""
+    try:
+        pages = client.get_paginator("list_accounts").paginate()
+        return {a["Id"]: a["Name"] for page in pages for a in page["Accounts"] if a["Status"] == "ACTIVE"}
+    except (ClientError, BotoCoreError) as error:
+        denied = isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDeniedException"
+        kind = AccessDenied if denied else AwsCallFailed
+        raise kind(
+            f"The organization's accounts cannot be listed (organizations:ListAccounts): {error}. "
+            "Allow it to this role, or set aws.accounts_from_organization to false and list the accounts."
+        ) from error

@@ -1,0 +1,207 @@
+"""What the commands of the reporting and remediation host share: logging, the lock, the prompt, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import boto3
+import watchtower
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.table import Table
+
+from library import config
+from library.aws import organizations
+from library.aws.secrets import fetch_credentials
+from library.aws.sessions import CLIENT_CONFIG
+from library.config import Config
+from library.ddb_issues import IssuesTable
+from library.errors import ConfigurationError, CredentialsError, HammerError
+from library.jira_tickets import JiraTickets
+from library.notices import Notices
+from library.slack_messages import SlackMessages
+
+OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
+LOG_FOLDER = Path("/var/log/hammer")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+PIPE_WIDTH = 240
+"""Columns of a table in a pipe: wide enough that nothing is cut off."""
+
+logger = logging.getLogger("hammer")
+
+
+def run(stream: str, body: Callable[[Config], int], *, dry_run: bool = False) -> int:
+    """Run a command and return its exit code (0, 1, 2, 3, 130 as the README says).
+
+    `stream` names the log stream and file. A dry run needs no lock and sends no log stream: it changes nothing.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_logging(None if dry_run else stream))
+            settings = config.load()
+            if not dry_run:
+                stack.enter_context(_lock())
+                stack.enter_context(_cloudwatch(stream, settings.aws.region))
+            for warning in settings.warnings:
+                logger.warning(warning)
+            if settings.aws.accounts_from_organization:
+                session = boto3.Session(region_name=settings.aws.region)
+                client = session.client("organizations", config=CLIENT_CONFIG)
+                settings = settings.with_organization(organizations.active_accounts(client))
+            return body(settings)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                logger.error(str(problem))
+            return USAGE
+        except CredentialsError as error:
+            logger.error(str(error))
+            return USAGE
+        except Timeout as error:
+            logger.error(
+                "Another reporting, remediation or restore is running (lock %s); try again later", error.lock_file
+            )
+            return LOCKED
+        except HammerError as error:
+            logger.error(str(error))
+            return FAILED
+        except (ClientError, BotoCoreError) as error:
+            logger.error("AWS: %s", error)
+            return FAILED
+        except KeyboardInterrupt:
+            logger.error("Interrupted; what was done until now is recorded")
+            return INTERRUPTED
+
+
+def issues_table(settings: Config) -> IssuesTable:
+    """The table of the main account, with this process's own credentials."""
+    session = boto3.Session(region_name=settings.aws.region)
+    return IssuesTable(session.client("dynamodb", config=CLIENT_CONFIG), settings.inactive_keys.table_name)
+
+
+def notices(settings: Config, table: IssuesTable) -> Notices:
+    """The enabled channels, with their credentials from the secret; nothing is fetched if none is enabled.
+
+    Raises CredentialsError if the secret lacks what an enabled channel needs.
+    """
+    jira = slack = None
+    if settings.jira.enabled or settings.slack.enabled:
+        session = boto3.Session(region_name=settings.aws.region)
+        credentials = fetch_credentials(
+            session.client("secretsmanager", config=CLIENT_CONFIG),
+            settings.credentials_secret,
+            jira=settings.jira.enabled,
+            slack=settings.slack.enabled,
+        )
+        if credentials.jira is not None:
+            jira = JiraTickets(
+                server=settings.jira.server,
+                credentials=credentials.jira,
+                ca_bundle=settings.jira.ca_bundle,
+                issue_type=settings.jira.issue_type,
+                priority=settings.jira.priority,
+                close_transitions=settings.jira.close_transitions,
+            )
+        if credentials.slack_token is not None:
+            slack = SlackMessages(token=credentials.slack_token, base_url=settings.slack.base_url)
+    return Notices(settings, table, jira, slack)
+
+
+def log_decision(account_id: str, user: str, key: str, verdict: str, reason: str) -> None:
+    """The one line at INFO that every decision on a key gets."""
+    logger.info("account=%s user=%s key=%s verdict=%s reason=%s", account_id, user, key, verdict, reason)
+
+
+def ask(question: str) -> bool | None:
+    """Ask `[y/N]` on the terminal; None if there is nobody to ask (no terminal, or the end of input)."""
+    if not sys.stdin.isatty():
+        return None
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return None
+
+
+def console() -> Console:
+    """Where people read: coloured and as wide as the terminal, plain and wide enough in a pipe."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table whose columns line up; cells are shown as they are, never taken for markup."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_literal(cell) for cell in row))
+    return table
+
+
+def _literal(cell: str) -> str:
+    return cell.replace("[", r"\[")
+
+
+@contextmanager
+def _logging(stream: str | None) -> Iterator[None]:
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if stream is not None and LOG_FOLDER.is_dir() and os.access(LOG_FOLDER, os.W_OK):
+        handlers.append(logging.FileHandler(LOG_FOLDER / f"{stream}.log", encoding="utf-8"))
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.WARNING)
+    for name in ("hammer", "library"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+@contextmanager
+def _cloudwatch(stream: str, region: str) -> Iterator[None]:
+    group = config.log_group()
+    if group is None:
+        yield
+        return
+    # Short limits: a CloudWatch that cannot be reached must not hold up the work.
+    limits = ClientConfig(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+    try:
+        handler = watchtower.CloudWatchLogHandler(
+            log_group_name=group,
+            log_stream_name=stream,
+            boto3_client=boto3.Session(region_name=region).client("logs", config=limits),
+        )
+    except (ClientError, BotoCoreError, watchtower.WatchtowerError) as error:
+        logger.warning("CloudWatch Logs cannot be reached, this run is logged here only: %s", error)
+        yield
+        return
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.flush()
+        handler.close()
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    folder = next((f for f in ("/run/lock", tempfile.gettempdir()) if os.access(f, os.W_OK)), tempfile.gettempdir())
+    with FileLock(Path(folder) / "hammer-reporting-remediation.lock", timeout=0):
+        yield
