@@ -20,8 +20,8 @@ from library.lifecycle import (
     ReportingPolicy,
     TellRemediated,
     interrupted,
-    reminder_step,
     remediation_due,
+    reminder_step,
 )
 from library.slack_messages import SlackMessages
 from library.ticket_text import Comment, TextContext
