@@ -196,8 +196,8 @@ def _cloudwatch(stream: str, region: str) -> Iterator[None]:
         yield
     finally:
         root.removeHandler(handler)
-        handler.flush()
-        handler.close()
+        handler.flush()  # type: ignore[no-untyped-call]
+        handler.close()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from library.config import Config
 from library.ddb_issues import IssuesTable
 from library.errors import AwsCallFailed, HammerError
 from library.host_command import log_decision, logger
-from library.issues import Issue, RemediationError, Status
+from library.issues import Issue, RemediationError, Status, Timestamps
 from library.key_switch import KeySwitch
 from library.lifecycle import (
     Due,
@@ -254,23 +254,29 @@ class Remediation:
         try:
             # Time went by (a prompt, a slow call): the key is looked at for the last time before it is touched.
             key = self._switch.look(issue.account_id, issue.issue_id)
-            against = self._look_again(issue, key, datetime.now(UTC))
-            if key is None or against is not None:
-                self._withdraw(announced, None)
-                self._skipped(issue, against or Skip("the key does not exist any more"))
-                return
+        except AwsCallFailed as error:
+            self._withdraw(announced)
+            self._failed(issue, f"the key could not be looked at: {error}")
+            return
+        against = self._look_again(issue, key, datetime.now(UTC))
+        if key is None or against is not None:
+            self._withdraw(announced)
+            self._skipped(issue, against or Skip("the key does not exist any more"))
+            return
+        try:
             self._switch.set_status(issue.account_id, key, "Inactive")
         except AwsCallFailed as error:
-            if not self._is_off(issue):
-                self._record_failure(announced, str(error))
+            off = self._is_off(issue)
+            if not off:
+                self._record_failure(announced, str(error), known=off is not None)
                 return
         self._finish(announced, datetime.now(UTC))
 
-    def _is_off(self, issue: Issue) -> bool:
+    def _is_off(self, issue: Issue) -> bool | None:
         try:
             key = self._switch.look(issue.account_id, issue.issue_id)
         except AwsCallFailed:
-            return False
+            return None
         return key is not None and key.status != ACTIVE
 
     def _finish(self, issue: Issue, now: datetime) -> None:
@@ -304,21 +310,31 @@ class Remediation:
             self._counts["completed"] += 1
             log_decision(issue.account_id, issue.details.username, issue.issue_id, "told", "switched off before")
 
-    def _withdraw(self, issue: Issue, error: RemediationError | None) -> Issue | None:
-        def withdrawn(current: Issue | None) -> Issue | None:
-            if current is None or current.timestamps.remediation_started != issue.timestamps.remediation_started:
-                return None
-            times = replace(current.timestamps, remediation_started=None)
-            return replace(current, timestamps=times, remediation_error=error or current.remediation_error)
+    def _withdraw(self, issue: Issue) -> None:
+        self._amend(issue, lambda current: replace(current, timestamps=_unannounced(current)))
 
-        return self._table.step(issue.account_id, issue.issue_id, issue, withdrawn)
-
-    def _record_failure(self, issue: Issue, cause: str) -> None:
+    def _record_failure(self, issue: Issue, cause: str, *, known: bool) -> None:
         now = datetime.now(UTC)
-        after = self._withdraw(issue, RemediationError(cause, now))
+        error = RemediationError(cause, now)
+
+        def failed(current: Issue) -> Issue:
+            # Where nobody knows whether the call took effect, the intent stays: the next run looks and completes it.
+            times = _unannounced(current) if known else current.timestamps
+            return replace(current, timestamps=times, remediation_error=error)
+
+        after = self._amend(issue, failed)
         self._failed(issue, f"the key could not be switched off: {cause}")
         if after is not None and self._notices is not None:
             self._count_failures(after, self._notices.tell_failure(after, now))
+
+    def _amend(self, issue: Issue, change: Callable[[Issue], Issue]) -> Issue | None:
+        announced = issue.timestamps.remediation_started
+
+        def decide(current: Issue | None) -> Issue | None:
+            ours = current is not None and current.timestamps.remediation_started == announced
+            return change(current) if current is not None and ours else None
+
+        return self._table.step(issue.account_id, issue.issue_id, issue, decide)
 
     def _count_failures(self, issue: Issue, failures: Sequence[Failure]) -> None:
         for failure in failures:
@@ -350,6 +366,10 @@ class Remediation:
         ticket = issue.jira.ticket or ""
         when = f"{due:%Y-%m-%d %H:%M}" if due else ""
         return issue.account_id, issue.details.username, issue.issue_id, verdict, reason, when, ticket
+
+
+def _unannounced(issue: Issue) -> Timestamps:
+    return replace(issue.timestamps, remediation_started=None)
 
 
 if __name__ == "__main__":
