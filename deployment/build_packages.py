@@ -1,0 +1,152 @@
+"""Builds the zip with both functions, the same bytes from the same files, after checking the configuration."""
+
+import ast
+import importlib.metadata
+import re
+import stat
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from library import config
+from library.errors import ConfigurationError, HammerError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE_NAME = "hammer-iam-user-inactive-keys.zip"
+
+_HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
+_REQUIREMENTS = REPOSITORY / "requirements-lambda.txt"
+_CONFIGURATION_FILES = ("config.json", "whitelist.json", "ticket_owners.json")
+# These say how a package came onto this machine, so they differ between machines.
+_INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
+_COMPILED = {".so", ".pyd", ".dylib"}
+# The earliest time that a zip can hold.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_MODE = stat.S_IFREG | 0o644
+_UNIX = 3
+
+
+class BuildError(HammerError):
+    """The zip cannot be built from what is installed here."""
+
+
+def build(config_source: str | None, output: Path) -> Path:
+    """Check the configuration, write the zip into the folder `output`, and return the zip's path.
+
+    `config_source` is a folder; None is the repository's `config/`. Its files go into the zip as `config/`, which the
+    functions read unless HAMMER_CONFIG sends them elsewhere.
+
+    Raises ConfigurationError with every problem of the configuration, and BuildError if an installed package is not
+    the pinned one or is not pure Python. In both cases nothing is written.
+    """
+    folder = Path(config_source) if config_source else REPOSITORY / "config"
+    config.load(str(folder))
+    files = {**_dependencies(), **_library(), **_handlers(), **_configuration(folder)}
+    output.mkdir(parents=True, exist_ok=True)
+    package = output / PACKAGE_NAME
+    unfinished = package.with_suffix(".tmp")
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _TIMESTAMP)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = _UNIX
+            entry.external_attr = _MODE << 16
+            archive.writestr(entry, files[name].read_bytes())
+    unfinished.replace(package)
+    return package
+
+
+def _handlers() -> dict[str, Path]:
+    return {path.name: path for path in _HANDLERS.glob("*.py")}
+
+
+def _library() -> dict[str, Path]:
+    """The modules of `library` that the handlers import, and those that these import: the host's stay out."""
+    files: dict[str, Path] = {}
+    waiting = list(_handlers().values())
+    while waiting:
+        for path in _imported(waiting.pop()):
+            name = path.relative_to(REPOSITORY).as_posix()
+            if name not in files:
+                files[name] = path
+                waiting.append(path)
+    return files
+
+
+def _imported(module: Path) -> Iterator[Path]:
+    """The files of `library` that a module's import statements name, wherever in it they stand."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1) if parts[0] == "library" else ():
+                place = REPOSITORY.joinpath(*parts[:end])
+                yield from filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py"))
+
+
+def _configuration(folder: Path) -> dict[str, Path]:
+    return {f"config/{name}": folder / name for name in _CONFIGURATION_FILES if (folder / name).is_file()}
+
+
+def _dependencies() -> dict[str, Path]:
+    """The files of the pinned packages, by their place in the zip, taken from where they are installed."""
+    files = {}
+    for name, version in _pins():
+        try:
+            package = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise BuildError(f"{name} is not installed; {_REQUIREMENTS.name} asks for {version}") from None
+        if package.version != version:
+            raise BuildError(f"{name} {package.version} is installed; {_REQUIREMENTS.name} asks for {version}")
+        for file in package.files or ():
+            if file.suffix in _COMPILED:
+                raise BuildError(f"{name} is compiled for one architecture: {file}")
+            wanted = ".." not in file.parts and file.suffix != ".pyc" and file.name not in _INSTALLER_FILES
+            if wanted:
+                files[file.as_posix()] = Path(str(package.locate_file(file)))
+    return files
+
+
+def _pins() -> Iterator[tuple[str, str]]:
+    for line in _REQUIREMENTS.read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        pin = re.fullmatch(r"([\w.-]+)==(\S+)", line)
+        if pin is None:
+            raise BuildError(f"{_REQUIREMENTS.name}: found {line!r}; expected name==version")
+        yield pin[1], pin[2]
+
+
+@click.command()
+@click.argument("config_folder", required=False)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=REPOSITORY / "build",
+    help="Folder that the zip is written to; build/ of the repository if not given.",
+)
+def main(config_folder: str | None, output: Path) -> None:
+    """Check the configuration in CONFIG_FOLDER (config/ if not given) and build the functions' zip with it.
+
+    Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration is wrong.
+    """
+    try:
+        package = build(config_folder, output)
+    except ConfigurationError as error:
+        click.echo(error, err=True)
+        sys.exit(2)
+    except BuildError as error:
+        click.echo(error, err=True)
+        sys.exit(1)
+    click.echo(f"{package} ({package.stat().st_size / 1024:.0f} KiB)")
+
+
+if __name__ == "__main__":
+    main()

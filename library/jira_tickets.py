@@ -1,0 +1,495 @@
+"""Tickets in JIRA, Server or Cloud: the calls that we make, nothing else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jira import JIRA, JIRAError
+from requests.exceptions import ChunkedEncodingError, ConnectTimeout, SSLError, Timeout
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from library.errors import CredentialsError, TicketError
+
+log = logging.getLogger(__name__)
+
+# OAuth's libraries write tokens and signatures to their logs at DEBUG.
+for _name in ("oauthlib", "requests_oauthlib"):
+    logging.getLogger(_name).setLevel(logging.INFO)
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 30
+_ATTEMPTS = 4
+_FIRST_WAIT_SECONDS = 0.5
+# A server that asks for a longer wait is left alone until the next run.
+_LONGEST_WAIT_SECONDS = 30
+# After so many calls in a row that failed on JIRA's side, the rest of the run does not wait for it any more.
+_PATIENCE = 3
+_PASSING_STATUS = (429, 502, 503, 504)
+_COMMENTS_PER_PAGE = 100
+# The most that JIRA returns, https://docs.atlassian.com/software/jira/docs/api/REST/9.12.0/#api/2/user
+_USERS_PER_PAGE = 1000
+_SAID_LIMIT = 500
+
+_LINK = "relates to"
+_RESOLUTIONS = ("done", "fixed", "resolved")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What we know of a ticket: its key (`AWSSEC-12`), and a user name (Server) or an account id (Cloud)."""
+
+    key: str
+    assignee: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket to raise.
+
+    `assignees` are names or e-mail addresses in order of preference: the first that JIRA knows and may assign in
+    `project` wins. `parent_ticket` is a key, or empty for none. `description` is wiki markup.
+    """
+
+    project: str
+    summary: str
+    description: str
+    labels: tuple[str, ...]
+    assignees: tuple[str, ...]
+    parent_ticket: str
+
+
+class TicketGone(TicketError):
+    """The ticket does not exist any more."""
+
+
+class _Refused(TicketError):
+    """JIRA understood the call and will not do it; `fields` are those that it names as the reason."""
+
+    def __init__(self, sentence: str, status: int, fields: Collection[str]) -> None:
+        self.status = status
+        self.fields = frozenset(fields)
+        super().__init__(sentence)
+
+
+class JiraTickets:
+    """Tickets of one JIRA, which is contacted at first use.
+
+    `credentials` is `{"token": …}`, `{"basic": {"username", "password"}}` or `{"oauth": {"access_token",
+    "access_token_secret", "consumer_key", "key_cert"}}`, where `key_cert` is a private key in PEM. An empty
+    `ca_bundle` means the CAs that the system trusts, an empty `priority` JIRA's default one. Raises
+    CredentialsError for credentials that cannot be any, and TicketError from every method for a call that failed.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: str,
+        credentials: Mapping[str, Any],
+        ca_bundle: str = "",
+        issue_type: str = "Task",
+        priority: str = "Major",
+        close_transitions: Sequence[str] = ("Close Issue", "Done"),
+    ) -> None:
+        self._server = server.rstrip("/")
+        self._login = _login(credentials)
+        self._verify: str | bool = ca_bundle or True
+        self._issue_type = issue_type
+        self._priority = priority
+        self._close_transitions = tuple(close_transitions)
+        self._client: JIRA | None = None
+        self._assignable: dict[tuple[str, str], str | None] = {}
+        self._failures_in_a_row = 0
+        self._given_up = ""
+
+    def find_open(self, label: str) -> Ticket | None:
+        """The oldest ticket that has this label and is not done."""
+        jql = f'labels = "{_quoted(label)}" AND statusCategory != Done ORDER BY created ASC'
+        found = self._read(
+            f"look for tickets with the label {label}",
+            # Not limited to one: Cloud may fill a page with less than it was asked for.
+            lambda client: [
+                Ticket(str(issue.key), _identity(issue.raw["fields"]["assignee"]))
+                for issue in client.search_issues(jql, maxResults=0, fields=["assignee", "status"])
+                # The index may lag behind the ticket.
+                if not _is_done(issue.raw)
+            ],
+        )
+        return found[0] if found else None
+
+    def raise_ticket(self, new: NewTicket) -> Ticket:
+        """Create a ticket, without looking whether there is one: that is `find_open`.
+
+        An assignee, a priority or a link that JIRA does not take costs a warning, not the ticket.
+        """
+        assignee = self._first_assignable(new)
+        optional: dict[str, Any] = {}
+        if self._priority:
+            optional["priority"] = {"name": self._priority}
+        if assignee is not None:
+            optional["assignee"] = {"accountId" if self._is_cloud() else "name": assignee}
+        key = self._create(new, optional)
+        if new.parent_ticket:
+            self._link(key, new.parent_ticket)
+        return Ticket(key, assignee if "assignee" in optional else None)
+
+    def is_open(self, ticket: str) -> bool:
+        """Whether the ticket exists and is not done."""
+        try:
+            return not _is_done(self._issue(ticket).raw)
+        except TicketGone:
+            return False
+
+    def comment(self, ticket: str, text: str, reference: str) -> None:
+        """Write a comment, unless there is one that has `reference` in it, as `text` must; raises TicketGone."""
+        with _gone(ticket):
+            if not self._has_comment(ticket, reference):
+                self._call(f"comment on {ticket}", lambda client: client.add_comment(ticket, text))
+
+    def close(self, ticket: str, label: str = "") -> None:
+        """Add the label, if one is given, and close the ticket; one that is done or gone is left as it is.
+
+        Of the transitions on offer the first configured one is taken, else one that leads to the status category
+        done; if there is none, TicketError is raised.
+        """
+        try:
+            issue = self._issue(ticket)
+            if _is_done(issue.raw):
+                return
+            # Before the transition, so that a run that dies in between has both still to do.
+            if label and label not in issue.raw["fields"]["labels"]:
+                self._add_label(ticket, issue, label)
+            with _gone(ticket):
+                self._close(ticket)
+        except TicketGone:
+            return
+
+    def _create(self, new: NewTicket, optional: dict[str, Any]) -> str:
+        """The key; takes out of `optional` what JIRA refuses."""
+        required = {
+            "project": {"key": new.project},
+            "issuetype": {"name": self._issue_type},
+            "summary": new.summary,
+            "description": new.description,
+            "labels": list(new.labels),
+        }
+        while True:
+            try:
+                return str(
+                    self._call(
+                        f"raise a ticket in {new.project}",
+                        lambda client: client.create_issue(fields={**required, **optional}, prefetch=False).key,
+                    )
+                )
+            except _Refused as error:
+                refused = sorted(optional.keys() & error.fields)
+                # Any other status may come after the ticket was created.
+                if error.status != 400 or not refused:
+                    raise
+                log.warning("The ticket is raised without %s: %s", " and ".join(refused), error)
+                for name in refused:
+                    del optional[name]
+
+    def _link(self, ticket: str, parent: str) -> None:
+        try:
+            self._call(f"link {ticket} to {parent}", lambda client: client.create_issue_link(_LINK, ticket, parent))
+        except TicketError as error:
+            log.warning("The ticket %s stays without a link: %s", ticket, error)
+
+    def _first_assignable(self, new: NewTicket) -> str | None:
+        candidates = [candidate.strip() for candidate in new.assignees if candidate.strip()]
+        for candidate in candidates:
+            place = (new.project, candidate)
+            if place not in self._assignable:
+                self._assignable[place] = self._assignable_user(*place)
+            if self._assignable[place] is not None:
+                return self._assignable[place]
+        if candidates:
+            log.warning("JIRA assigns tickets in %s to none of %s", new.project, ", ".join(candidates))
+        return None
+
+    def _assignable_user(self, project: str, candidate: str) -> str | None:
+        cloud = self._is_cloud()
+        try:
+            users: list[dict[str, Any]] = self._read(
+                f"look for the user {candidate}",
+                lambda client: [
+                    user.raw
+                    for user in client.search_assignable_users_for_issues(
+                        username=None if cloud else candidate,
+                        query=candidate if cloud else None,
+                        project=project,
+                        maxResults=_USERS_PER_PAGE,
+                    )
+                ],
+            )
+        except _Refused as error:
+            log.warning("%s", error)
+            return None
+        return _same_person(users, candidate)
+
+    def _issue(self, ticket: str) -> Any:
+        with _gone(ticket):
+            return self._read(f"show {ticket}", lambda client: client.issue(ticket, fields="status,labels"))
+
+    def _has_comment(self, ticket: str, reference: str) -> bool:
+        seen: set[str] = set()
+        while True:
+            page = self._read(
+                f"show the comments of {ticket}",
+                lambda client: client.comments(ticket, start_at=len(seen), max_results=_COMMENTS_PER_PAGE),
+            )
+            # JIRA may return fewer than asked for, or, when it is old, all of them each time.
+            fresh = [comment.raw for comment in page if comment.raw["id"] not in seen]
+            if any(reference in comment["body"] for comment in fresh):
+                return True
+            if not fresh:
+                return False
+            seen.update(comment["id"] for comment in fresh)
+
+    def _add_label(self, ticket: str, issue: Any, label: str) -> None:
+        # What JIRA takes for its own address may be plain http behind a proxy, where credentials must not go.
+        issue.self = f"{self._server}/rest/api/2/issue/{ticket}"
+        try:
+            self._call(f"label {ticket} {label}", lambda _: issue.add_field_value("labels", label))
+        except _Refused as error:
+            log.warning("The ticket %s stays without the label %s: %s", ticket, label, error)
+
+    def _close(self, ticket: str) -> None:
+        offered: list[dict[str, Any]] = self._read(
+            f"show the transitions of {ticket}",
+            lambda client: client.transitions(ticket, expand="transitions.fields"),
+        )
+        chosen = self._closing(offered)
+        if chosen is None:
+            names = ", ".join(str(transition["name"]) for transition in offered) or "none"
+            raise TicketError(f"JIRA offers no transition that closes {ticket}: configure one (it offers {names})")
+        fields = _required_resolution(chosen)
+        self._call(
+            f"close {ticket} by '{chosen['name']}'",
+            lambda client: client.transition_issue(ticket, chosen["id"], fields=fields),
+        )
+
+    def _closing(self, offered: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        for name in self._close_transitions:
+            for transition in offered:
+                if transition["name"].strip().casefold() == name.strip().casefold():
+                    return transition
+        return next((each for each in offered if each["to"]["statusCategory"]["key"] == "done"), None)
+
+    def _is_cloud(self) -> bool:
+        return self._connected().deploymentType == "Cloud"
+
+    def _connected(self) -> JIRA:
+        if self._client is None:
+            try:
+                self._client = self._explained("log in", lambda: _READING(self._connect))
+            except _Refused as error:
+                # JIRA locks out whoever tries wrong credentials again and again. Nor is this about any ticket.
+                self._given_up = str(error)
+                raise TicketError(self._given_up) from None
+        return self._client
+
+    def _connect(self) -> JIRA:
+        client = JIRA(
+            self._server,
+            options={"verify": self._verify},
+            # The client would repeat a creation whose answer was lost, and wait for ever for one that never comes.
+            max_retries=0,
+            timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+            # Its log has headers and bodies in it.
+            logging=False,
+            **self._login,
+        )
+        # Cloud shows nobody's eyes an empty JIRA instead of refusing wrong credentials: no ticket would be found.
+        client.myself()
+        return client
+
+    def _read(self, doing: str, call: Callable[[JIRA], T]) -> T:
+        """Make a call that changes nothing, which may therefore be repeated."""
+        client = self._connected()
+        return self._explained(doing, lambda: _READING(call, client))
+
+    def _call(self, doing: str, call: Callable[[JIRA], T]) -> T:
+        """Make a call once."""
+        client = self._connected()
+        return self._explained(doing, lambda: call(client))
+
+    def _explained(self, doing: str, call: Callable[[], T]) -> T:
+        """Turn whatever a call may end with into a TicketError of one sentence.
+
+        The client's own error is not chained to it, as its text has the headers of the answer, with JIRA's cookies.
+        """
+        if self._given_up:
+            raise TicketError(f"JIRA did not {doing}: not tried, as this run has given it up ({self._given_up})")
+        failure: TicketError
+        try:
+            result = call()
+        except JIRAError as error:
+            failure = _answered(doing, error)
+        except OSError as error:
+            failure = TicketError(f"JIRA could not be reached to {doing}: {_cause(error)}")
+        except (ValueError, LookupError, TypeError, AttributeError, NotImplementedError):
+            # Valid HTTP, but not in the form that JIRA answers in: a proxy's page, for example.
+            failure = TicketError(f"JIRA did not {doing}: what answered at its address is not JIRA")
+        else:
+            self._failures_in_a_row = 0
+            return result
+        self._failures_in_a_row = 0 if isinstance(failure, _Refused) else self._failures_in_a_row + 1
+        if self._failures_in_a_row == _PATIENCE:
+            self._given_up = str(failure)
+        raise failure
+
+
+@contextmanager
+def _gone(ticket: str) -> Iterator[None]:
+    try:
+        yield
+    except _Refused as error:
+        if error.status != 404:
+            raise
+        raise TicketGone(f"the ticket {ticket} is gone from JIRA, or this user may not see it any more") from None
+
+
+def _login(credentials: Mapping[str, Any]) -> dict[str, Any]:
+    """The client's arguments, checked so that no error of a library below can quote them."""
+    match credentials:
+        case {"token": str(token)}:
+            if not re.fullmatch(r"[!-~]+", token):
+                raise CredentialsError("the JIRA token is empty or has a character that no token has")
+            return {"token_auth": token}
+        case {"basic": {"username": str(username), "password": str(password)}}:
+            # JIRA reads UTF-8, requests writes Latin-1.
+            return {"basic_auth": tuple(each.encode().decode("latin-1") for each in (username, password))}
+        case {
+            "oauth": {
+                "access_token": str(),
+                "access_token_secret": str(),
+                "consumer_key": str(),
+                "key_cert": str(key),
+            } as oauth
+        }:
+            try:
+                load_pem_private_key(key.encode(), password=None)
+            except (ValueError, TypeError, UnsupportedAlgorithm):
+                raise CredentialsError(
+                    "the JIRA credentials' oauth.key_cert is no private key in PEM without a passphrase"
+                ) from None
+            # The client's own default is HMAC, which JIRA does not take.
+            return {"oauth": {**oauth, "signature_method": "RSA-SHA1"}}
+    raise CredentialsError(
+        "the JIRA credentials have none of token, basic (username, password) "
+        "and oauth (access_token, access_token_secret, consumer_key, key_cert)"
+    )
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _is_done(issue: Mapping[str, Any]) -> bool:
+    return bool(issue["fields"]["status"]["statusCategory"]["key"] == "done")
+
+
+def _identity(person: Mapping[str, Any] | None) -> str | None:
+    return None if person is None else person.get("accountId") or person.get("name")
+
+
+def _same_person(users: Sequence[Mapping[str, Any]], candidate: str) -> str | None:
+    """Who of those that JIRA found is meant; JIRA also finds everybody whose name begins so."""
+    active = [user for user in users if user.get("active", True)]
+    for spelling in ("name", "emailAddress", "displayName"):
+        found = [user for user in active if str(user.get(spelling, "")).casefold() == candidate.casefold()]
+        if len(found) == 1:
+            return _identity(found[0])
+    # An address that its owner hides is searched nevertheless.
+    if "@" in candidate and len(active) == 1 and not active[0].get("emailAddress"):
+        return _identity(active[0])
+    return None
+
+
+def _required_resolution(transition: Mapping[str, Any]) -> dict[str, Any]:
+    """The one field that closing a ticket commonly asks for."""
+    field = transition.get("fields", {}).get("resolution", {})
+    allowed = field.get("allowedValues") or []
+    if not field.get("required") or not allowed:
+        return {}
+    usual = [value for value in allowed if value["name"].casefold() in _RESOLUTIONS]
+    return {"resolution": {"id": (usual or allowed)[0]["id"]}}
+
+
+def _retry_after(error: BaseException | None) -> int | None:
+    """Seconds that JIRA asks to wait for."""
+    response = error.response if isinstance(error, JIRAError) else None
+    asked = response.headers.get("Retry-After", "") if response is not None else ""
+    return int(asked) if asked.isdecimal() else None
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the same call may well succeed in a moment."""
+    if isinstance(error, JIRAError):
+        return error.status_code in _PASSING_STATUS and (_retry_after(error) or 0) <= _LONGEST_WAIT_SECONDS
+    return isinstance(error, RequestsConnectionError | ChunkedEncodingError) and not isinstance(error, SSLError)
+
+
+def _wait(state: RetryCallState) -> float:
+    asked = _retry_after(state.outcome.exception()) if state.outcome else None
+    return _FIRST_WAIT_SECONDS * 2.0 ** (state.attempt_number - 1) if asked is None else asked
+
+
+_READING = Retrying(
+    retry=retry_if_exception(_is_passing), wait=_wait, stop=stop_after_attempt(_ATTEMPTS), reraise=True
+)
+
+
+def _answered(doing: str, error: JIRAError) -> TicketError:
+    status, response = error.status_code, error.response
+    try:
+        body = json.loads(response.text) if response is not None else None
+    except ValueError:
+        body = None
+    if status == 401:
+        return _Refused(f"JIRA did not {doing}: it does not accept the credentials (HTTP 401)", status, ())
+    denied = response.headers.get("X-Authentication-Denied-Reason") if response is not None else None
+    if status == 403 and denied:
+        return _Refused(f"JIRA did not {doing}: it denies the login (HTTP 403, {_line(denied)})", status, ())
+    if not isinstance(body, dict) or not body.keys() & {"errorMessages", "errors"}:
+        # Of a proxy, for example; its 404 says nothing about a ticket.
+        return TicketError(f"JIRA did not {doing}: HTTP {status}, and not in the form that JIRA answers in")
+    messages, fields = body.get("errorMessages") or [], body.get("errors") or {}
+    said = ", ".join(map(_line, [*messages, *(f"{name}: {text}" for name, text in fields.items())]))
+    sentence = f"JIRA did not {doing}: HTTP {status}" + (f", {said[:_SAID_LIMIT]}" if said else "")
+    if status is None or status == 429 or status >= 500:
+        return TicketError(sentence)
+    return _Refused(sentence, status, fields)
+
+
+def _line(said: object) -> str:
+    return " ".join(str(said).split()).rstrip(".")
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, SSLError):
+        return f"its certificate cannot be verified; a private CA belongs into ca_bundle ({_root(error)})"
+    if isinstance(error, Timeout):
+        seconds = _CONNECT_SECONDS if isinstance(error, ConnectTimeout) else _ANSWER_SECONDS
+        return f"no answer within {seconds} seconds"
+    return _root(error)
+
+
+def _root(error: BaseException) -> str:
+    """The innermost error, which names the cause without the layers around it."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    strerror = getattr(error, "strerror", None)
+    return _line(strerror or error or type(error).__name__)

@@ -1,0 +1,134 @@
+"""The functions' zip: complete, without what it must not have, and the same bytes every time."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from deployment import build_packages
+from deployment.build_packages import build
+from library.errors import ConfigurationError
+
+# The packages of AWS's Python runtime that matter here: boto3 and what it needs.
+RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(None, tmp_path_factory.mktemp("build"))
+
+
+def names(package: Path) -> list[str]:
+    with zipfile.ZipFile(package) as archive:
+        return archive.namelist()
+
+
+def test_the_same_files_give_the_same_bytes_whatever_their_times_and_modes(package: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    for file in (build_packages.REPOSITORY / "config").glob("*.json"):
+        copy = folder / file.name
+        copy.write_bytes(file.read_bytes())
+        copy.chmod(0o600)
+        os.utime(copy, (1_000_000_000, 1_000_000_000))
+    again = build(str(folder), tmp_path / "again")
+    assert again.name == package.name
+    assert again.read_bytes() == package.read_bytes()
+    with zipfile.ZipFile(package) as archive:
+        entries = archive.infolist()
+    assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {oct(entry.external_attr >> 16) for entry in entries} == {"0o100644"}
+
+
+def test_it_holds_both_handlers_at_its_root_the_library_the_configuration_and_the_dependencies(package: Path) -> None:
+    assert {
+        "initiate_to_desc_iam_access_keys.py",
+        "describe_iam_accesskey_details.py",
+        "library/config.py",
+        "library/aws/__init__.py",
+        "config/config.json",
+        "config/whitelist.json",
+        "config/ticket_owners.json",
+        "aws_lambda_powertools/logging/logger.py",
+        "marshmallow/schema.py",
+        "typing_extensions.py",
+    } <= set(names(package))
+
+
+def test_it_holds_nothing_of_the_host_the_runtime_the_tests_or_one_architecture(package: Path) -> None:
+    found = names(package)
+    roots = {name.partition("/")[0] for name in found}
+    assert not roots & {"boto3", "botocore", "jira", "slack_sdk", "watchtower", "tests", "deployment", "bin"}
+    host_only = ("jira_tickets.py", "slack_messages.py", "host_command.py", "ticket_text.py")
+    assert not [name for name in found if name.startswith("library/") and name.endswith(host_only)]
+    assert not [name for name in found if name.endswith((".pyc", ".so", ".pyd", "RECORD", "INSTALLER"))]
+    assert not [name for name in found if "tests/" in name or ".." in name or name.startswith("/")]
+
+
+def test_it_runs_on_nothing_but_the_standard_library_and_boto3(package: Path, tmp_path: Path) -> None:
+    """In the embedded AWS the functions see everything that is installed here, so what is missing would not show."""
+    code, runtime = tmp_path / "code", tmp_path / "runtime"
+    runtime.mkdir()
+    for name in RUNTIME:
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (runtime / source.name).symlink_to(source)
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(code)
+    modules = [
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name in names(package)
+        if name.endswith(".py") and (name.startswith("library/") or "/" not in name)
+    ]
+    program = (
+        "import importlib, json, sys\n"
+        f"sys.path[:0] = {[str(code), str(runtime)]!r}\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "from library import config\n"
+        "print(json.dumps([sorted(sys.modules), config.load().source]))\n"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HAMMER_", "POWERTOOLS_"))
+    }
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program],
+        env=environment | {"AWS_DEFAULT_REGION": "eu-west-1", "SNS_ARN": "arn:aws:sns:eu-west-1:123456789012:topic"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    loaded, source = json.loads(run.stdout)
+    assert source == str(code / "config")
+    assert not {"jira", "slack_sdk", "watchtower"} & set(loaded)
+
+
+def test_a_wrong_configuration_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text('{"aws": {}}', encoding="utf-8")
+    with pytest.raises(ConfigurationError):
+        build(str(tmp_path / "config"), tmp_path / "build")
+    assert not (tmp_path / "build").exists()
+
+
+def test_the_command_says_what_it_built(tmp_path: Path) -> None:
+    result = CliRunner().invoke(build_packages.main, ["--output", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert str(tmp_path / "hammer-iam-user-inactive-keys.zip") in result.output
+
+
+def test_the_command_names_what_is_wrong_with_the_configuration_and_exits_with_2(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"aws": {}}', encoding="utf-8")
+    result = CliRunner().invoke(build_packages.main, [str(tmp_path), "--output", str(tmp_path / "build")])
+    assert result.exit_code == 2
+    assert "inactive_criteria_days" in result.output
