@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
@@ -89,7 +90,7 @@ class EmbeddedAws:
             runs = aws.finished_runs("hammer-describe-iam-user-inactive-keys")
             aws.invoke_schedule()
             aws.wait_for(lambda: aws.finished_runs("hammer-describe-…") >= runs + 2, "the scan of both accounts")
-            subprocess.run([...], env={**os.environ, **aws.environment()})
+            subprocess.run([...], env=aws.process_environment())
     """
 
     def __init__(self, *, port: int | None = None, accounts_port: int | None = None) -> None:
@@ -155,7 +156,10 @@ class EmbeddedAws:
         self.stop()
 
     def environment(self) -> dict[str, str]:
-        """The variables by which any AWS client finds this AWS, in the main account."""
+        """The variables by which any AWS client finds this AWS, in the main account.
+
+        AWS_PROFILE and AWS_DEFAULT_PROFILE must not be set beside them: see `process_environment`.
+        """
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_ENDPOINT_URL_IAM": self._accounts_endpoint,
@@ -174,6 +178,11 @@ class EmbeddedAws:
             "NO_PROXY": f"{_HOST},localhost",
             "no_proxy": f"{_HOST},localhost",
         }
+
+    def process_environment(self) -> dict[str, str]:
+        """The whole environment for a child process: this process's, with no AWS settings but `environment`'s."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return others | self.environment()
 
     @property
     def accounts(self) -> Control:
@@ -277,11 +286,17 @@ class EmbeddedAws:
 
     @cached_property
     def _session(self) -> boto3.Session:
+        # Neither a profile nor a file of whoever runs this is looked at.
+        nothing = (None, None, None, None)
+        own = botocore.session.Session(
+            session_vars={"profile": nothing, "config_file": nothing, "credentials_file": nothing}
+        )
         settings = self.environment()
         return boto3.Session(
             aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
             region_name=REGION,
+            botocore_session=own,
         )
 
 

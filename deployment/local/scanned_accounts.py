@@ -59,9 +59,10 @@ class KeySeed(TypedDict):
 
 
 class UserSeed(TypedDict):
-    """A user to be made; without `created_days_ago` as old as the oldest key."""
+    """A user to be made; without `created_days_ago` as old as the oldest key, without `path` under `/`."""
 
     keys: list[KeySeed]
+    path: NotRequired[str]
     tags: NotRequired[dict[str, str]]
     created_days_ago: NotRequired[float]
 
@@ -114,6 +115,10 @@ class Control:
             "last_use",
             {"account": account, "key": key, "at": at.isoformat() if at else None, "service": service},
         )
+
+    def let_time_pass(self, days: float) -> None:
+        """Move every time of every user and key so many days back, as if they had passed."""
+        self._call("POST", "time", {"days": days})
 
     def fail(self, account: str, operation: str, code: str, times: int = _FOR_GOOD) -> None:
         """Let an operation (`ListUsers`) on an account fail with an AWS error code (`AccessDenied`, `Throttling`).
@@ -203,6 +208,7 @@ class _Application:
         self._actions: dict[tuple[str, str], Callable[[Any], object]] = {
             ("POST", "population"): self._populate,
             ("POST", "last_use"): self._use_key,
+            ("POST", "time"): self._let_time_pass,
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): self._remove_faults,
             ("POST", "reset"): self._reset,
@@ -242,6 +248,17 @@ class _Application:
         key.last_used = (
             AccessKeyLastUsed(_naive(datetime.fromisoformat(at)), body["service"], "eu-west-1") if at else None
         )
+
+    def _let_time_pass(self, body: dict[str, Any]) -> None:
+        passed = timedelta(days=body["days"])
+        for account in iam_backends:
+            for user in _backend(account).users.values():
+                user.create_date -= passed
+                for key in user.access_keys:
+                    key.create_date -= passed
+                    used = key.last_used
+                    if used:
+                        key.last_used = AccessKeyLastUsed(used.timestamp - passed, used.service, used.region)
 
     def _add_fault(self, body: dict[str, Any]) -> None:
         self._faults.append(_Fault(**body))
@@ -302,7 +319,7 @@ def _make_user(account: str, name: str, seed: UserSeed, now: datetime) -> None:
             backend.delete_access_key(key.access_key_id, name)
         backend.delete_user(name)
     tags = [{"Key": key, "Value": value} for key, value in seed.get("tags", {}).items()]
-    user = backend.create_user("us-east-1", name, "/", tags)
+    user = backend.create_user("us-east-1", name, seed.get("path", "/"), tags)
     user.id = _derived_id("AIDA", account, name)
     ages = [key["created_days_ago"] for key in seed["keys"]]
     user.create_date = _ago(now, seed.get("created_days_ago", max(ages, default=0)))

@@ -113,13 +113,16 @@ def test_a_function_that_fails_for_good_is_tried_three_times_and_its_event_reach
     assert any("KeyError" in line for line in aws.log(IDENTIFICATION))
 
 
-def test_a_command_in_its_environment_is_in_the_main_account_and_its_region(aws: EmbeddedAws) -> None:
+def test_a_command_in_its_environment_is_in_the_main_account_and_its_region(
+    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
     program = (
         "import boto3; s = boto3.Session(); print(s.region_name, s.client('sts').get_caller_identity()['Account'])"
     )
     run = subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | aws.environment(),
+        env=aws.process_environment(),
         capture_output=True,
         text=True,
         check=True,

@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deployment.local.scanned_accounts import Control, ScannedAccounts
+from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -198,3 +198,20 @@ def test_a_role_that_may_not_be_assumed_is_refused_for_its_account(server: Scann
 def test_a_wrong_order_is_refused_with_a_reason(control: Control) -> None:
     with pytest.raises(RuntimeError, match="AKIANOBODY"):
         control.use_key(SLAVE, "AKIANOBODY", NOW)
+
+
+def test_time_passes_for_every_user_and_key(server: ScannedAccounts, control: Control) -> None:
+    keys: list[KeySeed] = [{"created_days_ago": 5, "last_used_days_ago": 2}, {"created_days_ago": 1}]
+    control.populate({MAIN: {"alice": {"keys": keys}}, SLAVE: {"bob": {"keys": []}}}, NOW)
+    control.let_time_pass(10)
+    state = control.state()
+    assert {(key["created"], key["last_used"]) for key in state[MAIN]["alice"]["keys"]} == {
+        ((NOW - timedelta(days=15)).isoformat(), (NOW - timedelta(days=12)).isoformat()),
+        ((NOW - timedelta(days=11)).isoformat(), None),
+    }
+    assert state[SLAVE]["bob"]["created"] == (NOW - timedelta(days=10)).isoformat()
+
+
+def test_a_user_has_the_path_that_was_asked_for(server: ScannedAccounts, control: Control) -> None:
+    control.populate({MAIN: {"alice": {"path": "/staff/", "keys": []}}}, NOW)
+    assert iam(server, MAIN).get_user(UserName="alice")["User"]["Arn"] == f"arn:aws:iam::{MAIN}:user/staff/alice"

@@ -1,0 +1,56 @@
+# One command for each thing to do here. All of it runs in .venv, which is made when it is needed first, and brought up
+# to date when a requirement changes. `make PYTHON=/path/to/python3.11 …` makes it with another interpreter.
+
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check
+PYTEST := $(RUN) -m pytest --quiet
+HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
+TYPED := library reporting_remediation deployment tests $(wildcard $(HANDLERS)/*.py)
+
+.PHONY: help demo demo-up test test-pure test-moto test-ministack check package clean
+.DEFAULT_GOAL := help
+
+help:  ## Print this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+
+demo: $(STAMP)  ## Run the main job on an embedded AWS, told step by step (under a minute)
+	@$(RUN) -m deployment.local.demo
+
+demo-up: $(STAMP)  ## Start, deploy, fill and scan the embedded AWS, and keep it up until Ctrl-C
+	@$(RUN) -m deployment.local.demo --up
+
+test: $(STAMP)  ## Run all tests
+	@$(PYTEST)
+
+test-pure: $(STAMP)  ## Run the tests that need no AWS at all
+	@$(PYTEST) -m "not moto and not ministack"
+
+test-moto: $(STAMP)  ## Run the tests of the IAM adapters (moto)
+	@$(PYTEST) -m moto
+
+test-ministack: $(STAMP)  ## Run the tests on the embedded AWS (ministack)
+	@$(PYTEST) -m ministack
+
+check: $(STAMP)  ## Check style, types, the import contract and the templates
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --check --quiet .
+	@MYPYPATH=$(HANDLERS) $(RUN) -m mypy --no-error-summary $(TYPED)
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
+	@$(VENV)/bin/cfn-lint deployment/cloudformation/*.yaml
+
+package: $(STAMP)  ## Build the functions' zip from config/ into build/
+	@$(RUN) -m deployment.build_packages
+
+clean:  ## Remove .venv and everything that was built or cached
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.txt requirements-lambda.txt requirements-dev.txt setup.cfg pyproject.toml
+	@echo "Installing into $(VENV) (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
