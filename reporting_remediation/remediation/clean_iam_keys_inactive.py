@@ -168,7 +168,8 @@ class Remediation:
             return
         if isinstance(verdict, Finish):
             if key is not None and key.status != ACTIVE:
-                self._finish(issue, now)
+                with host_command.uninterrupted():
+                    self._finish(issue, now)
                 return
             due = remediation_due(issue, self._retention)
             if issue.status is not Status.OPEN or due is None:
@@ -189,7 +190,8 @@ class Remediation:
                 issue, "would be switched off", f"due since {verdict.since:%Y-%m-%d %H:%M} UTC", verdict.since
             )
         elif self._confirmed(issue, key, verdict, now):
-            self._switch_off(issue)
+            with host_command.uninterrupted():
+                self._switch_off(issue)
 
     def _look_again(self, issue: Issue, key: AccessKey | None, now: datetime) -> Skip | None:
         return second_look(

@@ -12,7 +12,7 @@ import boto3
 import click
 
 from library import host_command
-from library.access_keys import ACTIVE
+from library.access_keys import ACTIVE, AccessKey
 from library.aws.sessions import CLIENT_CONFIG
 from library.config import Config
 from library.ddb_issues import IssuesTable
@@ -159,6 +159,20 @@ def _restore_one(
             return "skipped", "there is no terminal to ask at; --batch does not ask"
         if not answer:
             return "skipped", "refused by the operator"
+    with host_command.uninterrupted():
+        _switch_on(switch, table, notices, issue, key, who, counts)
+    return "switched on", f"by {who}"
+
+
+def _switch_on(
+    switch: KeySwitch,
+    table: IssuesTable,
+    notices: Notices,
+    issue: Issue,
+    key: AccessKey,
+    who: str,
+    counts: Counter[str],
+) -> None:
     switch.set_status(issue.account_id, key, "Active")
     now = datetime.now(UTC)
 
@@ -171,7 +185,6 @@ def _restore_one(
     for failure in notices.tell_restored(after, who, now):
         counts["failed"] += 1
         logger.error("account %s key %s: %s: %s", issue.account_id, issue.issue_id, failure.channel, failure.cause)
-    return "switched on", f"by {who}"
 
 
 if __name__ == "__main__":
