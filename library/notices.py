@@ -1,4 +1,4 @@
-"""What people are told of an issue, over every channel that is enabled; each step is recorded when it was confirmed."""
+"""What people are told of an issue, over every enabled channel; each step is recorded once it was confirmed."""
 
 from __future__ import annotations
 

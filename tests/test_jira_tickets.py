@@ -64,7 +64,7 @@ def jira(flavour: Flavour) -> Iterator[JiraStandIn]:
 
 @pytest.fixture
 def server() -> Iterator[JiraStandIn]:
-    with JiraStandIn(users=USERS) as stand_in:
+    with JiraStandIn(users=USERS, issues=("AWSSEC-1",)) as stand_in:
         yield stand_in
 
 
@@ -159,13 +159,13 @@ def test_a_ticket_is_complete_with_its_creating_call(jira: JiraStandIn) -> None:
 
 @pytest.mark.parametrize("way", ["token", "basic", "oauth"])
 def test_each_kind_of_credentials_is_accepted(way: str, flavour: Flavour, rsa_key: RSAPrivateKey) -> None:
-    credentials: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "token": {"token": DEFAULT_TOKEN},
         "basic": {"basic": {"username": DEFAULT_USERNAME, "password": DEFAULT_PASSWORD}},
         "oauth": oauth(rsa_key),
-    }[way]
+    }
     with JiraStandIn(flavour=flavour, oauth_public_key=rsa_key.public_key()) as jira:
-        tickets = tickets_in(jira, credentials=credentials)
+        tickets = tickets_in(jira, credentials=ways[way])
         assert tickets.raise_ticket(new_ticket()).key == "AWSSEC-1"
         assert tickets.find_open(LABEL) == Ticket("AWSSEC-1", None)
 
@@ -176,12 +176,12 @@ def test_wrong_credentials_are_an_error_and_tried_once_only(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     secret = "s3cr3t-value"
-    credentials: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "token": {"token": secret},
         "basic": {"basic": {"username": DEFAULT_USERNAME, "password": secret}},
         "oauth": {"oauth": {**oauth(rsa_key)["oauth"], "access_token": secret, "access_token_secret": secret}},
-    }[way]
-    tickets = tickets_in(jira, credentials=credentials)
+    }
+    tickets = tickets_in(jira, credentials=ways[way])
     with pytest.raises(TicketError, match=r"JIRA did not log in: it does not accept the credentials") as failed:
         tickets.is_open("AWSSEC-1")
     tried = len(jira.requests)
@@ -533,51 +533,51 @@ def test_a_closing_whose_answer_was_lost_is_found_done_by_the_next_try(jira: Jir
 @pytest.mark.parametrize("path", ["serverInfo", "myself", "search", "issue"])
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"status": 502}, {"drop_connection": True}])
 def test_a_read_that_fails_in_passing_is_repeated(
-    jira: JiraStandIn, waits: list[float], path: str, fault: dict[str, Any]
+    server: JiraStandIn, waits: list[float], path: str, fault: dict[str, Any]
 ) -> None:
-    jira.fail_next("GET", f"/rest/api/2/{path}", times=2, **fault)
-    tickets = tickets_in(jira)
+    server.fail_next("GET", f"/rest/api/2/{path}", times=2, **fault)
+    tickets = tickets_in(server)
     assert tickets.find_open(LABEL) is None
     assert tickets.is_open("AWSSEC-1")
     assert waits == [0.5, 1.0]
 
 
-def test_jira_is_given_the_time_that_it_asks_for(jira: JiraStandIn, waits: list[float]) -> None:
-    jira.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "7"})
-    assert tickets_in(jira).is_open("AWSSEC-1")
+def test_jira_is_given_the_time_that_it_asks_for(server: JiraStandIn, waits: list[float]) -> None:
+    server.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "7"})
+    assert tickets_in(server).is_open("AWSSEC-1")
     assert waits == [7]
 
 
-def test_a_run_does_not_stand_still_for_longer_than_half_a_minute(jira: JiraStandIn, waits: list[float]) -> None:
-    jira.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "3600"})
+def test_a_run_does_not_stand_still_for_longer_than_half_a_minute(server: JiraStandIn, waits: list[float]) -> None:
+    server.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "3600"})
     with pytest.raises(TicketError, match="HTTP 429"):
-        tickets_in(jira).is_open("AWSSEC-1")
+        tickets_in(server).is_open("AWSSEC-1")
     assert waits == []
 
 
-def test_a_read_is_repeated_three_times_at_most(jira: JiraStandIn, waits: list[float]) -> None:
-    jira.fail_next("GET", f"{ISSUE}/AWSSEC-1", times=9)
-    with pytest.raises(TicketError, match="HTTP 503, The stand-in was told to fail$"):
-        tickets_in(jira).is_open("AWSSEC-1")
-    assert len(calls(jira, "GET", f"{ISSUE}/AWSSEC-1")) == 4
+def test_a_read_is_repeated_three_times_at_most(server: JiraStandIn, waits: list[float]) -> None:
+    server.fail_next("GET", f"{ISSUE}/AWSSEC-1", times=9)
+    with pytest.raises(TicketError, match=r"HTTP 503, The stand-in was told to fail$"):
+        tickets_in(server).is_open("AWSSEC-1")
+    assert len(calls(server, "GET", f"{ISSUE}/AWSSEC-1")) == 4
     assert waits == [0.5, 1.0, 2.0]
 
 
-def test_after_three_failures_in_a_row_the_rest_of_the_run_does_not_wait_for_jira(jira: JiraStandIn) -> None:
-    tickets = tickets_in(jira)
+def test_after_three_failures_in_a_row_the_rest_of_the_run_does_not_wait_for_jira(server: JiraStandIn) -> None:
+    tickets = tickets_in(server)
     assert tickets.is_open("AWSSEC-1")
-    jira.fail_next("GET", ISSUE, times=12)
+    server.fail_next("GET", ISSUE, times=12)
     for _ in range(3):
         with pytest.raises(TicketError, match="HTTP 503"):
             tickets.is_open("AWSSEC-1")
-    before = len(jira.requests)
+    before = len(server.requests)
     with pytest.raises(TicketError, match="not tried"):
         tickets.find_open(LABEL)
-    assert len(jira.requests) == before
+    assert len(server.requests) == before
 
 
-def test_refusals_do_not_count_as_failures_of_jira(jira: JiraStandIn) -> None:
-    tickets = tickets_in(jira)
+def test_refusals_do_not_count_as_failures_of_jira(server: JiraStandIn) -> None:
+    tickets = tickets_in(server)
     for _ in range(5):
         with pytest.raises(TicketError):
             tickets.raise_ticket(new_ticket(project="NOPE"))
@@ -609,10 +609,10 @@ def test_every_call_has_a_timeout(monkeypatch: pytest.MonkeyPatch, server: JiraS
     assert timeouts - {None} == {5, 30}
 
 
-def test_a_page_that_is_no_jira_is_an_error() -> None:
-    with JiraStandIn() as jira, pytest.raises(TicketError, match="not in the form that JIRA answers in"):
-        # Everything but the API answers with 400 and no JSON to a body that is none.
-        tickets_in(jira, server=f"{jira.url}/_stand_in/state?").find_open(LABEL)
+def test_a_page_that_is_no_jira_is_an_error(server: JiraStandIn) -> None:
+    # Whatever is asked for below this address, the answer is 200 and the stand-in's state.
+    with pytest.raises(TicketError, match="what answered at its address is not JIRA"):
+        tickets_in(server, server=f"{server.url}/_stand_in/state?").find_open(LABEL)
 
 
 # TLS

@@ -266,15 +266,13 @@ class JiraStandIn:
                 "requests": [asdict(request) for request in self.requests],
             }
 
-    def answer(
-        self, request: JiraRequest, authorization: str, base_url: str
-    ) -> tuple[int, Mapping[str, str], Any] | None:
-        """Carry out one call: status, headers and body, or None for a connection that is to be dropped."""
+    def answer(self, request: JiraRequest, authorization: str, url: str) -> tuple[int, Mapping[str, str], Any] | None:
+        """Carry out one call to `url`: status, headers and body, or None for a connection that is to be dropped."""
         with self._lock:
             self.requests.append(request)
             fault = self._due_fault(request)
             if fault is None or fault.after_doing:
-                status, body = self._carry_out(request, authorization, base_url)
+                status, body = self._carry_out(request, authorization, url)
         if fault is None:
             return status, {}, body
         if fault.drop_connection:
@@ -287,9 +285,9 @@ class JiraStandIn:
                 return self._faults.pop(position)
         return None
 
-    def _carry_out(self, request: JiraRequest, authorization: str, base_url: str) -> tuple[int, Any]:
+    def _carry_out(self, request: JiraRequest, authorization: str, url: str) -> tuple[int, Any]:
         try:
-            known = self._is_known(request, authorization, base_url)
+            known = self._is_known(request.method, authorization, url)
             # Cloud takes wrong credentials for nobody's and shows what everybody may see.
             open_to_all = ("GET", f"{_API}serverInfo") == (request.method, request.path)
             if not known and self._flavour == "server" and (authorization or not open_to_all):
@@ -302,15 +300,15 @@ class JiraStandIn:
         except _Refusal as refusal:
             return refusal.status, refusal.body
 
-    def _is_known(self, request: JiraRequest, authorization: str, base_url: str) -> bool:
+    def _is_known(self, method: str, authorization: str, url: str) -> bool:
         kind, _, value = authorization.partition(" ")
         if kind == "Basic":
             return base64.b64decode(value).decode() == f"{DEFAULT_USERNAME}:{DEFAULT_PASSWORD}"
         if kind == "OAuth":
-            return self._is_signed(request, value, base_url)
+            return self._is_signed(method, value, url)
         return authorization == f"Bearer {DEFAULT_TOKEN}"
 
-    def _is_signed(self, request: JiraRequest, header: str, base_url: str) -> bool:
+    def _is_signed(self, method: str, header: str, url: str) -> bool:
         """As RFC 5849 has it for RSA-SHA1, the one method that JIRA's application links take."""
         sent = {name: unquote(value) for name, value in re.findall(r'(\w+)="([^"]*)"', header)}
         expected = {
@@ -323,14 +321,13 @@ class JiraStandIn:
         if self._oauth_public_key is None:
             return True
         signature = base64.b64decode(sent.pop("oauth_signature"))
-        parameters = sorted((_encoded(name), _encoded(value)) for name, value in {**sent, **request.query}.items())
-        signed = "&".join(
-            (
-                request.method,
-                _encoded(base_url + request.path),
-                _encoded("&".join(f"{name}={value}" for name, value in parameters)),
-            )
+        address = urlsplit(url)
+        pairs = [*sent.items(), *parse_qsl(address.query, keep_blank_values=True)]
+        parameters = "&".join(
+            "=".join(pair) for pair in sorted((_encoded(name), _encoded(value)) for name, value in pairs)
         )
+        place = f"{address.scheme}://{address.netloc}{address.path}"
+        signed = "&".join((method, _encoded(place), _encoded(parameters)))
         try:
             self._oauth_public_key.verify(signature, signed.encode(), PKCS1v15(), SHA1())
         except InvalidSignature:
@@ -563,15 +560,22 @@ class JiraStandIn:
         return user.account_id if self._flavour == "cloud" else user.name
 
     def _person(self, user: JiraUser) -> dict[str, Any]:
-        shown = {"displayName": user.display_name or user.name, "active": user.active}
-        if not user.email_hidden:
-            shown["emailAddress"] = user.email
-        return shown | {"accountId" if self._flavour == "cloud" else "name": self._identity(user)}
+        identity = self._identity(user)
+        name, parameter = ("accountId", "accountId") if self._flavour == "cloud" else ("name", "username")
+        shown = {
+            "self": f"{self._own_address()}{_API}user?{parameter}={_encoded(identity)}",
+            name: identity,
+            "displayName": user.display_name or user.name,
+            "active": user.active,
+        }
+        return shown if user.email_hidden else {**shown, "emailAddress": user.email}
 
     def _reference(self, key: str) -> dict[str, Any]:
-        # As a JIRA behind a proxy has it that was not told that the outside speaks https.
-        address = self.url.replace("https:", "http:")
-        return {"id": str(10000 + _number(key)), "key": key, "self": f"{address}{_API}issue/{key}"}
+        return {"id": str(10000 + _number(key)), "key": key, "self": f"{self._own_address()}{_API}issue/{key}"}
+
+    def _own_address(self) -> str:
+        """What JIRA takes for its address behind a proxy when nobody told it that the outside speaks https."""
+        return self.url.replace("https:", "http:")
 
     def _shown(self, issue: JiraIssue) -> dict[str, Any]:
         assignee = next((self._person(user) for user in self._users if self._identity(user) == issue.assignee), None)
@@ -623,7 +627,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.jira.answer(
             JiraRequest(self.command, address.path, query, body),
             self.headers.get("Authorization", ""),
-            urlsplit(self.jira.url).scheme + "://" + self.headers.get("Host", ""),
+            f"{urlsplit(self.jira.url).scheme}://{self.headers.get('Host', '')}{self.path}",
         )
         if answer is None:
             self._reset()

@@ -115,9 +115,7 @@ class _Workspace:
             for channel_id, channel in self.channels.items()
             if (with_archived or not channel.archived)
             and (
-                "private_channel" in types and channel.bot_is_member
-                if channel.private
-                else "public_channel" in types
+                "private_channel" in types and channel.bot_is_member if channel.private else "public_channel" in types
             )
         ]
         return self._page("channels", listed, arguments)
