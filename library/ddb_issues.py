@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -83,26 +84,47 @@ class IssuesTable:
 
     def _update(self, record: Issue, wanted: Issue) -> bool:
         changes, conditions, names, values = update_expression(to_item(record), to_item(wanted))
-        return self._conditionally(
-            "UpdateItem",
-            lambda: self._client.update_item(
+
+        def update() -> object:
+            return self._client.update_item(
                 TableName=self._table,
                 Key=_key(record.account_id, record.issue_id),
                 UpdateExpression=changes,
                 ConditionExpression=conditions,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={name: _serialize(value) for name, value in values.items()},
-            ),
-        )
+            )
+
+        try:
+            return self._conditionally("UpdateItem", update)
+        except AwsCallFailed as error:
+            # Rows of Hammer's own lack some maps, and DynamoDB writes nothing into a map that is not there.
+            if not _has_code(error.__cause__, "ValidationException"):
+                raise
+            self._add_missing_maps(record)
+            return self._conditionally("UpdateItem", update)
+
+    def _add_missing_maps(self, record: Issue) -> None:
+        for attribute in _MAPS:
+            self._conditionally(
+                "UpdateItem",
+                partial(
+                    self._client.update_item,
+                    TableName=self._table,
+                    Key=_key(record.account_id, record.issue_id),
+                    UpdateExpression="SET #map = :empty",
+                    ConditionExpression="attribute_exists(issue_id) AND "
+                    "(attribute_not_exists(#map) OR attribute_type(#map, :null))",
+                    ExpressionAttributeNames={"#map": attribute},
+                    ExpressionAttributeValues={":empty": {"M": {}}, ":null": {"S": "NULL"}},
+                ),
+            )
 
     def _conditionally(self, operation: str, call: Callable[[], object]) -> bool:
         try:
             call()
         except (ClientError, BotoCoreError) as error:
-            if (
-                isinstance(error, ClientError)
-                and error.response["Error"]["Code"] == "ConditionalCheckFailedException"
-            ):
+            if _has_code(error, "ConditionalCheckFailedException"):
                 return False
             raise self._failed(operation, error) from error
         return True
@@ -162,6 +184,10 @@ def _leaves(item: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
                 yield (attribute, part), value
         else:
             yield (attribute,), content
+
+
+def _has_code(error: BaseException | None, code: str) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] == code
 
 
 def _key(account_id: str, issue_id: str) -> dict[str, Any]:

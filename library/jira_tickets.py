@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jira import JIRA, JIRAError
+from oauthlib.oauth1 import SIGNATURE_RSA  # type: ignore[import-untyped]
 from requests.exceptions import ChunkedEncodingError, ConnectTimeout, SSLError, Timeout
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
@@ -385,8 +386,9 @@ def _login(credentials: Mapping[str, Any]) -> dict[str, Any]:
                 raise CredentialsError(
                     "the JIRA credentials' oauth.key_cert is no private key in PEM without a passphrase"
                 ) from None
-            # The client's own default is HMAC, which JIRA does not take.
-            return {"oauth": {**oauth, "signature_method": "RSA-SHA1"}}
+            # The client's own default is HMAC, which JIRA does not take. It has to be this very object: the client
+            # goes on to other methods after a refusal unless the method is identical to the last one it knows.
+            return {"oauth": {**oauth, "signature_method": SIGNATURE_RSA}}
     raise CredentialsError(
         "the JIRA credentials have none of token, basic (username, password) "
         "and oauth (access_token, access_token_secret, consumer_key, key_cert)"
@@ -407,14 +409,13 @@ def _identity(person: Mapping[str, Any] | None) -> str | None:
 
 def _same_person(users: Sequence[Mapping[str, Any]], candidate: str) -> str | None:
     """Who of those that JIRA found is meant; JIRA also finds everybody whose name begins so."""
-    active = [user for user in users if user.get("active", True)]
     for spelling in ("name", "emailAddress", "displayName"):
-        found = [user for user in active if str(user.get(spelling, "")).casefold() == candidate.casefold()]
+        found = [user for user in users if str(user.get(spelling, "")).casefold() == candidate.casefold()]
         if len(found) == 1:
             return _identity(found[0])
     # An address that its owner hides is searched nevertheless.
-    if "@" in candidate and len(active) == 1 and not active[0].get("emailAddress"):
-        return _identity(active[0])
+    if "@" in candidate and len(users) == 1 and not users[0].get("emailAddress"):
+        return _identity(users[0])
     return None
 
 

@@ -297,18 +297,20 @@ def test_a_write_that_fails_raises_and_is_not_tried_again_as_if_the_record_had_c
     assert wire.sent == [operation]
 
 
-@pytest.mark.parametrize("absent", [True, False], ids=["absent", "null"])
-def test_a_row_of_hammer_without_all_maps_can_be_updated(
-    client: DynamoDBClient, table: IssuesTable, absent: bool
-) -> None:
+def test_a_row_of_hammer_without_all_maps_can_be_updated(client: DynamoDBClient, table: IssuesTable) -> None:
     put(table, an_issue())
     item = row(client)
     for part in ("jira_details", "slack_details"):
-        item[part] = {"NULL": True}
-        if absent:
-            del item[part]
+        del item[part]
     item["timestamps"]["M"]["reported"] = {"NULL": True}
     client.put_item(TableName=NAME, Item=item)
     after = table.step(ACCOUNT, KEY, table.get(ACCOUNT, KEY), with_ticket)
     assert after == with_ticket(an_issue())
     assert table.get(ACCOUNT, KEY) == after
+
+
+def test_an_update_that_dynamodb_refuses_for_another_reason_raises(table: IssuesTable, wire: Wire) -> None:
+    issue = put(table, an_issue())
+    with pytest.raises(AwsCallFailed, match="UpdateItem.*ValidationException"):
+        table.step(ACCOUNT, KEY, issue, lambda _: replace(issue, details=details(tags={"filler": "x" * 500_000})))
+    assert table.get(ACCOUNT, KEY) == issue

@@ -168,6 +168,8 @@ def test_each_kind_of_credentials_is_accepted(way: str, flavour: Flavour, rsa_ke
         tickets = tickets_in(jira, credentials=ways[way])
         assert tickets.raise_ticket(new_ticket()).key == "AWSSEC-1"
         assert tickets.find_open(LABEL) == Ticket("AWSSEC-1", None)
+        # No other way to sign was tried before the one that JIRA takes.
+        assert len(calls(jira, "GET", "/rest/api/2/myself")) <= 2
 
 
 @pytest.mark.parametrize("way", ["token", "basic", "oauth"])
@@ -185,6 +187,7 @@ def test_wrong_credentials_are_an_error_and_tried_once_only(
     with pytest.raises(TicketError, match=r"JIRA did not log in: it does not accept the credentials") as failed:
         tickets.is_open("AWSSEC-1")
     tried = len(jira.requests)
+    assert tried <= 2
     with pytest.raises(TicketError, match="given it up"):
         tickets.find_open(LABEL)
     assert len(jira.requests) == tried
@@ -192,6 +195,15 @@ def test_wrong_credentials_are_an_error_and_tried_once_only(
     assert failed.value.__cause__ is None
     assert secret not in caplog.text
     assert "PRIVATE KEY" not in caplog.text
+
+
+def test_a_cookie_of_jira_is_not_logged(
+    server: JiraStandIn, rsa_key: RSAPrivateKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.fail_next("GET", "/rest/api/2/myself", status=401, headers={"Set-Cookie": "JSESSIONID=s3cr3t"})
+    with pytest.raises(TicketError) as failed:
+        tickets_in(server, credentials=oauth(rsa_key)).find_open(LABEL)
+    assert "s3cr3t" not in caplog.text + str(failed.value)
 
 
 def test_an_oauth_signature_of_another_key_is_refused(rsa_key: RSAPrivateKey) -> None:
@@ -243,6 +255,14 @@ def test_the_oldest_ticket_that_is_not_done_is_found(jira: JiraStandIn) -> None:
     jira.page_size = 1
     assert tickets.find_open(LABEL) == Ticket(second, None)
     assert third in jira.issues
+
+
+def test_a_ticket_that_is_done_is_not_found_though_the_index_lags_behind(jira: JiraStandIn) -> None:
+    tickets = tickets_in(jira)
+    first, second = (tickets.raise_ticket(new_ticket()).key for _ in range(2))
+    jira.issues[first].status = "Closed"
+    jira.unnoticed = {first}
+    assert tickets.find_open(LABEL) == Ticket(second, None)
 
 
 def test_another_label_finds_nothing(jira: JiraStandIn) -> None:
@@ -407,6 +427,13 @@ def test_a_server_that_is_not_jira_does_not_make_tickets_vanish(jira: JiraStandI
     jira.fail_next("GET", "/not-jira", status=404)
     with pytest.raises(TicketError) as failed:
         tickets.is_open("AWSSEC-1")
+    assert not isinstance(failed.value, TicketGone)
+
+
+def test_a_proxy_that_knows_no_way_does_not_make_tickets_vanish(jira: JiraStandIn) -> None:
+    jira.fail_next("GET", ISSUE, status=404, body={"message": "no route"})
+    with pytest.raises(TicketError, match="not in the form that JIRA answers in") as failed:
+        tickets_in(jira).is_open("AWSSEC-1")
     assert not isinstance(failed.value, TicketGone)
 
 

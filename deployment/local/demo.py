@@ -73,10 +73,9 @@ class Demo:
 
     def scan(self) -> None:
         """Step 4: from the schedule to the issues table."""
-        self._story.step("The schedule fires: each account is scanned by a function of its own")
+        self._story.step("The schedule fires: each account is scanned by a run of its own")
         self._scan()
-        self._story.say("The issues table:")
-        self._story.issues(self._estate.issues())
+        self._story.say(f"The issues table has {len(self._estate.issues())} rows.")
 
     def report(self) -> None:
         """Step 5: tickets and messages."""
@@ -127,7 +126,8 @@ class Demo:
         _check(self._estate.key_statuses() == before, "a dry run that changes nothing")
         batch = self._estate.run(local.REMEDIATION, "--batch")
         self._story.command(batch)
-        self._story.decisions(batch.decisions, "what was done")
+        in_order = sorted(batch.decisions, key=lambda one: (one.verdict != "switched off", one.account, one.user))
+        self._story.decisions(in_order, "what was done")
         planned = {one.key for one in plan.decisions if one.verdict == "would be switched off"}
         done = {one.key for one in batch.decisions if one.verdict == "switched off"}
         now = self._estate.key_statuses()
@@ -192,10 +192,7 @@ class Demo:
         told = len(self._estate.slack.messages)
         run = self._estate.run(local.REPORTING)
         self._story.command(run)
-        touched = {one.key for one in run.decisions if one.verdict != "skipped"}
-        self._story.decisions((one for one in run.decisions if one.key in touched), "what was done")
-        self._story.say("The tickets of these in JIRA:")
-        self._story.tickets([i for i in self._estate.issues() if i.issue_id in touched], self._estate.jira.issues)
+        self._story.tickets([one for one in run.decisions if one.verdict != "skipped"])
         self._story.messages(self._estate.slack.messages[told:])
 
     def _with_status(self, status: Status) -> list[Issue]:

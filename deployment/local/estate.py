@@ -42,7 +42,7 @@ IDENTIFICATION: Final = "hammer-describe-iam-user-inactive-keys"
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _SECONDS_FOR_A_COMMAND = 120
-_SECONDS_FOR_THE_SCANS = 60
+_SECONDS_FOR_THE_SCANS = 180
 _NO_PROXY = ClientConfig(proxies={})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 _DECISION = re.compile(r" INFO account=(\d+) user=(.*) key=(\S+) verdict=(.*) reason=(.*)$", re.MULTILINE)
@@ -199,6 +199,21 @@ class Estate:
         """The variables with which a command finds this estate."""
         return self.aws.environment() | {"HAMMER_CONFIG": str(self.folder.resolve())}
 
+    def invoke_and_wait(self, function: str, event: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Run a function to its end; what it failed with (`errorType`, `errorMessage`), None if it did not fail."""
+        functions = self._session().client(
+            "lambda", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
+        )
+        answer = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        return dict(json.loads(answer["Payload"].read())) if answer.get("FunctionError") else None
+
+    def log_streams(self, group: str) -> set[str]:
+        """The names of the streams in a log group."""
+        logs = self._session().client(
+            "logs", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
+        )
+        return {stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]}
+
     def let_time_pass(self, days: int) -> None:
         """Move all recorded times back: those of users and keys, and those in the issues table."""
         self.aws.accounts.let_time_pass(days)
@@ -210,9 +225,10 @@ class Estate:
                 )
 
     def issues(self) -> list[Issue]:
-        """Every row of the table, by account and key."""
+        """Every row of the table, by account, user and key."""
         table = IssuesTable(self._dynamodb(), self.settings.inactive_keys.table_name)
-        return [issue for account in self.settings.accounts() for issue in table.of_account(account.id)]
+        found = [issue for account in self.settings.accounts() for issue in table.of_account(account.id)]
+        return sorted(found, key=lambda issue: (issue.account_id, issue.details.username, issue.issue_id))
 
     def users(self, account: str) -> dict[str, UserState]:
         """The users of an account with their keys, as they are now."""

@@ -101,6 +101,7 @@ class _Fault:
     path_prefix: str
     status: int
     headers: Mapping[str, str]
+    body: Any
     after_doing: bool
     drop_connection: bool
 
@@ -138,8 +139,9 @@ class JiraStandIn:
 
     `issues` are keys of tickets that exist from the start. `transitions` may be set at any time; those that lead
     to the status a ticket has already are not offered. With `oauth_public_key` the signature of OAuth calls is
-    verified. `refused_fields` are not on the screen on which tickets are created. A page of a listing has at
-    most `page_size` entries whatever is asked for, as JIRA may do, so that clients really have to page.
+    verified. `refused_fields` are on none of JIRA's screens. The search has not noticed yet that the tickets in
+    `unnoticed` are done. A page of a listing has at most `page_size` entries whatever is asked for, as JIRA may do,
+    so that clients really have to page.
     """
 
     def __init__(
@@ -157,6 +159,7 @@ class JiraStandIn:
         self.requests: list[JiraRequest] = []
         self.transitions: tuple[Transition, ...] = DEFAULT_TRANSITIONS
         self.refused_fields: set[str] = set()
+        self.unnoticed: set[str] = set()
         self.page_size = 50
         self._flavour = flavour
         self._users = tuple(users)
@@ -213,7 +216,7 @@ class JiraStandIn:
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         # The short poll makes stop() quick.
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
         self._thread.start()
         return self
 
@@ -244,16 +247,17 @@ class JiraStandIn:
         path_prefix: str,
         status: int = 503,
         headers: Mapping[str, str] | None = None,
+        body: Any = None,
         times: int = 1,
         after_doing: bool = False,
         drop_connection: bool = False,
     ) -> None:
         """Fail the next `times` calls whose path begins with `path_prefix` (`/rest/api/2/issue`).
 
-        The answer is `status` with `headers`, or with `drop_connection` none at all; `after_doing` carries the
-        call out first.
+        The answer is `status` with `headers` and `body` (by default JIRA's error body), or with `drop_connection`
+        none at all; `after_doing` carries the call out first.
         """
-        fault = _Fault(method, path_prefix, status, headers or {}, after_doing, drop_connection)
+        fault = _Fault(method, path_prefix, status, headers or {}, body, after_doing, drop_connection)
         with self._lock:
             self._faults += [fault] * times
 
@@ -277,7 +281,11 @@ class JiraStandIn:
             return status, {}, body
         if fault.drop_connection:
             return None
-        return fault.status, fault.headers, _Refusal(fault.status, "The stand-in was told to fail.").body
+        return (
+            fault.status,
+            fault.headers,
+            fault.body or _Refusal(fault.status, "The stand-in was told to fail.").body,
+        )
 
     def _due_fault(self, request: JiraRequest) -> _Fault | None:
         for position, fault in enumerate(self._faults):
@@ -376,7 +384,11 @@ class JiraStandIn:
             for issue in self.issues.values()
             if clauses.get("labels", "") in ("", *issue.labels)
             and clauses.get("project", issue.project) == issue.project
-            and ("statuscategory" not in clauses or self._status(issue.status)["statusCategory"]["key"] != "done")
+            and (
+                "statuscategory" not in clauses
+                or issue.key in self.unnoticed
+                or self._status(issue.status)["statusCategory"]["key"] != "done"
+            )
         ]
         issues.sort(key=lambda issue: _number(issue.key), reverse=order == "desc")
         return [self._shown(issue) for issue in issues]

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from deployment.local.estate import CommandRun, Decision, Estate
-from deployment.local.jira_stand_in import JiraIssue
 from deployment.local.slack_stand_in import SlackMessage
 from library.issues import Issue
 
@@ -75,24 +74,17 @@ class Story:
             ((self._name(one.account), one.user, one.key, one.verdict, one.reason) for one in decisions),
         )
 
-    def tickets(self, issues: Iterable[Issue], tickets: dict[str, JiraIssue]) -> None:
-        """What JIRA holds for these issues."""
-        self.table(
-            ("ticket", "status", "assignee", "comments", "account", "user", "key"),
-            (
-                (
-                    ticket.key,
-                    ticket.status,
-                    ticket.assignee or "-",
-                    str(len(ticket.comments)),
-                    self._name(issue.account_id),
-                    issue.details.username,
-                    issue.issue_id,
-                )
-                for issue in issues
-                if (ticket := tickets.get(issue.jira.ticket or "")) is not None
-            ),
-        )
+    def tickets(self, decisions: Sequence[Decision]) -> None:
+        """What reporting did for each issue, and what JIRA holds for it."""
+        issues = {issue.issue_id: issue for issue in self._estate.issues()}
+        tickets = self._estate.jira.issues
+        rows = []
+        for one in sorted(decisions, key=lambda one: (one.account, one.user, one.key)):
+            ticket = tickets.get(issues[one.key].jira.ticket or "")
+            shown = (ticket.key, ticket.status, ticket.assignee or "-", str(len(ticket.comments))) if ticket else ()
+            rows.append((self._name(one.account), one.user, one.key, one.verdict, one.reason, *shown))
+        headings = ("account", "user", "key", "what was done", "why", "ticket", "status", "assignee", "comments")
+        self.table(headings, rows)
 
     def messages(self, messages: Sequence[SlackMessage]) -> None:
         """How many messages each recipient got in Slack."""

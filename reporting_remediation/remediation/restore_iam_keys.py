@@ -73,7 +73,7 @@ def main(
 
     def body(settings: Config) -> int:
         chosen, unknown = _choose(settings, keys, tickets, since, accounts, users)
-        return _restore(settings, chosen[:limit], unknown, batch=batch, dry_run=dry_run)
+        return _restore(settings, chosen, unknown, limit=limit, batch=batch, dry_run=dry_run)
 
     sys.exit(host_command.run(STREAM, body, dry_run=dry_run))
 
@@ -109,14 +109,20 @@ def _choose(
     return chosen, unknown
 
 
-def _restore(settings: Config, issues: list[Issue], unknown: int, *, batch: bool, dry_run: bool) -> int:
+def _restore(
+    settings: Config, issues: list[Issue], unknown: int, *, limit: int | None, batch: bool, dry_run: bool
+) -> int:
     switch = KeySwitch(settings)
     table = host_command.issues_table(settings)
     notices = None if dry_run else host_command.notices(settings, table)
     session = boto3.Session(region_name=settings.aws.region)
     who = session.client("sts", config=CLIENT_CONFIG).get_caller_identity()["Arn"]
     counts: Counter[str] = Counter(failed=unknown)
+    done = "would be switched on" if dry_run else "switched on"
     for issue in issues:
+        if counts[done] == limit:
+            logger.info("The limit of %d keys is reached", limit)
+            break
         try:
             verdict, reason = _restore_one(switch, table, notices, issue, who, batch=batch, counts=counts)
         except HammerError as error:
@@ -124,8 +130,7 @@ def _restore(settings: Config, issues: list[Issue], unknown: int, *, batch: bool
             logger.error("account %s key %s: %s", issue.account_id, issue.issue_id, error)
         counts[verdict] += 1
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
-    done = ("would be switched on",) if dry_run else ("switched on",)
-    logger.info("Restore is done: %s", ", ".join(f"{counts[name]} {name}" for name in (*done, "skipped", "failed")))
+    logger.info("Restore is done: %s", ", ".join(f"{counts[name]} {name}" for name in (done, "skipped", "failed")))
     return host_command.FAILED if counts["failed"] else host_command.OK
 
 

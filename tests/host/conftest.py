@@ -74,20 +74,14 @@ def _host_code() -> None:
         sys.path.append(str(HOST_CODE))
 
 
-@pytest.fixture(scope="session")
-def aws_server() -> Iterator[ScannedAccounts]:
-    with ScannedAccounts() as server:
-        yield server
-
-
 @pytest.fixture
-def estate(aws_server: ScannedAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
+def estate(scanned_server: ScannedAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     for name in [name for name in os.environ if name.startswith(("AWS_", "HAMMER_"))]:
         monkeypatch.delenv(name)
     folder = tmp_path / "config"
     folder.mkdir()
     environment = {
-        "AWS_ENDPOINT_URL": aws_server.url,
+        "AWS_ENDPOINT_URL": scanned_server.url,
         "AWS_ACCESS_KEY_ID": OWN_KEY,
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": REGION,
@@ -103,11 +97,11 @@ def estate(aws_server: ScannedAccounts, tmp_path: Path, monkeypatch: pytest.Monk
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-        urllib.request.Request(f"{aws_server.url}/moto-api/reset", method="POST")
+        urllib.request.Request(f"{scanned_server.url}/moto-api/reset", method="POST")
     ).close()
     channels = (*DEFAULT_CHANNELS, SlackChannel("cloud-team"))
     with JiraStandIn(issues=["AWSSEC-1"]) as jira, SlackStandIn(channels=channels) as slack:
-        estate = Estate(Control(aws_server.url), jira, slack, folder)
+        estate = Estate(Control(scanned_server.url), jira, slack, folder)
         estate.set_up()
         try:
             yield estate
@@ -180,7 +174,7 @@ class Estate:
     def configure(self, **sections: Mapping[str, object]) -> None:
         """Write config.json with these settings changed, section by section."""
         for section, changed in sections.items():
-            self.settings[section].update(changed)
+            self.settings.setdefault(section, {}).update(changed)
         self._write("config.json", self.settings)
 
     def keys(self, **changed: object) -> None:
@@ -253,6 +247,8 @@ class Estate:
         """Make an idle key in IAM with its row in the table; `times` are timestamps beside `reported`."""
         key = self.add_key(user, account=account, idle_days=idle_days, status=key_status, key_id=key_id)
         identified = times.pop("identified", (reported or self.now) - timedelta(hours=1))
+        # The scan that ended the issue has moved this one.
+        updated = times.pop("updated", identified if status is Status.OPEN else self.ago(hours=1))
         issue = Issue(
             account_id=account,
             issue_id=key,
@@ -267,7 +263,7 @@ class Estate:
                 tags=tags or {},
                 resolution=resolution,
             ),
-            timestamps=Timestamps(identified=identified, updated=identified, reported=reported, **times),
+            timestamps=Timestamps(identified=identified, updated=updated, reported=reported, **times),
             jira=JiraDetails(
                 ticket=ticket, ticket_assignee_id="Support-General" if ticket else None, failed=jira_failed
             ),
@@ -416,7 +412,10 @@ class Dialogue:
 
     def answer(self, line: str) -> None:
         """Wait for the prompt and type a line."""
-        self.wait_for("[y/N] ")
+        self.wait_for("[y/N]")
+        self.type(line)
+
+    def type(self, line: str) -> None:
         os.write(self._terminal, f"{line}\n".encode())
 
     def interrupt(self) -> None:

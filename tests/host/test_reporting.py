@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import boto3
 import pytest
@@ -382,10 +383,8 @@ def test_a_reminder_that_no_channel_could_say_is_said_by_the_next_run(estate: Es
 def test_a_resolved_issue_is_commented_with_the_reason_and_closed(
     estate: Estate, resolution: Resolution, words: str
 ) -> None:
-    times = {"remediated": estate.ago(hours=2)} if resolution is Resolution.REMEDIATED else {}
-    issue = estate.add_due_issue(
-        status=Status.RESOLVED, resolution=resolution, resolved=estate.ago(hours=1), **times
-    )
+    times: dict[str, Any] = {"remediated": estate.ago(hours=2)} if resolution is Resolution.REMEDIATED else {}
+    issue = estate.add_due_issue(status=Status.RESOLVED, resolution=resolution, resolved=estate.ago(hours=1), **times)
 
     result = estate.report()
 
@@ -423,9 +422,7 @@ def test_a_ticket_that_was_deleted_counts_as_closed(estate: Estate) -> None:
 
 
 def test_a_ticket_that_was_closed_by_hand_counts_as_closed(estate: Estate) -> None:
-    issue = estate.add_due_issue(
-        status=Status.RESOLVED, resolution=Resolution.USED, resolved=estate.ago(hours=1)
-    )
+    issue = estate.add_due_issue(status=Status.RESOLVED, resolution=Resolution.USED, resolved=estate.ago(hours=1))
     (ticket,) = estate.tickets_of(issue)
     ticket.status = "Done"
     assert estate.report().exit_code == 0
@@ -576,8 +573,8 @@ def test_one_issue_that_fails_does_not_stop_the_others(estate: Estate) -> None:
     assert len(estate.tickets_of(good)) == 1
 
 
-def test_a_row_that_cannot_be_read_stops_neither_its_account_nor_the_other(estate: Estate) -> None:
-    good, elsewhere = estate.add_issue("joe"), estate.add_issue("ann", account=OTHER)
+def test_a_row_that_cannot_be_read_is_named_and_does_not_stop_the_other_account(estate: Estate) -> None:
+    elsewhere = estate.add_issue("ann", account=OTHER)
     broken = {"account_id": {"S": MAIN}, "issue_id": {"S": "AKIABROKEN"}, "status": {"S": "nonsense"}}
     boto3.client("dynamodb").put_item(TableName=TABLE, Item=broken)
 
@@ -585,7 +582,6 @@ def test_a_row_that_cannot_be_read_stops_neither_its_account_nor_the_other(estat
 
     assert result.exit_code == 1
     assert f"{MAIN}/AKIABROKEN" in result.output
-    assert estate.read(good).timestamps.reported is not None
     assert estate.read(elsewhere).timestamps.reported is not None
 
 

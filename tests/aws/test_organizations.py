@@ -1,0 +1,69 @@
+"""The accounts of the organization, from moto's Organizations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto import mock_aws
+
+from library.aws.organizations import active_accounts
+from library.errors import AccessDenied, AwsCallFailed
+from tests.conftest import Wire, json_failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_organizations import OrganizationsClient
+
+pytestmark = pytest.mark.moto
+
+
+@pytest.fixture
+def client(wire: Wire) -> Iterator[OrganizationsClient]:
+    with mock_aws():
+        client = boto3.Session().client("organizations", config=Config(retries={"total_max_attempts": 1}))
+        client.create_organization(FeatureSet="ALL")
+        yield client
+
+
+def create(client: OrganizationsClient, name: str) -> str:
+    made = client.create_account(AccountName=name, Email=f"{name}@example.com")
+    return made["CreateAccountStatus"]["AccountId"]
+
+
+def test_active_accounts_are_listed_by_id_with_their_names(client: OrganizationsClient) -> None:
+    accounts = active_accounts(client)
+    assert list(accounts.values()) == ["master"]
+    made = {create(client, "slave1"): "slave1", create(client, "slave2"): "slave2"}
+    assert active_accounts(client) == accounts | made
+
+
+def test_an_account_that_is_not_active_is_left_out(client: OrganizationsClient) -> None:
+    closed, kept = create(client, "closed"), create(client, "kept")
+    client.close_account(AccountId=closed)
+    assert kept in active_accounts(client)
+    assert closed not in active_accounts(client)
+
+
+def test_accounts_on_several_pages_are_all_listed(client: OrganizationsClient, wire: Wire) -> None:
+    made = {create(client, f"slave{number}") for number in range(7)}
+    client.meta.events.register(
+        "provide-client-params.organizations.ListAccounts", lambda params, **_: {**params, "MaxResults": 3}
+    )
+    assert made < set(active_accounts(client))
+    assert wire.sent.count("ListAccounts") == 3
+
+
+def test_a_denied_listing_says_what_to_do(client: OrganizationsClient, wire: Wire) -> None:
+    wire.react("ListAccounts", lambda _: json_failure("AccessDeniedException"))
+    with pytest.raises(AccessDenied, match=r"organizations:ListAccounts.*aws\.accounts_from_organization"):
+        active_accounts(client)
+
+
+def test_a_listing_that_fails_is_an_error_and_no_empty_organization(client: OrganizationsClient, wire: Wire) -> None:
+    wire.react("ListAccounts", lambda _: json_failure("TooManyRequestsException"))
+    with pytest.raises(AwsCallFailed) as caught:
+        active_accounts(client)
+    assert not isinstance(caught.value, AccessDenied)
