@@ -159,7 +159,11 @@ class Notices:
         return replace(issue, jira=jira, slack=slack)
 
     def tell_remediated(self, issue: Issue, step: TellRemediated, now: datetime) -> list[Failure]:
-        """Say that the key was switched off and how to get it back."""
+        """Say that the key was switched off and how to get it back or, if it was restored since, that it is on."""
+        times = issue.timestamps
+        if times.remediated is not None and times.restored is not None and times.restored > times.remediated:
+            # Who it was is in the log of the run that did it.
+            return self._say_restored(issue, "Somebody", step, now)
         context = self._context(issue, now)
         failures = self._comment(issue, ticket_text.remediated_comment(issue, context), now) if step.jira else []
         if step.slack:
@@ -169,10 +173,15 @@ class Notices:
 
     def tell_restored(self, issue: Issue, who: str, now: datetime) -> list[Failure]:
         """Say that the key was switched on again, and by whom."""
+        return self._say_restored(issue, who, TellRemediated(jira=True, slack=True), now)
+
+    def _say_restored(self, issue: Issue, who: str, step: TellRemediated, now: datetime) -> list[Failure]:
         context = self._context(issue, now)
-        failures = self._comment(issue, ticket_text.restored_comment(issue, context, who), now)
-        text = ticket_text.slack_restored(issue, context, who)
-        return failures + self._tell_slack(issue, text, now, lambda current: current)
+        failures = self._comment(issue, ticket_text.restored_comment(issue, context, who), now) if step.jira else []
+        if step.slack:
+            text = ticket_text.slack_restored(issue, context, who)
+            failures += self._tell_slack(issue, text, now, lambda current: current)
+        return failures
 
     def tell_failure(self, issue: Issue, now: datetime) -> list[Failure]:
         """Say on the ticket, once for each cause, that the key could not be switched off."""

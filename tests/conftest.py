@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -11,15 +12,20 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import boto3
 import botocore.endpoint
 import botocore.handlers
 import botocore.retries.bucket
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from deployment.local.scanned_accounts import Control, ScannedAccounts
 
+TABLE = "hammer-iam-user-keys-inactive"
 SAFE = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -103,9 +109,8 @@ def wire() -> Iterator[Wire]:
     """The wire of all clients that are made from now on."""
     wire = Wire()
     entry = ("before-send", wire)
-    # First of all, because botocore asks nobody after the first answer, and moto answers everything.
     handlers: list[Any] = botocore.handlers.BUILTIN_HANDLERS
-    handlers.insert(0, entry)
+    handlers.append(entry)
     yield wire
     handlers.remove(entry)
 
@@ -118,7 +123,7 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def scanned_server() -> Iterator[ScannedAccounts]:
+def moto_server() -> Iterator[ScannedAccounts]:
     """The server that plays the scanned accounts; moto's other services answer there, too."""
     # Tiers without moto must not need it.
     from deployment.local.scanned_accounts import ScannedAccounts
@@ -128,13 +133,63 @@ def scanned_server() -> Iterator[ScannedAccounts]:
 
 
 @pytest.fixture
-def scanned(scanned_server: ScannedAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
-    """The scanned accounts, empty, reached by every client for IAM and STS."""
+def scanned(moto_server: ScannedAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
+    """An AWS with nothing in it, which every client that is made from now on reaches over HTTP."""
     from deployment.local.scanned_accounts import Control
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", scanned_server.url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", scanned_server.url)
-    control = Control(scanned_server.url)
-    control.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
+    control = Control(moto_server.url)
+    _empty(moto_server, control)
     yield control
+    _empty(moto_server, control)
+
+
+def _empty(server: ScannedAccounts, control: Control) -> None:
     control.reset()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(f"{server.url}/moto-api/reset", method="POST"), timeout=30) as done:
+        assert done.status == 200
+
+
+@pytest.fixture
+def dynamodb(scanned: Control, wire: Wire) -> DynamoDBClient:
+    """A client that does not retry, and the empty issues table."""
+    client = boto3.Session().client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
+    client.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "account_id", "AttributeType": "S"},
+            {"AttributeName": "issue_id", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "account_id", "KeyType": "HASH"},
+            {"AttributeName": "issue_id", "KeyType": "RANGE"},
+        ],
+    )
+    return client
+
+
+class Topic:
+    """A topic, and what arrives in a queue that is subscribed to it."""
+
+    def __init__(self) -> None:
+        sns = boto3.Session().client("sns")
+        self.arn = sns.create_topic(Name="hammer-describe-iam-user-inactive-keys-lambda")["TopicArn"]
+        self._queue = boto3.Session().resource("sqs").create_queue(QueueName="arrived")
+        sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=self._queue.attributes["QueueArn"])
+
+    def arrived(self) -> list[dict[str, str]]:
+        """The messages that arrived since the last time, by account id."""
+        found: list[dict[str, str]] = []
+        while batch := self._queue.receive_messages(MaxNumberOfMessages=10):
+            found += [json.loads(json.loads(message.body)["Message"]) for message in batch]
+            for message in batch:
+                message.delete()
+        return sorted(found, key=lambda message: message["account_id"])
+
+
+@pytest.fixture
+def topic(scanned: Control) -> Topic:
+    """The topic between the two Lambdas."""
+    return Topic()

@@ -55,9 +55,7 @@ def test_a_use_in_the_future_is_no_idleness() -> None:
 
 
 @given(created=TIMES, used=st.none() | TIMES, days=st.integers(1, 3650))
-def test_idle_is_more_than_n_times_24_hours_without_use(
-    created: datetime, used: datetime | None, days: int
-) -> None:
+def test_idle_is_more_than_n_times_24_hours_without_use(created: datetime, used: datetime | None, days: int) -> None:
     quiet = (NOW - (used or created)).total_seconds()
     assert is_idle(a_key(create_date=created, last_used=used), days, NOW) == (quiet > days * 24 * 3600)
 

@@ -1,53 +1,29 @@
-"""The issues table against moto's DynamoDB."""
+"""The issues table against a DynamoDB that moto plays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from moto import mock_aws
 
 from library.ddb_issues import ATTEMPTS, IssuesTable
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues import Issue, JiraDetails, RemediationError, SlackDetails, Status, UnreadableIssue
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
-from tests.conftest import Wire, json_failure
+from tests.conftest import TABLE, Wire, json_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 pytestmark = pytest.mark.moto
 
-NAME = "hammer-iam-user-keys-inactive"
 ONE_ROW = {"account_id": {"S": ACCOUNT}, "issue_id": {"S": KEY}}
 
 
 @pytest.fixture
-def client(wire: Wire) -> Iterator[DynamoDBClient]:
-    with mock_aws():
-        client = boto3.Session().client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
-        client.create_table(
-            TableName=NAME,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "account_id", "AttributeType": "S"},
-                {"AttributeName": "issue_id", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "account_id", "KeyType": "HASH"},
-                {"AttributeName": "issue_id", "KeyType": "RANGE"},
-            ],
-        )
-        yield client
-
-
-@pytest.fixture
-def table(client: DynamoDBClient) -> IssuesTable:
-    return IssuesTable(client, NAME)
+def table(dynamodb: DynamoDBClient) -> IssuesTable:
+    return IssuesTable(dynamodb, TABLE)
 
 
 def put(table: IssuesTable, issue: Issue) -> Issue:
@@ -57,8 +33,8 @@ def put(table: IssuesTable, issue: Issue) -> Issue:
     return issue
 
 
-def row(client: DynamoDBClient) -> dict[str, Any]:
-    return dict(client.get_item(TableName=NAME, Key=ONE_ROW)["Item"])
+def row(dynamodb: DynamoDBClient) -> dict[str, Any]:
+    return dict(dynamodb.get_item(TableName=TABLE, Key=ONE_ROW)["Item"])
 
 
 def with_ticket(issue: Issue | None) -> Issue:
@@ -69,13 +45,11 @@ def with_ticket(issue: Issue | None) -> Issue:
 
 def with_newer_details(issue: Issue | None) -> Issue:
     assert issue is not None
-    return replace(
-        issue, details=details(last_used=days_ago(95)), timestamps=replace(issue.timestamps, updated=NOW)
-    )
+    return replace(issue, details=details(last_used=days_ago(95)), timestamps=replace(issue.timestamps, updated=NOW))
 
 
 def test_every_issue_of_the_account_is_read_page_after_page_and_consistently(
-    client: DynamoDBClient, table: IssuesTable, wire: Wire
+    dynamodb: DynamoDBClient, table: IssuesTable, wire: Wire
 ) -> None:
     # DynamoDB ends a page at 1 MB: five rows of 300 kB need two.
     tags = {"filler": "x" * 300_000}
@@ -96,7 +70,7 @@ def test_the_issues_of_another_account_are_not_read(table: IssuesTable) -> None:
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
 def test_a_query_that_fails_raises_and_is_never_an_empty_table(table: IssuesTable, wire: Wire, code: str) -> None:
     wire.react("Query", lambda _: json_failure(code))
-    with pytest.raises(AwsCallFailed, match=rf"{NAME}.*dynamodb:Query.*{code}"):
+    with pytest.raises(AwsCallFailed, match=rf"{TABLE}.*dynamodb:Query.*{code}"):
         list(table.of_account(ACCOUNT))
 
 
@@ -114,8 +88,8 @@ def test_a_get_that_fails_raises_and_is_never_a_missing_issue(table: IssuesTable
         table.get(ACCOUNT, KEY)
 
 
-def test_an_unreadable_row_is_an_error_that_names_it(client: DynamoDBClient, table: IssuesTable) -> None:
-    client.put_item(TableName=NAME, Item={**ONE_ROW, "status": {"S": "odd"}})
+def test_an_unreadable_row_is_an_error_that_names_it(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
+    dynamodb.put_item(TableName=TABLE, Item={**ONE_ROW, "status": {"S": "odd"}})
     with pytest.raises(UnreadableIssue, match=f"{ACCOUNT}/{KEY}"):
         list(table.of_account(ACCOUNT))
 
@@ -154,32 +128,32 @@ def test_a_step_that_changes_nothing_writes_nothing(table: IssuesTable, wire: Wi
 
 
 def test_an_update_writes_only_the_attributes_that_changed_and_keeps_those_that_others_added(
-    client: DynamoDBClient, table: IssuesTable, wire: Wire
+    dynamodb: DynamoDBClient, table: IssuesTable, wire: Wire
 ) -> None:
     issue = put(table, an_issue())
-    client.update_item(
-        TableName=NAME,
+    dynamodb.update_item(
+        TableName=TABLE,
         Key=ONE_ROW,
         UpdateExpression="SET report_of_ours = :v, jira_details.board = :v, issue_details.#team = :v",
         ExpressionAttributeNames={"#team": "team"},
         ExpressionAttributeValues={":v": {"S": "foreign"}},
     )
-    before = row(client)
+    before = row(dynamodb)
     wire.sent.clear()
     table.step(ACCOUNT, KEY, issue, with_ticket)
     assert wire.sent == ["UpdateItem"]
     before["timestamps"]["M"]["reported"] = {"S": "2026-11-23T12:00:00+00:00"}
     before["jira_details"]["M"]["ticket"] = {"S": "AWSSEC-1"}
-    assert row(client) == before
+    assert row(dynamodb) == before
 
 
-def test_what_is_none_again_is_removed(client: DynamoDBClient, table: IssuesTable) -> None:
+def test_what_is_none_again_is_removed(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
     issue = put(table, with_ticket(an_issue(remediation_error=RemediationError("throttled", NOW))))
     after = replace(issue, remediation_error=None, timestamps=replace(issue.timestamps, reported=None))
     table.step(ACCOUNT, KEY, issue, lambda _: after)
     assert table.get(ACCOUNT, KEY) == after
-    assert "remediation_error" not in row(client)
-    assert "reported" not in row(client)["timestamps"]["M"]
+    assert "remediation_error" not in row(dynamodb)
+    assert "reported" not in row(dynamodb)["timestamps"]["M"]
 
 
 def test_a_concurrent_write_makes_the_step_read_again_and_decide_again(table: IssuesTable) -> None:
@@ -246,10 +220,10 @@ def test_a_decision_made_on_a_status_or_step_that_changed_is_made_again(
 
 
 def test_an_issue_that_was_removed_meanwhile_is_not_half_written_anew(
-    client: DynamoDBClient, table: IssuesTable
+    dynamodb: DynamoDBClient, table: IssuesTable
 ) -> None:
     stale = put(table, an_issue())
-    client.delete_item(TableName=NAME, Key=ONE_ROW)
+    dynamodb.delete_item(TableName=TABLE, Key=ONE_ROW)
     assert table.step(ACCOUNT, KEY, stale, lambda record: with_ticket(record) if record else None) is None
     assert table.get(ACCOUNT, KEY) is None
 
@@ -264,15 +238,15 @@ def test_a_refresh_of_details_does_not_disturb_another_step(table: IssuesTable, 
 
 
 def test_a_record_that_changes_under_every_attempt_is_an_error_and_nothing_is_written(
-    client: DynamoDBClient, table: IssuesTable
+    dynamodb: DynamoDBClient, table: IssuesTable
 ) -> None:
     issue = put(table, an_issue())
     decisions: list[Issue | None] = []
 
     def decide(record: Issue | None) -> Issue:
         decisions.append(record)
-        client.update_item(
-            TableName=NAME,
+        dynamodb.update_item(
+            TableName=TABLE,
             Key=ONE_ROW,
             UpdateExpression="SET timestamps.reminded = :time",
             ExpressionAttributeValues={":time": {"S": f"2026-11-23T12:00:{len(decisions):02}+00:00"}},
@@ -282,7 +256,7 @@ def test_a_record_that_changes_under_every_attempt_is_an_error_and_nothing_is_wr
     with pytest.raises(RecordChanged, match=f"{ACCOUNT}/{KEY}"):
         table.step(ACCOUNT, KEY, issue, decide)
     assert len(decisions) == ATTEMPTS
-    assert "ticket" not in row(client)["jira_details"]["M"]
+    assert "ticket" not in row(dynamodb)["jira_details"]["M"]
 
 
 @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
@@ -297,13 +271,13 @@ def test_a_write_that_fails_raises_and_is_not_tried_again_as_if_the_record_had_c
     assert wire.sent == [operation]
 
 
-def test_a_row_of_hammer_without_all_maps_can_be_updated(client: DynamoDBClient, table: IssuesTable) -> None:
+def test_a_row_of_hammer_without_all_maps_can_be_updated(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
     put(table, an_issue())
-    item = row(client)
+    item = row(dynamodb)
     for part in ("jira_details", "slack_details"):
         del item[part]
     item["timestamps"]["M"]["reported"] = {"NULL": True}
-    client.put_item(TableName=NAME, Item=item)
+    dynamodb.put_item(TableName=TABLE, Item=item)
     after = table.step(ACCOUNT, KEY, table.get(ACCOUNT, KEY), with_ticket)
     assert after == with_ticket(an_issue())
     assert table.get(ACCOUNT, KEY) == after
@@ -311,6 +285,7 @@ def test_a_row_of_hammer_without_all_maps_can_be_updated(client: DynamoDBClient,
 
 def test_an_update_that_dynamodb_refuses_for_another_reason_raises(table: IssuesTable, wire: Wire) -> None:
     issue = put(table, an_issue())
-    with pytest.raises(AwsCallFailed, match="UpdateItem.*ValidationException"):
-        table.step(ACCOUNT, KEY, issue, lambda _: replace(issue, details=details(tags={"filler": "x" * 500_000})))
+    wire.react("UpdateItem", lambda _: json_failure("ValidationException"))
+    with pytest.raises(AwsCallFailed, match=r"UpdateItem.*ValidationException"):
+        table.step(ACCOUNT, KEY, issue, with_ticket)
     assert table.get(ACCOUNT, KEY) == issue

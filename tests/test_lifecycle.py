@@ -104,9 +104,7 @@ def test_idle_key_with_open_record_stays_as_before() -> None:
 
 def test_idle_key_with_open_record_stays_as_before_and_details_are_refreshed_only_if_they_changed() -> None:
     newer = details(last_used=days_ago(95), last_used_service="sts")
-    assert scan(reported(), newer) == reported(
-        details=newer, timestamps=times(reported=days_ago(18), updated=NOW)
-    )
+    assert scan(reported(), newer) == reported(details=newer, timestamps=times(reported=days_ago(18), updated=NOW))
 
 
 def test_tags_that_this_scan_did_not_fetch_are_no_change() -> None:
@@ -195,9 +193,7 @@ def test_key_not_idle_any_more_off_or_gone_with_open_or_whitelisted_record_is_re
 
 
 @pytest.mark.parametrize("found", GONE)
-@pytest.mark.parametrize(
-    "record", [resolved(Resolution.DELETED), closed(), None], ids=["resolved", "closed", "none"]
-)
+@pytest.mark.parametrize("record", [resolved(Resolution.DELETED), closed(), None], ids=["resolved", "closed", "none"])
 def test_key_not_idle_any_more_off_or_gone_with_resolved_closed_or_no_record_is_unchanged(
     record: Issue | None, found: Resolution
 ) -> None:
@@ -237,9 +233,7 @@ def test_resolution_is_remediated_if_the_key_is_off_and_we_recorded_that_we_did_
 
 
 def test_resolution_is_deactivated_if_somebody_else_switched_off_a_key_that_we_had_restored() -> None:
-    when = times(
-        reported=days_ago(18), remediation_started=days_ago(4), remediated=days_ago(4), restored=days_ago(3)
-    )
+    when = times(reported=days_ago(18), remediation_started=days_ago(4), remediated=days_ago(4), restored=days_ago(3))
     after = scan(reported(timestamps=when), Resolution.DEACTIVATED)
     assert after is not None
     assert after.details.resolution is Resolution.DEACTIVATED

@@ -33,7 +33,7 @@ def test_every_option_that_the_readme_names_exists() -> None:
         for parameter in command.params
         for name in parameter.opts
     }
-    assert set(re.findall(r"--[a-z-]+", README)) - known == set()
+    assert set(re.findall(r"(?<![-\w])--[a-z-]+\b(?!-)", README)) - known == set()
 
 
 def test_every_setting_of_the_sample_configuration_is_in_the_reference() -> None:

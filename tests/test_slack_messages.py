@@ -114,9 +114,7 @@ def test_each_recipient_gets_one_message_however_often_and_under_whatever_names_
     assert received(slack) == [("#general", "hello"), ("bbrown", "hello")]
 
 
-def test_one_recipient_that_fails_does_not_stop_the_others(
-    slack: SlackStandIn, messages: SlackMessages
-) -> None:
+def test_one_recipient_that_fails_does_not_stop_the_others(slack: SlackStandIn, messages: SlackMessages) -> None:
     delivery = messages.send(["#nowhere", "nobody", "#general"], "hello")
     assert delivery.delivered == ("#general",)
     assert [recipient for recipient, _ in delivery.failed] == ["#nowhere", "nobody"]
@@ -138,16 +136,12 @@ def test_a_channel_that_cannot_be_posted_to_is_a_failure_that_says_why(
     assert f"({code})" in cause(messages.send([recipient], "hello"))
 
 
-def test_a_private_channel_with_the_bot_in_it_is_reached(
-    slack: SlackStandIn, messages: SlackMessages
-) -> None:
+def test_a_private_channel_with_the_bot_in_it_is_reached(slack: SlackStandIn, messages: SlackMessages) -> None:
     messages.send(["#secret"], "hello")
     assert received(slack) == [("#secret", "hello")]
 
 
-def test_a_token_that_may_not_list_channels_still_posts_by_name(
-    slack: SlackStandIn, messages: SlackMessages
-) -> None:
+def test_a_token_that_may_not_list_channels_still_posts_by_name(slack: SlackStandIn, messages: SlackMessages) -> None:
     slack.fail_next("conversations.list", status=200, error="missing_scope")
     messages.send(["#general", "#secret"], "hello")
     assert received(slack) == [("#general", "hello"), ("#secret", "hello")]
@@ -188,9 +182,7 @@ def test_a_lost_connection_may_say_it_twice_but_never_not_at_all(
     assert received(slack) == [("#general", "hello")] * 2
 
 
-def test_a_failed_lookup_is_made_again_for_the_next_message(
-    slack: SlackStandIn, messages: SlackMessages
-) -> None:
+def test_a_failed_lookup_is_made_again_for_the_next_message(slack: SlackStandIn, messages: SlackMessages) -> None:
     slack.fail_next("conversations.list", status=502)
     assert "HTTP 502" in cause(messages.send(["#general"], "one"))
     assert messages.send(["#general"], "two").delivered == ("#general",)

@@ -317,8 +317,7 @@ def test_comments_of_different_kinds_steps_and_causes_have_different_references(
     references = [make(issue(cause="no", restored=NOW), context()).reference for make in EVERY_COMMENT]
     references.append(failure_comment(issue(cause="other"), context()).reference)
     references += [
-        closing_comment(issue(status=Status.RESOLVED, resolution=each), context()).reference
-        for each in Resolution
+        closing_comment(issue(status=Status.RESOLVED, resolution=each), context()).reference for each in Resolution
     ]
     references.append(closing_comment(issue(status=Status.WHITELISTED), context()).reference)
     assert len(set(references)) == len(references)
@@ -327,8 +326,7 @@ def test_comments_of_different_kinds_steps_and_causes_have_different_references(
 @pytest.mark.parametrize("make", EVERY_COMMENT[:-1])
 def test_a_new_episode_has_references_of_its_own(make: Callable[[Issue, TextContext], Comment]) -> None:
     assert (
-        make(issue(cause="no"), context()).reference
-        != make(issue(cause="no", identified=NOW), context()).reference
+        make(issue(cause="no"), context()).reference != make(issue(cause="no", identified=NOW), context()).reference
     )
 
 

@@ -12,10 +12,10 @@ import click
 
 from deployment.local import estate as local
 from deployment.local.estate import Estate, EstateError
-from deployment.local.population import MASTER, population
+from deployment.local.population import MASTER, SLAVE, population
 from deployment.local.story import Story
 from library.errors import ConfigurationError, HammerError
-from library.issues import Issue, Resolution, Status
+from library.issues import Episode, Issue, Resolution, Status
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _INTERRUPTED = 130
@@ -32,6 +32,23 @@ class Demo:
         self._story = story
         self._days = estate.settings.inactive_keys.inactive_criteria_days
         self._retention = estate.settings.inactive_keys.remediation_retention_period
+
+    def tell_until_the_first_scan(self) -> None:
+        """Steps 1 to 4, after which the estate is what a new deployment finds."""
+        for step in (self.start, self.deploy, self.populate, self.scan):
+            step()
+
+    def tell_the_rest(self) -> None:
+        """All further steps."""
+        for step in (
+            self.report,
+            self.let_time_pass,
+            self.remediate,
+            self.scan_and_report_again,
+            self.give_back,
+            self.show_where_everything_stands,
+        ):
+            step()
 
     def start(self) -> None:
         """Step 1: the servers."""
@@ -141,15 +158,26 @@ class Demo:
         self._story.step("A day later the schedule fires again, and reporting closes what is done")
         # A scan right after a remediation would not trust what it sees: IAM is eventually consistent.
         self._estate.let_time_pass(1)
-        told = len(self._estate.slack.messages)
         self._scan()
         self._report()
-        self._story.say("What Slack heard of it, the beginnings:")
-        for message in self._estate.slack.messages[told : told + 3]:
-            self._story.lines(f"to {message.recipient}: {message.text.splitlines()[0]}")
+
+    def give_back(self) -> None:
+        """Step 9: a key that was switched off is switched on again; its owner gets another chance."""
+        self._story.step("Somebody needs a key after all")
+        key = self._estate.key_of(SLAVE, "grafana-reader")
+        self._story.command(self._estate.run(local.RESTORING, "--key", key, "--batch"))
+        self._estate.let_time_pass(1)
+        self._scan()
+        self._report()
+        (issue,) = (issue for issue in self._estate.issues() if issue.issue_id == key)
+        _check(issue.episode is Episode.REACTIVATED, "a new episode of the key that was given back")
+        run = self._estate.run(local.REMEDIATION, "--batch")
+        _check(self._estate.key_statuses()[key] == "Active", "a key that is left to its owner for now")
+        self._story.command(run)
+        self._story.decisions([one for one in run.decisions if one.key == key], "what was done")
 
     def show_where_everything_stands(self) -> None:
-        """Step 9: the final table."""
+        """Step 10: the final table."""
         self._story.step("Where everything stands")
         issues = self._estate.issues()
         self._story.issues(issues)
@@ -168,7 +196,7 @@ class Demo:
         _check(len({issue.jira.ticket for issue in issues if issue.jira.ticket}) == len(tickets), "one ticket each")
 
     def _scan(self) -> None:
-        before = {issue.issue_id for issue in self._estate.issues()}
+        before = {issue.issue_id: issue for issue in self._estate.issues()}
         scan = self._estate.scan()
         if scan.errors:
             raise EstateError("a scan failed:\n" + "\n".join(scan.errors))
@@ -180,12 +208,17 @@ class Demo:
                 for account, counts in sorted(scan.counts.items())
             ),
         )
+        after = {issue.issue_id: issue for issue in self._estate.issues()}
         _check(len(scan.counts) == len(self._estate.settings.accounts()), "a complete scan of every account")
         idle = {one.key for one in scan.decisions if one.verdict in ("open", "whitelisted")}
-        _check({i.issue_id for i in self._estate.issues()} == before | idle, "a row for each idle key")
-        fine = [one for one in scan.decisions if one.verdict == "in use"]
-        shown = [one for one in scan.decisions if one.verdict != "in use"]
-        self._story.say(f"{len(fine)} keys are in use. Every other one, and why:")
+        _check(after.keys() == before.keys() | idle, "a row for each idle key")
+        fine = sum(one.verdict == "in use" for one in scan.decisions)
+        if before:
+            shown = [one for one in scan.decisions if one.key in after and after[one.key] != before.get(one.key)]
+            self._story.say(f"{fine} keys are in use. The issues that changed, and why:")
+        else:
+            shown = [one for one in scan.decisions if one.verdict != "in use"]
+            self._story.say(f"{fine} keys are in use. Every other one, and why:")
         self._story.decisions(shown, "found")
 
     def _report(self) -> None:
@@ -199,7 +232,7 @@ class Demo:
         return [issue for issue in self._estate.issues() if issue.status is status]
 
     def keep_up(self) -> None:
-        """Tell what can be tried by hand, and do what is typed, until Ctrl-C."""
+        """Tell what can be tried by hand, and do what is typed, until KeyboardInterrupt."""
         estate, story = self._estate, self._story
         days = self._retention + 1
         story.step("It stays up until Ctrl-C. In another terminal:")
@@ -209,11 +242,11 @@ class Demo:
         story.say("Then, for example:")
         story.lines(
             f"python -m {local.REPORTING}\n"
-            f"python -m {local.REMEDIATION} --dry-run      # not due yet: press Enter here, and try again\n"
+            f"python -m {local.REMEDIATION} --dry-run      # not due yet: press Enter here, and again\n"
             f"python -m {local.REMEDIATION}                # asks for each key\n"
-            f"python -m {local.RESTORING} --since 1d       # and back\n"
-            f"curl {estate.jira.url}/_stand_in/state       # what JIRA received\n"
-            f"curl {estate.slack.base_url.removesuffix('api/')}_stand_in/state       # what Slack received"
+            f"python -m {local.RESTORING} --since 1d     # and back\n"
+            f"curl {estate.jira.url}/_stand_in/state                   # what JIRA received\n"
+            f"curl {estate.slack.base_url.removesuffix('api/')}_stand_in/state                   # what Slack received"
         )
         story.say(f"Here: Enter lets {days} days pass, s and Enter lets the schedule fire.")
         for line in sys.stdin:
@@ -245,19 +278,11 @@ def main(up: bool) -> None:
         estate = Estate(REPOSITORY / "config")
         demo = Demo(estate, Story(estate))
         try:
-            for step in (demo.start, demo.deploy, demo.populate, demo.scan):
-                step()
+            demo.tell_until_the_first_scan()
             if up:
                 is_up = True
                 demo.keep_up()
-            for step in (
-                demo.report,
-                demo.let_time_pass,
-                demo.remediate,
-                demo.scan_and_report_again,
-                demo.show_where_everything_stands,
-            ):
-                step()
+            demo.tell_the_rest()
         finally:
             estate.stop()
     except ConfigurationError as error:

@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -46,6 +47,11 @@ _ARTIFACT_BUCKET = f"hammer-deployment-{MAIN_ACCOUNT}"
 _SECONDS_TO_START = 60
 _SECONDS_BETWEEN_LOOKS = 0.1
 _LOG_LINES_SHOWN = 15
+# Below the ports that systems give to outgoing connections, one of which could take a port between the look and the
+# start. Drawn by chance, not in order, because several of these may start at the same moment.
+_PORT_RANGE = range(20000, 32000)
+_PORTS_TRIED = 50
+_SOME_PORTS = random.SystemRandom()
 # And nothing else: what a shell has set for AWS, Hammer, ministack or moto would reach the functions.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 _MINISTACK_SETTINGS = {
@@ -105,7 +111,7 @@ class EmbeddedAws:
 
         Raises EmbeddedAwsError if a port is taken or a child does not come up; then nothing is left running.
         """
-        port, accounts_port = (_usable_port(wanted) for wanted in self._wanted_ports)
+        port, accounts_port = _usable_ports(*self._wanted_ports)
         self._endpoint = f"http://{_HOST}:{port}"
         self._accounts_endpoint = f"http://{_HOST}:{accounts_port}"
         self._folder = Path(tempfile.mkdtemp(prefix="hammer-embedded-aws-"))
@@ -197,7 +203,7 @@ class EmbeddedAws:
         """
         code = package.read_bytes()
         key = f"{package.stem}-{hashlib.sha256(code).hexdigest()[:16]}.zip"
-        s3 = self._session.client("s3", endpoint_url=self._endpoint, config=_NO_PROXY)
+        s3 = self.session.client("s3", endpoint_url=self._endpoint, config=_NO_PROXY)
         s3.create_bucket(Bucket=_ARTIFACT_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket=_ARTIFACT_BUCKET, Key=key, Body=code)
         values = {"ArtifactBucket": _ARTIFACT_BUCKET, "ArtifactKey": key} | dict(parameters or {})
@@ -209,7 +215,7 @@ class EmbeddedAws:
         Raises EmbeddedAwsError with the reason if the stack is refused, and with the resources that failed, and why,
         if it does not come up.
         """
-        cloudformation = self._session.client("cloudformation", endpoint_url=self._endpoint, config=_NO_PROXY)
+        cloudformation = self.session.client("cloudformation", endpoint_url=self._endpoint, config=_NO_PROXY)
         try:
             cloudformation.create_stack(
                 StackName=name,
@@ -232,7 +238,7 @@ class EmbeddedAws:
 
         Returns at once; the scans run afterwards. Raises EmbeddedAwsError if the rule has no target.
         """
-        events = self._session.client("events", endpoint_url=self._endpoint, config=_NO_PROXY)
+        events = self.session.client("events", endpoint_url=self._endpoint, config=_NO_PROXY)
         targets = events.list_targets_by_rule(Rule=rule)["Targets"]
         if not targets:
             raise EmbeddedAwsError(f"the schedule rule {rule} has no target")
@@ -255,7 +261,7 @@ class EmbeddedAws:
 
         ministack does neither for a message of the topic: there a run that failed stays failed.
         """
-        functions = self._session.client("lambda", endpoint_url=self._endpoint, config=_NO_PROXY)
+        functions = self.session.client("lambda", endpoint_url=self._endpoint, config=_NO_PROXY)
         functions.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
 
     def finished_runs(self, function: str) -> int:
@@ -264,7 +270,7 @@ class EmbeddedAws:
 
     def log(self, function: str) -> list[str]:
         """The lines of a function's log group, oldest first."""
-        logs = self._session.client("logs", endpoint_url=self._endpoint, config=_NO_PROXY)
+        logs = self.session.client("logs", endpoint_url=self._endpoint, config=_NO_PROXY)
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
         return [event["message"].rstrip() for page in pages for event in page["events"]]
 
@@ -285,7 +291,8 @@ class EmbeddedAws:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     @cached_property
-    def _session(self) -> boto3.Session:
+    def session(self) -> boto3.Session:
+        """A session with the main account's credentials; its clients need `endpoint_url`, from `environment`."""
         # Neither a profile nor a file of whoever runs this is looked at.
         nothing = (None, None, None, None)
         own = botocore.session.Session(
@@ -327,7 +334,8 @@ class _Child:
 
     def wait_until_it_answers(self, port: int, path: str) -> None:
         deadline = time.monotonic() + _SECONDS_TO_START
-        while not _answers(port, path):
+        # Its own log must name the port: an answer alone could be another server's.
+        while not (f"http://{_HOST}:{port}" in self._log.read_text(errors="replace") and _answers(port, path)):
             self.raise_if_ended()
             if time.monotonic() > deadline:
                 raise EmbeddedAwsError(
@@ -356,19 +364,27 @@ class _Child:
         return "\n".join(f"    {line}" for line in lines[-_LOG_LINES_SHOWN:])
 
 
-def _usable_port(wanted: int | None) -> int:
-    """The wanted port if nobody listens on it, or any free one. Raises EmbeddedAwsError if it is taken."""
-    with socket.socket() as probe:
-        # As servers do, so that a port that was in use a moment ago counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _usable_ports(*wanted: int | None) -> list[int]:
+    """The wanted ports if nobody listens on them; any free one for None. Raises EmbeddedAwsError if one is taken."""
+    with contextlib.ExitStack() as probes:
+        # All are held until all are found, or the same one could be found twice.
+        return [_hold(probes.enter_context(socket.socket()), port) for port in wanted]
+
+
+def _hold(probe: socket.socket, wanted: int | None) -> int:
+    # As servers do, so that a port that was in use a moment ago counts as free.
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for port in [wanted] if wanted is not None else _SOME_PORTS.sample(_PORT_RANGE, _PORTS_TRIED):
         try:
-            probe.bind((_HOST, wanted or 0))
+            probe.bind((_HOST, port))
         except OSError as error:
-            raise EmbeddedAwsError(
-                f"port {wanted} of {_HOST} cannot be used ({error.strerror}); "
-                "stop the program that has it, or choose another port"
-            ) from error
-        return int(probe.getsockname()[1])
+            reason = error.strerror
+        else:
+            return port
+    raise EmbeddedAwsError(
+        f"port {wanted or 'after port'} of {_HOST} cannot be used ({reason}); "
+        "stop the program that has it, or choose another port"
+    )
 
 
 def _answers(port: int, path: str) -> bool:

@@ -15,12 +15,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.config import Config as ClientConfig
 
 from deployment.build_packages import build
 from deployment.local import jira_stand_in, slack_stand_in
-from deployment.local.embedded_aws import REGION, EmbeddedAws
+from deployment.local.embedded_aws import EmbeddedAws
 from deployment.local.jira_stand_in import JiraStandIn
 from deployment.local.scanned_accounts import UserState
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn
@@ -155,7 +154,7 @@ class Estate:
             "jira": {"token": jira_stand_in.DEFAULT_TOKEN},
             "slack": {"api_token": slack_stand_in.DEFAULT_TOKEN},
         }
-        self._session().client(
+        self.aws.session.client(
             "secretsmanager", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
         ).create_secret(Name=self.settings.credentials_secret, SecretString=json.dumps(secret))
         return package, outputs
@@ -201,7 +200,7 @@ class Estate:
 
     def invoke_and_wait(self, function: str, event: Mapping[str, Any]) -> dict[str, Any] | None:
         """Run a function to its end; what it failed with (`errorType`, `errorMessage`), None if it did not fail."""
-        functions = self._session().client(
+        functions = self.aws.session.client(
             "lambda", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
         )
         answer = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
@@ -209,7 +208,7 @@ class Estate:
 
     def log_streams(self, group: str) -> set[str]:
         """The names of the streams in a log group."""
-        logs = self._session().client(
+        logs = self.aws.session.client(
             "logs", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
         )
         return {stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]}
@@ -252,34 +251,28 @@ class Estate:
     def iam(self, account: str) -> "IAMClient":
         """IAM of an account, for what its people do there by themselves."""
         endpoint = self.aws.environment()["AWS_ENDPOINT_URL_IAM"]
-        session = self._session()
-        if account != self.settings.aws.main_account_id:
-            sts = session.client("sts", endpoint_url=endpoint, config=_NO_PROXY)
-            role = f"arn:aws:iam::{account}:role/administrator"
-            assumed = sts.assume_role(RoleArn=role, RoleSessionName="somebody")["Credentials"]
-            session = boto3.Session(
-                aws_access_key_id=assumed["AccessKeyId"],
-                aws_secret_access_key=assumed["SecretAccessKey"],
-                aws_session_token=assumed["SessionToken"],
-                region_name=REGION,
-            )
-        return session.client("iam", endpoint_url=endpoint, config=_NO_PROXY)
+        session = self.aws.session
+        if account == self.settings.aws.main_account_id:
+            return session.client("iam", endpoint_url=endpoint, config=_NO_PROXY)
+        sts = session.client("sts", endpoint_url=endpoint, config=_NO_PROXY)
+        role = f"arn:aws:iam::{account}:role/administrator"
+        assumed = sts.assume_role(RoleArn=role, RoleSessionName="somebody")["Credentials"]
+        return session.client(
+            "iam",
+            endpoint_url=endpoint,
+            config=_NO_PROXY,
+            aws_access_key_id=assumed["AccessKeyId"],
+            aws_secret_access_key=assumed["SecretAccessKey"],
+            aws_session_token=assumed["SessionToken"],
+        )
 
     def account_name(self, account: str) -> str:
         """The name of an account in the configuration."""
         return self.settings.aws.accounts.get(account, account)
 
     def _dynamodb(self) -> "DynamoDBClient":
-        return self._session().client(
+        return self.aws.session.client(
             "dynamodb", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
-        )
-
-    def _session(self) -> boto3.Session:
-        settings = self.aws.environment()
-        return boto3.Session(
-            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
         )
 
 

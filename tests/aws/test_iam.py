@@ -106,7 +106,9 @@ def test_250_users_on_pages_of_100_are_all_listed_each_once(client: IAMClient, s
     scanned.reset()
     scanned.populate({ACCOUNT: {name: {"keys": [{"created_days_ago": 9}]} for name in names}}, NOW)
     # IAM may answer with fewer than it was asked for; here it never has more than 100 on a page.
-    client.meta.events.register("provide-client-params.iam.ListUsers", lambda params, **_: {**params, "MaxItems": 100})
+    client.meta.events.register(
+        "provide-client-params.iam.ListUsers", lambda params, **_: {**params, "MaxItems": 100}
+    )
     listing = list_access_keys(client)
     assert wire.sent.count("ListUsers") == 3
     assert listing.users == 250

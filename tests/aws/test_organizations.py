@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 from botocore.config import Config
-from moto import mock_aws
 
+from deployment.local.scanned_accounts import Control
 from library.aws.organizations import active_accounts
 from library.errors import AccessDenied, AwsCallFailed
 from tests.conftest import Wire, json_failure
@@ -21,11 +20,10 @@ pytestmark = pytest.mark.moto
 
 
 @pytest.fixture
-def client(wire: Wire) -> Iterator[OrganizationsClient]:
-    with mock_aws():
-        client = boto3.Session().client("organizations", config=Config(retries={"total_max_attempts": 1}))
-        client.create_organization(FeatureSet="ALL")
-        yield client
+def client(scanned: Control, wire: Wire) -> OrganizationsClient:
+    client = boto3.Session().client("organizations", config=Config(retries={"total_max_attempts": 1}))
+    client.create_organization(FeatureSet="ALL")
+    return client
 
 
 def create(client: OrganizationsClient, name: str) -> str:

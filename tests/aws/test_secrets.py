@@ -125,9 +125,7 @@ def test_a_secret_marked_for_deletion_is_an_error_that_says_what_to_do(client: S
         ("InternalServiceError", "InternalServiceError"),
     ],
 )
-def test_a_refusal_names_the_secret_and_what_to_do(
-    client: SecretsManagerClient, code: str, advice: str
-) -> None:
+def test_a_refusal_names_the_secret_and_what_to_do(client: SecretsManagerClient, code: str, advice: str) -> None:
     with Stubber(client) as stubber:
         stubber.add_client_error("get_secret_value", service_error_code=code)
         assert advice in complaint(client)

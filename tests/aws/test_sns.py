@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from moto import mock_aws
 
+from deployment.local.scanned_accounts import Control
 from library.aws.sns import publish
-from tests.conftest import Wire, answer, failure, form
+from tests.conftest import Topic, Wire, answer, failure, form
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -23,51 +20,31 @@ pytestmark = pytest.mark.moto
 
 
 @pytest.fixture
-def client(wire: Wire) -> Iterator[SNSClient]:
-    with mock_aws():
-        yield boto3.Session().client("sns", config=Config(retries={"total_max_attempts": 1}))
-
-
-@pytest.fixture
-def topic(client: SNSClient) -> str:
-    arn = client.create_topic(Name="hammer-describe-iam-user-inactive-keys-lambda")["TopicArn"]
-    sqs = boto3.Session().resource("sqs")
-    queue = sqs.create_queue(QueueName="arrived")
-    client.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue.attributes["QueueArn"])
-    return arn
+def client(scanned: Control, wire: Wire) -> SNSClient:
+    return boto3.Session().client("sns", config=Config(retries={"total_max_attempts": 1}))
 
 
 def messages(count: int) -> list[dict[str, str]]:
     return [{"account_id": f"{number:012}", "account_name": f"konto ü{number}"} for number in range(count)]
 
 
-def arrived() -> list[dict[str, str]]:
-    queue = boto3.Session().resource("sqs").get_queue_by_name(QueueName="arrived")
-    found: list[dict[str, str]] = []
-    while batch := queue.receive_messages(MaxNumberOfMessages=10):
-        found += [json.loads(json.loads(message.body)["Message"]) for message in batch]
-        for message in batch:
-            message.delete()
-    return sorted(found, key=lambda message: message["account_id"])
-
-
 def has(request: AWSPreparedRequest, account: str) -> bool:
-    return any(account in value for _, value in parse_qsl(request.body.decode()))
+    return any(account in value for value in form(request).values())
 
 
 @pytest.mark.parametrize(("count", "calls"), [(0, 0), (1, 1), (10, 1), (11, 2), (25, 3)])
 def test_every_message_arrives_as_json_ten_to_a_call(
-    client: SNSClient, topic: str, wire: Wire, count: int, calls: int
+    client: SNSClient, topic: Topic, wire: Wire, count: int, calls: int
 ) -> None:
-    assert publish(client, topic, messages(count)) == []
+    assert publish(client, topic.arn, messages(count)) == []
     assert wire.sent.count("PublishBatch") == calls
-    assert arrived() == messages(count)
+    assert topic.arrived() == messages(count)
 
 
 def test_a_failed_entry_is_returned_with_its_cause_and_the_others_are_sent(
-    client: SNSClient, topic: str, wire: Wire
+    client: SNSClient, topic: Topic, wire: Wire
 ) -> None:
-    def refuse_the_third(request: AWSPreparedRequest) -> AWSResponse | None:
+    def refuse_one(request: AWSPreparedRequest) -> AWSResponse | None:
         if not has(request, "000000000012"):
             return None
         entries = {value: key for key, value in form(request).items() if key.endswith(".Message")}
@@ -80,23 +57,23 @@ def test_a_failed_entry_is_returned_with_its_cause_and_the_others_are_sent(
             "</member></Failed></PublishBatchResult></PublishBatchResponse>",
         )
 
-    wire.react("PublishBatch", refuse_the_third)
+    wire.react("PublishBatch", refuse_one)
     sent = messages(25)
-    assert publish(client, topic, sent) == [(sent[12], "InternalError: try later")]
-    assert arrived() == sent[:10] + sent[20:]
+    assert publish(client, topic.arn, sent) == [(sent[12], "InternalError: try later")]
+    assert topic.arrived() == sent[:10] + sent[20:]
 
 
 def test_a_failed_call_fails_its_ten_messages_and_the_others_are_sent(
-    client: SNSClient, topic: str, wire: Wire
+    client: SNSClient, topic: Topic, wire: Wire
 ) -> None:
     wire.react(
         "PublishBatch", lambda request: failure("InternalError", 500) if has(request, "000000000012") else None
     )
     sent = messages(25)
-    failed = publish(client, topic, sent)
+    failed = publish(client, topic.arn, sent)
     assert [message for message, _ in failed] == sent[10:20]
     assert all("InternalError" in cause for _, cause in failed)
-    assert arrived() == sent[:10] + sent[20:]
+    assert topic.arrived() == sent[:10] + sent[20:]
 
 
 def test_a_topic_that_does_not_exist_fails_every_message(client: SNSClient) -> None:

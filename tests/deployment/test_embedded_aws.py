@@ -224,22 +224,29 @@ def test_stopping_leaves_no_process_no_file_and_no_open_port(
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
 def test_nothing_is_left_running_when_its_program_is_killed(how: signal.Signals, tmp_path: Path) -> None:
     program = (
-        "import time\n"
+        "import signal, time\n"
         "from deployment.local.embedded_aws import EmbeddedAws\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with EmbeddedAws():\n"
         "    print('up', flush=True)\n"
         "    time.sleep(600)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == b"up\n"
-        assert len(processes_with(str(tmp_path))) >= 3
-        parent.send_signal(how)
-        parent.wait(timeout=30)
+    with (
+        (tmp_path / "errors").open("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=REPOSITORY,
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as parent,
+    ):
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline() == b"up\n", (tmp_path / "errors").read_text()
+            assert len(processes_with(str(tmp_path))) >= 3
+            parent.send_signal(how)
+            parent.wait(timeout=30)
+        finally:
+            parent.kill()
     EmbeddedAws().wait_for(lambda: not processes_with(str(tmp_path)), "the end of all processes")

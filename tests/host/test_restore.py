@@ -213,3 +213,25 @@ def test_what_the_remediation_comment_says_to_type_brings_the_key_back(estate: E
     done = estate.process(module, *arguments, "--batch")
     assert done.returncode == 0, done.stderr
     assert estate.key_status(issue) == "Active"
+
+
+@pytest.mark.parametrize("channel", ["JIRA", "Slack"])
+def test_a_channel_that_did_not_take_the_word_on_the_restoring_gets_that_word_later(
+    estate: Estate, channel: str
+) -> None:
+    issue = switched_off(estate, "joe")
+    if channel == "JIRA":
+        estate.jira_is_down()
+    else:
+        estate.slack_is_down()
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 1
+    assert estate.key_status(issue) == "Active"
+
+    assert estate.report().exit_code == 0
+
+    ((_, text),) = estate.messages()
+    assert text.startswith("*Switched on again:*")
+    (comment,) = estate.tickets_of(issue)[0].comments
+    assert "had Hammer switch this access key" in comment
+    assert (estate.read(issue).jira.failed, estate.read(issue).slack.failed) == (None, None)

@@ -187,7 +187,9 @@ def _log_decision(
     criteria_days: int,
 ) -> None:
     if isinstance(found, Resolution):
-        reason = found.value
+        # The record knows more than the scan: it was we who switched the key off.
+        recorded = after.details.resolution if after else None
+        reason = (recorded or found).value
     else:
         days = idle_days(found.last_used, now)
         reason = (

@@ -1,0 +1,56 @@
+"""The demo tells its story to the end, and says clearly when it cannot start."""
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from deployment.local.demo import Demo
+from deployment.local.estate import Estate, EstateError
+from deployment.local.story import Story
+from tests.pipeline.conftest import configuration
+
+pytestmark = pytest.mark.ministack
+
+
+def test_the_story_is_told_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    estate = Estate(configuration(tmp_path / "config"))
+    demo = Demo(estate, Story(estate))
+    try:
+        demo.tell_until_the_first_scan()
+        demo.tell_the_rest()
+    finally:
+        estate.stop()
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told if line[:1].isdigit()] == [str(step) for step in range(1, 11)]
+    assert max(map(len, told)) <= 160
+
+
+def test_a_story_that_comes_out_otherwise_is_an_error(tmp_path: Path) -> None:
+    estate = Estate(configuration(tmp_path / "config"))
+    demo = Demo(estate, Story(estate))
+    try:
+        demo.start()
+        demo.deploy()
+        with pytest.raises(EstateError, match="expected an issue to report; it is not so"):
+            demo.report()
+    finally:
+        estate.stop()
+
+
+@pytest.mark.parametrize(("name", "position"), [("JIRA", 0), ("Slack", 1)])
+def test_a_taken_port_gives_one_clear_message(name: str, position: int, tmp_path: Path) -> None:
+    estate = Estate(configuration(tmp_path / "config"))
+    urls = (estate.settings.jira.server, estate.settings.slack.base_url)
+    addresses = [("127.0.0.1", urlsplit(url).port) for url in urls]
+    with socket.socket() as other:
+        other.bind(addresses[position])
+        other.listen()
+        with pytest.raises(
+            EstateError, match=rf"^the {name} stand-in cannot listen at http://127.0.0.1:{addresses[position][1]}"
+        ):
+            estate.start()
+    for address in addresses:
+        with socket.socket() as probe:
+            assert probe.connect_ex(address) != 0
