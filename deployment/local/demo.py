@@ -240,14 +240,16 @@ class Demo:
         story.lines("\n".join(f"export {name}={shlex.quote(value)}" for name, value in estate.exports().items()))
         story.lines(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
         story.say("Then, for example:")
-        story.lines(
-            f"python -m {local.REPORTING}\n"
-            f"python -m {local.REMEDIATION} --dry-run      # not due yet: press Enter here, and again\n"
-            f"python -m {local.REMEDIATION}                # asks for each key\n"
-            f"python -m {local.RESTORING} --since 1d     # and back\n"
-            f"curl {estate.jira.url}/_stand_in/state                   # what JIRA received\n"
-            f"curl {estate.slack.base_url.removesuffix('api/')}_stand_in/state                   # what Slack received"
+        slack = estate.slack.base_url.removesuffix("/api/")
+        examples = (
+            (f"python -m {local.REPORTING}", "raises the tickets"),
+            (f"python -m {local.REMEDIATION} --dry-run", "not due yet: press Enter here, and again"),
+            (f"python -m {local.REMEDIATION}", "asks for each key"),
+            (f"python -m {local.RESTORING} --since 1d", "and back"),
+            (f"curl {estate.jira.url}/_stand_in/state", "what JIRA received"),
+            (f"curl {slack}/_stand_in/state", "what Slack received"),
         )
+        story.lines("\n".join(f"{command:<60} # {what}" for command, what in examples))
         story.say(f"Here: Enter lets {days} days pass, s and Enter lets the schedule fire.")
         for line in sys.stdin:
             if line.strip() == "s":

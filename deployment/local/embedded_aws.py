@@ -381,9 +381,10 @@ def _hold(probe: socket.socket, wanted: int | None) -> int:
             reason = error.strerror
         else:
             return port
+    if wanted is None:
+        raise EmbeddedAwsError(f"found no free port of {_HOST} in {_PORTS_TRIED} attempts ({reason})")
     raise EmbeddedAwsError(
-        f"port {wanted or 'after port'} of {_HOST} cannot be used ({reason}); "
-        "stop the program that has it, or choose another port"
+        f"port {wanted} of {_HOST} cannot be used ({reason}); stop the program that has it, or choose another port"
     )
 
 

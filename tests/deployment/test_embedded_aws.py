@@ -72,6 +72,9 @@ def session(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
     return boto3.Session()
 
 
+on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+
+
 def processes_with(text: str) -> list[str]:
     """The processes that have a text in their environment, children of children included."""
     found = []
@@ -176,6 +179,7 @@ def test_a_parameter_that_the_template_does_not_allow_is_told(aws: EmbeddedAws) 
         aws.create_stack("other", TEMPLATE, {"ArtifactBucket": "any", "ArtifactKey": "any", "LogRetentionDays": "7"})
 
 
+@on_linux
 @pytest.mark.parametrize("taken", ["port", "accounts_port"])
 def test_a_taken_port_gives_one_clear_message_and_leaves_nothing_running(
     taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -201,6 +205,7 @@ def test_what_the_shell_has_set_does_not_reach_the_functions(package: Path, monk
         aws.wait_for(lambda: aws.finished_runs(IDENTIFICATION) >= 2, "both scans")
 
 
+@on_linux
 def test_stopping_leaves_no_process_no_file_and_no_open_port(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +226,7 @@ def test_stopping_leaves_no_process_no_file_and_no_open_port(
     aws.stop()
 
 
+@on_linux
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
 def test_nothing_is_left_running_when_its_program_is_killed(how: signal.Signals, tmp_path: Path) -> None:
     program = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -75,13 +76,13 @@ def _host_code() -> None:
 
 
 @pytest.fixture
-def estate(scanned_server: ScannedAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
+def estate(moto_server: ScannedAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     for name in [name for name in os.environ if name.startswith(("AWS_", "HAMMER_"))]:
         monkeypatch.delenv(name)
     folder = tmp_path / "config"
     folder.mkdir()
     environment = {
-        "AWS_ENDPOINT_URL": scanned_server.url,
+        "AWS_ENDPOINT_URL": moto_server.url,
         "AWS_ACCESS_KEY_ID": OWN_KEY,
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": REGION,
@@ -97,11 +98,11 @@ def estate(scanned_server: ScannedAccounts, tmp_path: Path, monkeypatch: pytest.
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-        urllib.request.Request(f"{scanned_server.url}/moto-api/reset", method="POST")
+        urllib.request.Request(f"{moto_server.url}/moto-api/reset", method="POST")
     ).close()
     channels = (*DEFAULT_CHANNELS, SlackChannel("cloud-team"))
     with JiraStandIn(issues=["AWSSEC-1"]) as jira, SlackStandIn(channels=channels) as slack:
-        estate = Estate(Control(scanned_server.url), jira, slack, folder)
+        estate = Estate(Control(moto_server.url), jira, slack, folder)
         estate.set_up()
         try:
             yield estate
@@ -419,8 +420,11 @@ class Dialogue:
         os.write(self._terminal, f"{line}\n".encode())
 
     def interrupt(self) -> None:
-        """Press Ctrl-C."""
+        """Press Ctrl-C at a prompt."""
         self._process.send_signal(signal.SIGINT)
+        # A signal that comes before the process really waits for input is seen only when the line ends.
+        with contextlib.suppress(OSError):
+            self.type("")
 
     def exit_code(self) -> int:
         """Wait for the end, and return the exit code."""

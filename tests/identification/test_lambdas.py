@@ -18,7 +18,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from deployment.local.scanned_accounts import Control, KeySeed
+from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
 from library.aws.organizations import active_accounts
 from library.ddb_issues import IssuesTable
 from library.errors import AccessDenied, AwsCallFailed, ConfigurationError, HammerError
@@ -28,7 +28,11 @@ from tests.conftest import TABLE, Topic, Wire, answer, form, json_failure
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.moto
+pytestmark = [
+    pytest.mark.moto,
+    # Of a scan that failed there is nothing to count.
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
@@ -85,7 +89,8 @@ def load(name: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     for handler in module.logger.handlers:
-        handler.setStream(sys.stdout)
+        # Not setStream, which flushes the stream of the test before.
+        handler.stream = sys.stdout
     return module
 
 
@@ -109,19 +114,19 @@ def issues(client: DynamoDBClient, account: str = MAIN) -> dict[str, Issue]:
     return {issue.issue_id: issue for issue in IssuesTable(client, TABLE).of_account(account)}
 
 
-def keys_of_all_kinds() -> list[KeySeed]:
-    return [
+@pytest.fixture
+def populated(scanned: Control, dynamodb: DynamoDBClient) -> Control:
+    """The main account with a key of each kind, two of alice and two of bob."""
+    alice: list[KeySeed] = [
         {"id": IDLE, "created_days_ago": 400, "last_used_days_ago": 100},
         {"id": FRESH, "created_days_ago": 400, "last_used_days_ago": 2},
+    ]
+    bob: list[KeySeed] = [
         {"id": UNUSED, "created_days_ago": 50},
         {"id": OFF, "created_days_ago": 400, "last_used_days_ago": 300, "status": "Inactive"},
     ]
-
-
-@pytest.fixture
-def populated(scanned: Control, dynamodb: DynamoDBClient) -> Control:
-    """The main account with a user who has a key of each kind."""
-    scanned.populate({MAIN: {"alice": {"keys": keys_of_all_kinds(), "tags": {"owner": "bob"}}}}, datetime.now(UTC))
+    users: dict[str, UserSeed] = {"alice": {"keys": alice, "tags": {"owner": "carol"}}, "bob": {"keys": bob}}
+    scanned.populate({MAIN: users}, datetime.now(UTC))
     return scanned
 
 
@@ -206,7 +211,7 @@ def test_exactly_the_idle_active_keys_become_open_issues(populated: Control, dyn
     found = issues(dynamodb)
     assert {key: issue.status for key, issue in found.items()} == {IDLE: Status.OPEN, UNUSED: Status.OPEN}
     assert found[IDLE].details.username == "alice"
-    assert found[IDLE].details.tags == {"owner": "bob"}
+    assert found[IDLE].details.tags == {"owner": "carol"}
     assert found[UNUSED].details.never_used
     assert found[UNUSED].details.last_used == found[UNUSED].details.create_date
 
@@ -238,7 +243,7 @@ def test_250_users_in_one_account_are_all_scanned(scanned: Control, dynamodb: Dy
     scanned.populate({MAIN: users}, datetime.now(UTC))
 
     def one_hundred_at_most(request: AWSPreparedRequest) -> None:
-        size = re.sub(rb"MaxItems=\d+", b"MaxItems=0100", request.body)
+        size = re.sub(r"MaxItems=\d+", "MaxItems=0100", request.body)
         assert len(size) == len(request.body)
         request.body = size
 
@@ -337,14 +342,14 @@ def test_a_message_that_is_not_understood_raises(text: str, wire: Wire) -> None:
     assert wire.sent == []
 
 
-@pytest.mark.parametrize("entry", ["ALICE", IDLE, "ali*"])
+@pytest.mark.parametrize("entry", ["ALICE", IDLE, "*l*"])
 def test_what_the_whitelist_names_is_whitelisted_and_opened_when_the_exception_is_taken_away(
     populated: Control, dynamodb: DynamoDBClient, configure: Configure, entry: str
 ) -> None:
     configure(whitelist={MAIN: [entry]})
     identify()
     assert issues(dynamodb)[IDLE].status is Status.WHITELISTED
-    assert issues(dynamodb)[UNUSED].status is (Status.OPEN if entry == IDLE else Status.WHITELISTED)
+    assert issues(dynamodb)[UNUSED].status is Status.OPEN
     configure()
     identify()
     assert {issue.status for issue in issues(dynamodb).values()} == {Status.OPEN}
@@ -367,9 +372,9 @@ def test_every_decision_on_a_key_is_one_line_with_account_user_key_verdict_and_r
     lines = [line for line in logged(capsys) if "key" in line]
     assert {line["key"]: (line["account_id"], line["user"], line["verdict"], line["reason"]) for line in lines} == {
         IDLE: (MAIN, "alice", "open", "last used 100 days ago, more than 10"),
-        UNUSED: (MAIN, "alice", "open", "never used, created 50 days ago, more than 10"),
+        UNUSED: (MAIN, "bob", "open", "never used, created 50 days ago, more than 10"),
         FRESH: (MAIN, "alice", "in use", "last used 2 days ago"),
-        OFF: (MAIN, "alice", "off", "status Inactive"),
+        OFF: (MAIN, "bob", "off", "status Inactive"),
     }
     assert len(lines) == 4
     assert {line["level"] for line in lines} == {"INFO"}
@@ -385,14 +390,14 @@ def test_the_embedded_metrics_are_there_per_account(populated: Control, capsys: 
     assert metrics[0]["account_id"] == MAIN
     values = {metric["Name"]: metrics[0][metric["Name"]] for metric in definition["Metrics"]}
     assert values.pop("duration")[0] > 0
-    # ListUsers, ListAccessKeys, three times GetAccessKeyLastUsed, ListUserTags.
+    # Once ListUsers, twice ListAccessKeys, three times GetAccessKeyLastUsed, twice ListUserTags.
     assert values == {
-        "users": [1.0],
+        "users": [2.0],
         "keys": [4.0],
         "idle_keys": [2.0],
         "opened": [2.0],
         "resolved": [0.0],
-        "api_calls": [6.0],
+        "api_calls": [8.0],
     }
 
 
