@@ -128,7 +128,7 @@ class EmbeddedAws:
         # which neither the template nor the code knows.
         ministack = _Child(
             "the embedded AWS (ministack)",
-            ["ministack"],
+            ["deployment.local.ministack_server"],
             environment | _MINISTACK_SETTINGS | {"GATEWAY_PORT": str(port)},
             self._folder / "ministack.log",
         )

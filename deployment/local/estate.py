@@ -42,6 +42,7 @@ IDENTIFICATION: Final = "hammer-describe-iam-user-inactive-keys"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _SECONDS_FOR_A_COMMAND = 120
 _SECONDS_FOR_THE_SCANS = 180
+_LINES = 20
 _NO_PROXY = ClientConfig(proxies={})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 _DECISION = re.compile(r" INFO account=(\d+) user=(.*) key=(\S+) verdict=(.*) reason=(.*)$", re.MULTILINE)
@@ -160,7 +161,10 @@ class Estate:
         return package, outputs
 
     def scan(self) -> Scan:
-        """Invoke the initiation as the schedule does, and wait until every account's scan has ended, well or not."""
+        """Invoke the initiation as the schedule does, and wait until every account's scan has ended, well or not.
+
+        Raises EstateError if a scan ended without a word.
+        """
         accounts = len(self.settings.accounts())
         runs = {name: self.aws.finished_runs(name) for name in (INITIATION, IDENTIFICATION)}
         seen = len(self.aws.log(IDENTIFICATION))
@@ -170,7 +174,11 @@ class Estate:
             f"the scans of {accounts} accounts\n" + "\n".join(self.aws.log(INITIATION)[-5:]),
             seconds=_SECONDS_FOR_THE_SCANS,
         )
-        return _scan_of(self.aws.log(IDENTIFICATION)[seen:])
+        lines = self.aws.log(IDENTIFICATION)[seen:]
+        scan = _scan_of(lines)
+        if len(scan.counts) < accounts and not scan.errors:
+            raise EstateError(f"the scan of {accounts} accounts left only this log:\n" + "\n".join(lines[-_LINES:]))
+        return scan
 
     def run(self, module: str, *arguments: str, expected: tuple[int, ...] = (0,)) -> CommandRun:
         """Run a command of the host as cron does, without a terminal.
