@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.errors import AwsCallFailed, RecordChanged
-from library.issues import Issue, from_item, to_item
+from library.issues import Issue, UnreadableIssue, from_item, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,8 +31,13 @@ class IssuesTable:
         self._client = client
         self._table = table_name
 
-    def of_account(self, account_id: str) -> Iterator[Issue]:
-        """Every issue of an account, page by page, as consistent as DynamoDB can be."""
+    def of_account(
+        self, account_id: str, unreadable: Callable[[UnreadableIssue], None] | None = None
+    ) -> Iterator[Issue]:
+        """Every issue of an account, page by page, as consistent as DynamoDB can be.
+
+        A row that cannot be read raises UnreadableIssue or, if `unreadable` is given, is handed to it and left out.
+        """
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
@@ -42,7 +47,14 @@ class IssuesTable:
         try:
             for page in pages:
                 for item in page["Items"]:
-                    yield from_item(_plain(item))
+                    try:
+                        issue = from_item(_plain(item))
+                    except UnreadableIssue as error:
+                        if unreadable is None:
+                            raise
+                        unreadable(error)
+                    else:
+                        yield issue
         except (ClientError, BotoCoreError) as error:
             raise self._failed("Query", error) from error
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from library.aws.sessions import CLIENT_CONFIG
 from library.config import Config
 from library.ddb_issues import IssuesTable
 from library.errors import ConfigurationError, CredentialsError, HammerError
+from library.issues import Issue
 from library.jira_tickets import JiraTickets
 from library.notices import Notices
 from library.slack_messages import SlackMessages
@@ -76,6 +78,9 @@ def run(stream: str, body: Callable[[Config], int], *, dry_run: bool = False) ->
         except (ClientError, BotoCoreError) as error:
             logger.error("AWS: %s", error)
             return FAILED
+        except OSError as error:
+            logger.error("A file or the network is not usable: %s", error)
+            return FAILED
         except KeyboardInterrupt:
             logger.error("Interrupted; what was done until now is recorded")
             return INTERRUPTED
@@ -85,6 +90,20 @@ def issues_table(settings: Config) -> IssuesTable:
     """The table of the main account, with this process's own credentials."""
     session = boto3.Session(region_name=settings.aws.region)
     return IssuesTable(session.client("dynamodb", config=CLIENT_CONFIG), settings.inactive_keys.table_name)
+
+
+def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> list[Issue]:
+    """Every readable issue of an account; what cannot be read is logged, counted as `failed`, and stops nothing."""
+
+    def complain(error: HammerError) -> None:
+        counts["failed"] += 1
+        logger.error("%s", error)
+
+    try:
+        return list(table.of_account(account_id, complain))
+    except HammerError as error:
+        complain(error)
+        return []
 
 
 def notices(settings: Config, table: IssuesTable) -> Notices:

@@ -275,10 +275,21 @@ def reporting_step(issue: Issue, policy: ReportingPolicy, *, whitelisted: bool, 
     if not (policy.jira or policy.slack):
         return Skip("neither JIRA nor Slack is enabled")
     if issue.status in (Status.RESOLVED, Status.WHITELISTED):
-        ended = issue.timestamps.resolved or issue.timestamps.updated
-        notified = issue.slack.notified
-        return Close(slack=policy.slack and (notified is None or ended is None or notified < ended))
+        return Close(slack=policy.slack and not _slack_was_told_of_the_end(issue))
     return _open_step(issue, policy, whitelisted=whitelisted, now=now)
+
+
+def _slack_was_told_of_the_end(issue: Issue) -> bool:
+    # Only where JIRA held the closing up: else a report made while the scan ran would pass for the news of its end.
+    ended = issue.timestamps.resolved or issue.timestamps.updated
+    notified = issue.slack.notified
+    return (
+        issue.jira.failed is not None
+        and issue.slack.failed is None
+        and notified is not None
+        and ended is not None
+        and notified >= ended
+    )
 
 
 def _open_step(issue: Issue, policy: ReportingPolicy, *, whitelisted: bool, now: datetime) -> ReportingStep:

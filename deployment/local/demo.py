@@ -166,6 +166,7 @@ class Demo:
         self._story.step("Somebody needs a key after all")
         key = self._estate.key_of(SLAVE, "grafana-reader")
         self._story.command(self._estate.run(local.RESTORING, "--key", key, "--batch"))
+        self._story.say("A day passes, the schedule fires, and reporting and remediation run:")
         self._estate.let_time_pass(1)
         self._scan()
         self._report()

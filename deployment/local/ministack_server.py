@@ -11,8 +11,8 @@ _SECONDS_AT_MOST = 5.0
 
 def main() -> None:
     """Serve until the process is ended."""
-    # ministack takes a run's log for complete after 5 ms of silence. On a busy machine lines come later than that, and
-    # then appear in the log of another run, or never.
+    # ministack takes a run's log for complete after 5 ms of silence. On a busy machine lines come later than that,
+    # and appear in the log of another run, or never.
     Worker._drain_stderr_bounded.__defaults__ = (_SECONDS_FOR_THE_FIRST_LINE, _SECONDS_OF_SILENCE, _SECONDS_AT_MOST)
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)
 

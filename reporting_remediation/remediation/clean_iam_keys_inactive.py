@@ -132,11 +132,7 @@ class Remediation:
         for account_id in accounts:
             if options.accounts and account_id not in options.accounts:
                 continue
-            try:
-                issues += self._table.of_account(account_id)
-            except HammerError as error:
-                self._counts["failed"] += 1
-                logger.error("account %s: %s", account_id, error)
+            issues += host_command.read_issues(self._table, account_id, self._counts)
         for missing in sorted(set(options.keys) - {issue.issue_id for issue in issues}):
             self._counts["failed"] += 1
             logger.error("--key %s: no issue of the accounts looked at has this key", missing)

@@ -72,8 +72,9 @@ def main(
         raise click.UsageError("say which keys: --key, --ticket or --since")
 
     def body(settings: Config) -> int:
-        chosen, unknown = _choose(settings, keys, tickets, since, accounts, users)
-        return _restore(settings, chosen, unknown, limit=limit, batch=batch, dry_run=dry_run)
+        counts: Counter[str] = Counter()
+        chosen = _choose(settings, keys, tickets, since, accounts, users, counts)
+        return _restore(settings, chosen, counts, limit=limit, batch=batch, dry_run=dry_run)
 
     sys.exit(host_command.run(STREAM, body, dry_run=dry_run))
 
@@ -85,19 +86,19 @@ def _choose(
     since: datetime | None,
     accounts: tuple[str, ...],
     users: tuple[str, ...],
-) -> tuple[list[Issue], int]:
+    counts: Counter[str],
+) -> list[Issue]:
     table = host_command.issues_table(settings)
     known = {**settings.aws.accounts, **{account.id: account.name for account in settings.remediation_accounts()}}
-    issues = [issue for account_id in known for issue in table.of_account(account_id)]
-    unknown = 0
+    issues = [issue for account_id in known for issue in host_command.read_issues(table, account_id, counts)]
     for key in sorted(set(keys) - {issue.issue_id for issue in issues}):
         logger.error("--key %s: no issue has this key", key)
-        unknown += 1
+        counts["failed"] += 1
     for ticket in sorted(set(tickets) - {issue.jira.ticket or "" for issue in issues}):
         logger.error("--ticket %s: no issue has this ticket", ticket)
-        unknown += 1
+        counts["failed"] += 1
     names = {user.lower() for user in users}
-    chosen = [
+    return [
         issue
         for issue in issues
         if (not accounts or issue.account_id in accounts)
@@ -106,18 +107,16 @@ def _choose(
         and (not tickets or issue.jira.ticket in tickets)
         and (since is None or (issue.timestamps.remediated is not None and issue.timestamps.remediated >= since))
     ]
-    return chosen, unknown
 
 
 def _restore(
-    settings: Config, issues: list[Issue], unknown: int, *, limit: int | None, batch: bool, dry_run: bool
+    settings: Config, issues: list[Issue], counts: Counter[str], *, limit: int | None, batch: bool, dry_run: bool
 ) -> int:
     switch = KeySwitch(settings)
     table = host_command.issues_table(settings)
     notices = None if dry_run else host_command.notices(settings, table)
     session = boto3.Session(region_name=settings.aws.region)
     who = session.client("sts", config=CLIENT_CONFIG).get_caller_identity()["Arn"]
-    counts: Counter[str] = Counter(failed=unknown)
     done = "would be switched on" if dry_run else "switched on"
     for issue in issues:
         if counts[done] == limit:

@@ -45,12 +45,8 @@ def report(settings: Config, now: datetime) -> int:
     notices = host_command.notices(settings, table)
     counts: Counter[str] = Counter()
     for account in settings.accounts():
-        try:
-            for issue in list(table.of_account(account.id)):
-                _report_issue(settings, notices, issue, now, counts)
-        except HammerError as error:
-            logger.error("account %s: %s", account.id, error)
-            counts["failed"] += 1
+        for issue in host_command.read_issues(table, account.id, counts):
+            _report_issue(settings, notices, issue, now, counts)
     done = ("reported", "reminded", "closed", "told", "skipped", "failed")
     logger.info("Reporting is done: %s", ", ".join(f"{counts[name]} {name}" for name in done))
     return host_command.FAILED if counts["failed"] else host_command.OK
