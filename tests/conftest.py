@@ -18,6 +18,8 @@ import botocore.handlers
 import botocore.retries.bucket
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class _Raw(BytesIO):
 
 def answer(status: int, body: str) -> AWSResponse:
     """A response of AWS, as it comes off the wire."""
-    return AWSResponse("https://aws.example", status, {}, _Raw(body.encode()))  # type: ignore[no-untyped-call]
+    return AWSResponse("https://aws.example", status, HTTPHeaders(), _Raw(body.encode()))
 
 
 def failure(code: str, status: int = 400) -> AWSResponse:
@@ -74,10 +76,23 @@ def json_failure(code: str, status: int = 400) -> AWSResponse:
     return answer(status, json.dumps({"__type": f"com.amazonaws#{code}", "message": "as the test asked"}))
 
 
+def body_of(request: AWSPreparedRequest) -> str:
+    """What is about to be sent."""
+    return request.body.decode() if isinstance(request.body, bytes) else str(request.body)
+
+
 def form(request: AWSPreparedRequest) -> dict[str, str]:
     """The parameters of a request in the query protocol."""
-    body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
-    return {name: values[0] for name, values in parse_qs(body).items()}
+    return {name: values[0] for name, values in parse_qs(body_of(request)).items()}
+
+
+def small_pages(client: BaseClient, event: str, size: dict[str, int]) -> None:
+    """Let a listing (`iam.ListUsers`) have no more than `size` on a page, as AWS may do whatever it was asked for."""
+
+    def fewer(params: dict[str, object], **_: object) -> None:
+        params.update(size)
+
+    client.meta.events.register(f"provide-client-params.{event}", fewer)
 
 
 Reaction = Callable[[AWSPreparedRequest], AWSResponse | None]

@@ -11,7 +11,7 @@ from library.ddb_issues import ATTEMPTS, IssuesTable
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues import Issue, JiraDetails, RemediationError, SlackDetails, Status, UnreadableIssue
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
-from tests.conftest import TABLE, Wire, json_failure
+from tests.conftest import TABLE, Wire, body_of, json_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,11 +54,11 @@ def test_every_issue_of_the_account_is_read_page_after_page_and_consistently(
     # DynamoDB ends a page at 1 MB: five rows of 300 kB need two.
     tags = {"filler": "x" * 300_000}
     expected = {put(table, an_issue(issue_id=f"AKIA{n}", details=details(tags=tags))).issue_id for n in range(5)}
-    bodies: list[bytes] = []
-    wire.react("Query", lambda request: bodies.append(request.body))
+    bodies: list[str] = []
+    wire.react("Query", lambda request: bodies.append(body_of(request)))
     assert {issue.issue_id for issue in table.of_account(ACCOUNT)} == expected
     assert len(bodies) == 2
-    assert all(b'"ConsistentRead": true' in body for body in bodies)
+    assert all('"ConsistentRead": true' in body for body in bodies)
 
 
 def test_the_issues_of_another_account_are_not_read(table: IssuesTable) -> None:
@@ -92,6 +92,16 @@ def test_an_unreadable_row_is_an_error_that_names_it(dynamodb: DynamoDBClient, t
     dynamodb.put_item(TableName=TABLE, Item={**ONE_ROW, "status": {"S": "odd"}})
     with pytest.raises(UnreadableIssue, match=f"{ACCOUNT}/{KEY}"):
         list(table.of_account(ACCOUNT))
+
+
+def test_an_unreadable_row_is_handed_over_and_left_out_where_that_is_asked_for(
+    dynamodb: DynamoDBClient, table: IssuesTable
+) -> None:
+    dynamodb.put_item(TableName=TABLE, Item={**ONE_ROW, "status": {"S": "odd"}})
+    good = put(table, an_issue(issue_id="AKIAGOOD"))
+    errors: list[UnreadableIssue] = []
+    assert list(table.of_account(ACCOUNT, errors.append)) == [good]
+    assert [f"{ACCOUNT}/{KEY}" in str(error) for error in errors] == [True]
 
 
 def test_an_issue_with_everything_in_it_comes_back_as_it_was(table: IssuesTable) -> None:

@@ -525,6 +525,13 @@ def test_slack_is_not_told_twice_if_only_the_ticket_could_not_be_closed(status: 
     assert step(told) == Close(slack=True)
 
 
+@pytest.mark.parametrize("said", ["reported", "reminded"])
+def test_slack_is_told_of_an_end_that_was_found_by_a_scan_which_began_before_the_last_message(said: str) -> None:
+    when = replace(times(updated=days_ago(2), reported=days_ago(18), resolved=days_ago(2)), **{said: days_ago(1)})
+    issue = resolved(Resolution.USED, timestamps=when, slack=replace(TOLD, notified=days_ago(1)))
+    assert step(issue) == Close(slack=True)
+
+
 def test_slack_is_not_told_where_it_is_not_enabled() -> None:
     assert step(resolved(Resolution.USED), JIRA_ONLY) == Close(slack=False)
 

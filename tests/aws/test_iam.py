@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deployment.local.scanned_accounts import Control
+from deployment.local.scanned_accounts import Control, UserSeed
 from library.access_keys import AccessKey
 from library.aws.iam import (
     RENAME_ROUNDS,
@@ -27,7 +27,7 @@ from library.aws.iam import (
 from library.aws.sessions import CLIENT_CONFIG
 from library.errors import AwsCallFailed
 from tests.builders import ACCOUNT, NOW, days_ago
-from tests.conftest import Wire, answer, form
+from tests.conftest import Wire, answer, form, small_pages
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.moto
 
 KEYS = ["AKIAALICE0000000001A", "AKIAALICE0000000002A"]
-ALICE: dict[str, Any] = {
+ALICE: UserSeed = {
     "keys": [
         {"id": KEYS[0], "created_days_ago": 400, "last_used_days_ago": 100, "service": "sts", "region": "us-east-1"},
         {"id": KEYS[1], "created_days_ago": 200},
     ],
     "tags": {"owner": "bob"},
 }
-BOB: dict[str, Any] = {"keys": [{"id": "AKIABOB0000000000001", "created_days_ago": 300, "status": "Inactive"}]}
+BOB: UserSeed = {"keys": [{"id": "AKIABOB0000000000001", "created_days_ago": 300, "status": "Inactive"}]}
 
 
 @pytest.fixture
@@ -105,10 +105,7 @@ def test_250_users_on_pages_of_100_are_all_listed_each_once(client: IAMClient, s
     names = [f"user{number:03}" for number in range(250)]
     scanned.reset()
     scanned.populate({ACCOUNT: {name: {"keys": [{"created_days_ago": 9}]} for name in names}}, NOW)
-    # IAM may answer with fewer than it was asked for; here it never has more than 100 on a page.
-    client.meta.events.register(
-        "provide-client-params.iam.ListUsers", lambda params, **_: {**params, "MaxItems": 100}
-    )
+    small_pages(client, "iam.ListUsers", {"MaxItems": 100})
     listing = list_access_keys(client)
     assert wire.sent.count("ListUsers") == 3
     assert listing.users == 250
@@ -116,9 +113,7 @@ def test_250_users_on_pages_of_100_are_all_listed_each_once(client: IAMClient, s
 
 
 def test_keys_on_several_pages_are_all_listed(client: IAMClient, wire: Wire) -> None:
-    client.meta.events.register(
-        "provide-client-params.iam.ListAccessKeys", lambda params, **_: {**params, "MaxItems": 1}
-    )
+    small_pages(client, "iam.ListAccessKeys", {"MaxItems": 1})
     assert set(KEYS) < set(by_id(list_access_keys(client)))
     assert wire.sent.count("ListAccessKeys") == 3
 
@@ -194,7 +189,7 @@ def test_a_call_that_fails_for_good_raises_and_is_never_taken_for_never_used(
 
 
 def test_a_second_page_that_is_denied_raises(client: IAMClient, scanned: Control, wire: Wire) -> None:
-    client.meta.events.register("provide-client-params.iam.ListUsers", lambda params, **_: {**params, "MaxItems": 1})
+    small_pages(client, "iam.ListUsers", {"MaxItems": 1})
     once(wire, "ListUsers", {"Marker": "alice"}, lambda: scanned.fail(ACCOUNT, "ListUsers", "AccessDenied"))
     with pytest.raises(ClientError, match="AccessDenied"):
         list_access_keys(client)

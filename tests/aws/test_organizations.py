@@ -11,7 +11,7 @@ from botocore.config import Config
 from deployment.local.scanned_accounts import Control
 from library.aws.organizations import active_accounts
 from library.errors import AccessDenied, AwsCallFailed
-from tests.conftest import Wire, json_failure
+from tests.conftest import Wire, json_failure, small_pages
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
@@ -47,9 +47,7 @@ def test_an_account_that_is_not_active_is_left_out(client: OrganizationsClient) 
 
 def test_accounts_on_several_pages_are_all_listed(client: OrganizationsClient, wire: Wire) -> None:
     made = {create(client, f"slave{number}") for number in range(7)}
-    client.meta.events.register(
-        "provide-client-params.organizations.ListAccounts", lambda params, **_: {**params, "MaxResults": 3}
-    )
+    small_pages(client, "organizations.ListAccounts", {"MaxResults": 3})
     assert made < set(active_accounts(client))
     assert wire.sent.count("ListAccounts") == 3
 
