@@ -38,7 +38,7 @@ check: $(STAMP)  ## Check style, types, the import contract and the templates
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --check --quiet .
 	@MYPYPATH=$(HANDLERS) $(RUN) -m mypy --no-error-summary $(TYPED)
-	@$(VENV)/bin/lint-imports --no-logo --no-cache
+	@report=$$($(VENV)/bin/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
 	@$(VENV)/bin/cfn-lint deployment/cloudformation/*.yaml
 
 package: $(STAMP)  ## Build the functions' zip from config/ into build/

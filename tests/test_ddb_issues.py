@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -238,13 +239,22 @@ def test_an_issue_that_was_removed_meanwhile_is_not_half_written_anew(
     assert table.get(ACCOUNT, KEY) is None
 
 
-def test_a_refresh_of_details_does_not_disturb_another_step(table: IssuesTable, wire: Wire) -> None:
+def with_resolution(issue: Issue | None) -> Issue:
+    assert issue is not None
+    later = replace(issue.timestamps, resolved=days_ago(-1), updated=days_ago(-1))
+    return replace(issue, status=Status.RESOLVED, timestamps=later)
+
+
+@pytest.mark.parametrize("step", [with_ticket, with_resolution])
+def test_a_refresh_of_details_does_not_disturb_another_step(
+    table: IssuesTable, wire: Wire, step: Callable[[Issue | None], Issue]
+) -> None:
     stale = put(table, an_issue())
     table.step(ACCOUNT, KEY, stale, with_newer_details)
     wire.sent.clear()
-    table.step(ACCOUNT, KEY, stale, with_ticket)
+    table.step(ACCOUNT, KEY, stale, step)
     assert wire.sent == ["UpdateItem"]
-    assert table.get(ACCOUNT, KEY) == with_ticket(with_newer_details(stale))
+    assert table.get(ACCOUNT, KEY) == step(with_newer_details(stale))
 
 
 def test_a_record_that_changes_under_every_attempt_is_an_error_and_nothing_is_written(

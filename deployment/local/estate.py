@@ -41,7 +41,7 @@ IDENTIFICATION: Final = "hammer-describe-iam-user-inactive-keys"
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _SECONDS_FOR_A_COMMAND = 120
-_SECONDS_FOR_THE_SCANS = 180
+_SECONDS_FOR_THE_SCANS = 120
 _LINES = 20
 _NO_PROXY = ClientConfig(proxies={})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")

@@ -187,17 +187,6 @@ def test_a_scan_that_is_denied_resolves_nothing_and_fails_the_function(
     assert {issue.status for issue in estate.issues()} == {Status.RESOLVED}
 
 
-def test_a_scan_that_is_throttled_for_good_resolves_nothing_and_fails_the_function(estate: Estate) -> None:
-    fill(estate, {SLAVE: {"one": user(idle())}})
-    estate.scan()
-    rows = estate.issues()
-    estate.use_key(SLAVE, "one")
-    estate.aws.accounts.fail(SLAVE, "ListUsers", "Throttling")
-    scan = estate.scan()
-    assert any("iam:ListUsers" in error for error in scan.errors)
-    assert estate.issues() == rows
-
-
 def test_a_command_that_ends_with_an_unexpected_code_is_told_with_all_it_printed(estate: Estate) -> None:
     with pytest.raises(EstateError, match=r"(?s)clean_iam_keys_inactive --limit 0 ended with code 2.*--limit"):
         estate.run(REMEDIATION, "--limit", "0")
