@@ -23,7 +23,7 @@ demo-up: $(STAMP)  ## Start, deploy, fill and scan the embedded AWS, and keep it
 	@$(RUN) -m deployment.local.demo --up
 
 test: $(STAMP)  ## Run all tests
-	@$(PYTEST)
+	@$(PYTEST) --numprocesses auto
 
 test-pure: $(STAMP)  ## Run the tests that need no AWS at all
 	@$(PYTEST) -m "not moto and not ministack"

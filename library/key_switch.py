@@ -10,6 +10,7 @@ from library.access_keys import AccessKey
 from library.aws import iam
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
 from library.config import Config
+from library.issues import Issue
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -27,11 +28,11 @@ class KeySwitch:
         credentials = boto3.Session(region_name=settings.aws.region).get_credentials()
         self.own_key_id = credentials.access_key if credentials else None
 
-    def look(self, account_id: str, key_id: str) -> AccessKey | None:
-        """The key as it is at this moment, None if it does not exist."""
-        account = self._account(account_id)
+    def look(self, issue: Issue) -> AccessKey | None:
+        """The issue's key as it is at this moment, None if it does not exist."""
+        account = self._account(issue.account_id)
         with aws_errors(account):
-            return iam.find_access_key(self._client(account), key_id)
+            return iam.find_access_key(self._client(account), issue.issue_id, issue.details.username)
 
     def set_status(self, account_id: str, key: AccessKey, status: Literal["Active", "Inactive"]) -> None:
         """Switch the key on or off, and read back that it is so."""

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from botocore.exceptions import ClientError
+
 from library.access_keys import ACTIVE, AccessKey
 from library.errors import AwsCallFailed
 
@@ -18,6 +20,8 @@ PAGE_SIZE = 1000
 """The largest page that IAM's listings give (IAM API reference, MaxItems)."""
 RENAME_ROUNDS = 3
 """How often users that vanished during the scan are looked for under a new name before the scan gives up."""
+
+_MAY_BE_GONE = ("NoSuchEntity", "AccessDenied")
 
 User = tuple[str, str]
 """User name and user id."""
@@ -100,8 +104,12 @@ def _with_last_use(client: IAMClient, key: AccessKey) -> Iterator[AccessKey]:
         return
     try:
         use = client.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]
-    except client.exceptions.NoSuchEntityException:
-        return
+    except ClientError as error:
+        # IAM does not document what it answers for a key that is gone, so the listing decides whether it is.
+        listed = _listed_keys(client, key.user_name, key.user_id) or ()
+        if error.response["Error"]["Code"] in _MAY_BE_GONE and all(k.key_id != key.key_id for k in listed):
+            return
+        raise
     yield replace(
         key,
         last_used=use.get("LastUsedDate"),
@@ -114,17 +122,25 @@ def _named(value: str | None) -> str | None:
     return None if value in (None, "N/A") else value
 
 
-def find_access_key(client: IAMClient, key_id: str) -> AccessKey | None:
+def find_access_key(client: IAMClient, key_id: str, user_name: str) -> AccessKey | None:
     """The key as it is at this moment, under its owner's present name; None if it does not exist.
 
-    Raises botocore's ClientError or BotoCoreError: a look that failed is not a key that is gone.
+    `user_name` is the last known name of its owner. Raises botocore's ClientError or BotoCoreError: a look that
+    failed is not a key that is gone.
     """
+    # A key never changes hands, so its owner's present name is all that may have to be followed.
+    key = _key_of(client, key_id, user_name)
+    if key is not None:
+        return key
     try:
-        answer = client.get_access_key_last_used(AccessKeyId=key_id)
+        present_name = client.get_access_key_last_used(AccessKeyId=key_id)["UserName"]
     except client.exceptions.NoSuchEntityException:
         return None
-    # A key never changes hands, so its owner's present name is all that has to be followed.
-    for key in _listed_keys(client, answer["UserName"], "") or ():
+    return _key_of(client, key_id, present_name)
+
+
+def _key_of(client: IAMClient, key_id: str, user_name: str) -> AccessKey | None:
+    for key in _listed_keys(client, user_name, "") or ():
         if key.key_id == key_id:
             return next(_with_last_use(client, key), None)
     return None

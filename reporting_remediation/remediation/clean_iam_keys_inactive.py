@@ -157,7 +157,7 @@ class Remediation:
             self._skipped(issue, verdict)
             return
         try:
-            key = self._switch.look(issue.account_id, issue.issue_id)
+            key = self._switch.look(issue)
         except AwsCallFailed as error:
             # The look failed: nothing is known of the key, so it stays as it is, and the run ends with exit code 1.
             self._failed(issue, f"the key could not be looked at: {error}")
@@ -251,7 +251,7 @@ class Remediation:
             return
         try:
             # Time went by (a prompt, a slow call): the key is looked at for the last time before it is touched.
-            key = self._switch.look(issue.account_id, issue.issue_id)
+            key = self._switch.look(issue)
         except AwsCallFailed as error:
             self._withdraw(announced)
             self._failed(issue, f"the key could not be looked at: {error}")
@@ -272,7 +272,7 @@ class Remediation:
 
     def _is_off(self, issue: Issue) -> bool | None:
         try:
-            key = self._switch.look(issue.account_id, issue.issue_id)
+            key = self._switch.look(issue)
         except AwsCallFailed:
             return None
         return key is not None and key.status != ACTIVE

@@ -148,7 +148,7 @@ def _restore_one(
         return "skipped", "this system did not switch the key off"
     if times.restored is not None and times.restored > times.remediated:
         return "skipped", f"switched on again at {times.restored:%Y-%m-%d %H:%M} UTC"
-    key = switch.look(issue.account_id, issue.issue_id)
+    key = switch.look(issue)
     if key is None:
         return "skipped", "the key does not exist any more"
     if key.status == ACTIVE:

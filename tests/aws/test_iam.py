@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -27,7 +27,7 @@ from library.aws.iam import (
 from library.aws.sessions import CLIENT_CONFIG
 from library.errors import AwsCallFailed
 from tests.builders import ACCOUNT, NOW, days_ago
-from tests.conftest import Wire, answer, form, small_pages
+from tests.conftest import Wire, answer, failure, form, small_pages
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -199,7 +199,7 @@ def test_a_second_page_that_is_denied_raises(client: IAMClient, scanned: Control
 
 
 def test_a_key_is_found_as_it_is_at_this_moment(client: IAMClient) -> None:
-    found = find_access_key(client, KEYS[0])
+    found = find_access_key(client, KEYS[0], "alice")
     assert found is not None
     assert (found.user_name, found.status, found.create_date, found.last_used) == (
         "alice",
@@ -207,33 +207,47 @@ def test_a_key_is_found_as_it_is_at_this_moment(client: IAMClient) -> None:
         days_ago(400),
         days_ago(100),
     )
-    never_used = find_access_key(client, KEYS[1])
+    never_used = find_access_key(client, KEYS[1], "alice")
     assert never_used is not None
     assert never_used.last_used is None
 
 
 def test_a_key_that_is_off_is_found_as_off(client: IAMClient) -> None:
-    found = find_access_key(client, "AKIABOB0000000000001")
+    found = find_access_key(client, "AKIABOB0000000000001", "bob")
     assert found is not None
     assert found.status == "Inactive"
 
 
 def test_a_use_since_the_scan_is_seen(client: IAMClient, scanned: Control) -> None:
     scanned.use_key(ACCOUNT, KEYS[0], NOW - timedelta(hours=1))
-    found = find_access_key(client, KEYS[0])
+    found = find_access_key(client, KEYS[0], "alice")
     assert found is not None
     assert found.last_used == NOW - timedelta(hours=1)
 
 
 def test_the_key_of_a_renamed_user_is_found_under_the_present_name(client: IAMClient, other: IAMClient) -> None:
     other.update_user(UserName="alice", NewUserName="alice.married")
-    found = find_access_key(client, KEYS[0])
+    found = find_access_key(client, KEYS[0], "alice")
     assert found is not None
     assert found.user_name == "alice.married"
 
 
+def test_a_key_that_vanishes_is_gone_also_if_its_last_use_is_denied_then(
+    client: IAMClient, other: IAMClient, wire: Wire
+) -> None:
+    def delete(request: AWSPreparedRequest) -> AWSResponse | None:
+        if form(request).get("AccessKeyId") != KEYS[0]:
+            return None
+        other.delete_access_key(UserName="alice", AccessKeyId=KEYS[0])
+        return failure("AccessDenied", 403)
+
+    wire.react("GetAccessKeyLastUsed", delete)
+    listing = list_access_keys(client)
+    assert set(by_id(listing)) == {KEYS[1], "AKIABOB0000000000001"}
+
+
 def test_a_key_that_does_not_exist_is_none(client: IAMClient) -> None:
-    assert find_access_key(client, "AKIANOSUCHKEY0000000") is None
+    assert find_access_key(client, "AKIANOSUCHKEY0000000", "alice") is None
 
 
 @pytest.mark.parametrize("operation", ["ListAccessKeys", "GetAccessKeyLastUsed"])
@@ -242,12 +256,12 @@ def test_a_look_that_is_denied_raises_and_is_no_key_that_is_gone(
 ) -> None:
     scanned.fail(ACCOUNT, operation, "AccessDenied")
     with pytest.raises(ClientError, match="AccessDenied"):
-        find_access_key(client, KEYS[0])
+        find_access_key(client, KEYS[0], "alice")
 
 
 @pytest.mark.parametrize("status", ["Inactive", "Active"])
 def test_a_key_is_switched_and_no_other_one(client: IAMClient, scanned: Control, status: Any) -> None:
-    key = find_access_key(client, KEYS[0])
+    key = find_access_key(client, KEYS[0], "alice")
     assert key is not None
     if status == "Active":
         set_status(client, key, "Inactive")
@@ -257,7 +271,7 @@ def test_a_key_is_switched_and_no_other_one(client: IAMClient, scanned: Control,
 
 
 def test_switching_off_is_read_back_and_without_effect_is_an_error(client: IAMClient, wire: Wire) -> None:
-    key = find_access_key(client, KEYS[0])
+    key = find_access_key(client, KEYS[0], "alice")
     assert key is not None
     wire.react("UpdateAccessKey", lambda _: answer(200, "<UpdateAccessKeyResponse/>"))
     with pytest.raises(AwsCallFailed, match=f"{KEYS[0]} was set to Inactive, but IAM lists it as Active"):
@@ -265,7 +279,7 @@ def test_switching_off_is_read_back_and_without_effect_is_an_error(client: IAMCl
 
 
 def test_switching_off_that_is_denied_raises(client: IAMClient, scanned: Control) -> None:
-    key = find_access_key(client, KEYS[0])
+    key = find_access_key(client, KEYS[0], "alice")
     assert key is not None
     scanned.fail(ACCOUNT, "UpdateAccessKey", "AccessDenied")
     with pytest.raises(ClientError, match="AccessDenied"):
