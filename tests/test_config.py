@@ -161,7 +161,7 @@ def test_the_sample_configuration_is_valid_without_a_warning() -> None:
     config = load(str(ROOT / "config"))
     assert config.warnings == ()
     assert config.accounts() == (AccountRef(MASTER, "master"), AccountRef(SLAVE, "slave1"))
-    assert config.whitelist.entries[MASTER][1].until == date(2027, 1, 31)
+    assert config.whitelist.entries[MASTER][1].until == date(2035, 12, 31)
     assert config.owners.for_account(SLAVE).slack_owner == ("#slave1-team",)
 
 
