@@ -7,21 +7,18 @@ import base64
 import json
 import re
 import signal
-import socket
 import ssl
-import struct
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1
+
+from deployment.local.stand_in import StandIn, StandInHandler
 
 DEFAULT_TOKEN = "jira-stand-in-token"
 DEFAULT_USERNAME = "hammer@example.com"
@@ -134,7 +131,7 @@ DEFAULT_TRANSITIONS = (
 )
 
 
-class JiraStandIn:
+class JiraStandIn(StandIn):
     """A JIRA on a local port, from `start()` to `stop()` or for the length of a `with`.
 
     `issues` are keys of tickets that exist from the start. `transitions` may be set at any time; those that lead
@@ -155,6 +152,7 @@ class JiraStandIn:
         oauth_public_key: RSAPublicKey | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__(_Handler, host, port, tls)
         self.issues: dict[str, JiraIssue] = {}
         self.requests: list[JiraRequest] = []
         self.transitions: tuple[Transition, ...] = DEFAULT_TRANSITIONS
@@ -165,12 +163,7 @@ class JiraStandIn:
         self._users = tuple(users)
         self._numbers = dict.fromkeys(projects, 0)
         self._oauth_public_key = oauth_public_key
-        self._tls = tls
         self._faults: list[_Fault] = []
-        self._lock = threading.Lock()
-        self._address = (host, port)
-        self._server: ThreadingHTTPServer | None = None
-        self._thread: threading.Thread | None = None
         for key in issues:
             self.issues[key] = JiraIssue(key, self._counted(key), f"What {key} is about")
         ticket = r"issue/([^/]+)"
@@ -193,53 +186,6 @@ class JiraStandIn:
             ("POST", f"{ticket}/transitions", self._transition),
             ("POST", f"{ticket}/watchers", self._watch),
         )
-
-    @property
-    def url(self) -> str:
-        """Where JIRA is, without a slash at the end."""
-        if self._server is None:
-            raise RuntimeError("the JIRA stand-in is not started")
-        host, port = self._server.server_address[:2]
-        return f"{'https' if self._tls else 'http'}://{host!s}:{port}"
-
-    def start(self) -> Self:
-        """Listen; raises OSError if the port is taken."""
-        stand_in: JiraStandIn = self
-
-        class Handler(_Handler):
-            jira = stand_in
-
-        self._server = _Server(self._address, Handler)
-        if self._tls is not None:
-            # The handshake is left to the thread of the connection, so that a client that breaks it off hurts nobody.
-            self._server.socket = self._tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        # The short poll makes stop() quick.
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop listening; what was received stays readable."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()
-            self._server = self._thread = None
-
-    def wait(self) -> None:
-        """Block until another thread stops the server."""
-        if self._thread is not None:
-            self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def fail_next(
         self,
@@ -602,19 +548,12 @@ class JiraStandIn:
         }
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay silent about clients that go away, as one that does not trust the certificate does."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    jira: JiraStandIn
+class _Handler(StandInHandler):
+    stand_in: JiraStandIn
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path == "/_stand_in/state":
-            self._send(200, {}, self.jira.state())
+            self.send_json(200, {}, self.stand_in.state())
         else:
             self._call()
 
@@ -633,38 +572,18 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = json.loads(raw) if raw else None
         except ValueError:
-            self._send(400, {}, _Refusal(400, "The body is not JSON.").body)
+            self.send_json(400, {}, _Refusal(400, "The body is not JSON.").body)
             return
         query = dict(parse_qsl(address.query, keep_blank_values=True))
-        answer = self.jira.answer(
+        answer = self.stand_in.answer(
             JiraRequest(self.command, address.path, query, body),
             self.headers.get("Authorization", ""),
-            f"{urlsplit(self.jira.url).scheme}://{self.headers.get('Host', '')}{self.path}",
+            f"{urlsplit(self.stand_in.url).scheme}://{self.headers.get('Host', '')}{self.path}",
         )
         if answer is None:
-            self._reset()
+            self.reset()
         else:
-            self._send(*answer)
-
-    def _send(self, status: int, headers: Mapping[str, str], body: Any) -> None:
-        payload = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json;charset=UTF-8")
-        if status != 204:
-            self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def _reset(self) -> None:
-        # Lingering for zero seconds makes the kernel send a reset instead of an orderly end.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
-        self.connection.close()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay silent: what came in is shown by `/_stand_in/state`."""
+            self.send_json(*answer)
 
 
 def _must_be_known(call: _Call) -> None:

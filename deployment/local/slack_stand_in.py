@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
-import struct
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from deployment.local.stand_in import StandIn, StandInHandler
 
 DEFAULT_TOKEN = "xoxb-stand-in"
 
@@ -176,7 +173,7 @@ class _Workspace:
         return {key: entries[start:end], "response_metadata": {"next_cursor": following}}
 
 
-class SlackStandIn:
+class SlackStandIn(StandIn):
     """A workspace on a local port, from `start()` to `stop()` or for the length of a `with`.
 
     A page of a listing has at most `page_size` entries whatever `limit` asks for (Slack may answer with fewer
@@ -192,6 +189,7 @@ class SlackStandIn:
         port: int = 0,
         page_size: int = 2,
     ) -> None:
+        super().__init__(_Handler, host, port)
         self.requests: list[SlackRequest] = []
         self._token = token
         self._workspace = _Workspace(
@@ -212,58 +210,16 @@ class SlackStandIn:
             "chat.postMessage": self._workspace.chat_post_message,
         }
         self._faults: dict[str, list[_Fault]] = {}
-        self._lock = threading.Lock()
-        self._address = (host, port)
-        self._server: ThreadingHTTPServer | None = None
-        self._thread: threading.Thread | None = None
 
     @property
     def base_url(self) -> str:
         """Where the Web API is, ending with `/api/`."""
-        if self._server is None:
-            raise RuntimeError("the Slack stand-in is not started")
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/api/"
+        return f"{self.url}/api/"
 
     @property
     def messages(self) -> list[SlackMessage]:
         """Every message posted, oldest first."""
         return self._workspace.messages
-
-    def start(self) -> Self:
-        """Listen; raises OSError if the port is taken."""
-        stand_in: SlackStandIn = self
-
-        class Handler(_Handler):
-            slack = stand_in
-
-        self._server = ThreadingHTTPServer(self._address, Handler)
-        self._server.daemon_threads = True
-        # The short poll makes stop() quick.
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop listening; what was received stays readable."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()
-            self._server = self._thread = None
-
-    def wait(self) -> None:
-        """Block until another thread stops the server."""
-        if self._thread is not None:
-            self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def fail_next(
         self,
@@ -322,12 +278,12 @@ class SlackStandIn:
             return refusal.body
 
 
-class _Handler(BaseHTTPRequestHandler):
-    slack: SlackStandIn
+class _Handler(StandInHandler):
+    stand_in: SlackStandIn
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path == "/_stand_in/state":
-            self._send(200, {}, self.slack.state())
+            self.send_json(200, {}, self.stand_in.state())
         else:
             self._call(dict(parse_qsl(urlsplit(self.path).query)))
 
@@ -338,33 +294,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _call(self, arguments: Mapping[str, Any]) -> None:
         path = urlsplit(self.path).path
         if not path.startswith("/api/"):
-            self._send(404, {}, {"ok": False, "error": "not_found"})
+            self.send_json(404, {}, {"ok": False, "error": "not_found"})
             return
         authorization = self.headers.get("Authorization", "")
-        answer = self.slack.answer(path.removeprefix("/api/"), authorization, arguments)
+        answer = self.stand_in.answer(path.removeprefix("/api/"), authorization, arguments)
         if answer is None:
-            self._reset()
+            self.reset()
         else:
-            self._send(*answer)
-
-    def _send(self, status: int, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
-        payload = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def _reset(self) -> None:
-        # Lingering for zero seconds makes the kernel send a reset instead of an orderly end.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
-        self.connection.close()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay silent: what came in is shown by `/_stand_in/state`."""
+            self.send_json(*answer)
 
 
 def _arguments(content_type: str, body: bytes) -> dict[str, Any]:
