@@ -281,15 +281,12 @@ def reporting_step(issue: Issue, policy: ReportingPolicy, *, whitelisted: bool, 
 
 def _slack_was_told_of_the_end(issue: Issue) -> bool:
     # Only where JIRA held the closing up: else a report made while the scan ran would pass for the news of its end.
-    ended = issue.timestamps.resolved or issue.timestamps.updated
-    notified = issue.slack.notified
-    return (
-        issue.jira.failed is not None
-        and issue.slack.failed is None
-        and notified is not None
-        and ended is not None
-        and notified >= ended
-    )
+    times, notified = issue.timestamps, issue.slack.notified
+    ended = times.resolved or times.updated
+    if notified is None or ended is None or issue.jira.failed is None or issue.slack.failed is not None:
+        return False
+    earlier_news = (times.reported, times.reminded, times.remediated)
+    return notified >= ended and all(news is None or notified > news for news in earlier_news)
 
 
 def _open_step(issue: Issue, policy: ReportingPolicy, *, whitelisted: bool, now: datetime) -> ReportingStep:

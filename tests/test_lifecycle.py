@@ -523,6 +523,9 @@ def test_slack_is_not_told_twice_if_only_the_ticket_could_not_be_closed(status: 
     assert step(replace(told, jira=replace(TICKET, failed=days_ago(1)))) == Close(slack=False)
     # Without a ticket that held it up, it was the report that Slack took, while the scan was running.
     assert step(told) == Close(slack=True)
+    # Nor if that report did not get through to JIRA.
+    same_run = replace(told.timestamps, reported=days_ago(1))
+    assert step(replace(told, timestamps=same_run, jira=replace(TICKET, failed=days_ago(1)))) == Close(slack=True)
 
 
 @pytest.mark.parametrize("said", ["reported", "reminded"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+from marshmallow import fields
 
+from library.config_schema import ConfigSchema
 from remediation import clean_iam_keys_inactive, restore_iam_keys
 from reporting import create_iam_key_inactive_tickets
 
@@ -36,14 +38,43 @@ def test_every_option_that_the_readme_names_exists() -> None:
     assert set(re.findall(r"(?<![-\w])--[a-z-]+\b(?!-)", README)) - known == set()
 
 
-def test_every_setting_of_the_sample_configuration_is_in_the_reference() -> None:
-    sample = json.loads((ROOT / "config" / "config.json").read_text(encoding="utf-8"))
-    for section, content in sample.items():
-        if section.startswith("__comment"):
-            continue
-        names = [f"{section}.{name}" for name in content] if isinstance(content, dict) else [section]
-        for name in names:
-            assert f"`{name}`" in README or "__comment" in name, name
+WORDS_FOR_NO_VALUE = {
+    "aws.accounts": "required",
+    "user_inactivekeys.accounts": "all of `aws.accounts`",
+    "user_inactivekeys.remediation_accounts": "all of `aws.accounts`",
+    "user_inactivekeys.ignore_accounts": "none",
+    "user_inactivekeys.remediation_max_keys_per_run": "no limit",
+}
+
+
+def shown(name: str, setting: fields.Field[Any]) -> str:
+    """The default of a setting, as the reference writes it."""
+    if name in WORDS_FOR_NO_VALUE:
+        return WORDS_FOR_NO_VALUE[name]
+    default = setting.load_default
+    if setting.required:
+        return "required"
+    if default == "":
+        return "empty"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, tuple):
+        numbers = all(isinstance(value, int) for value in default)
+        return f"`{', '.join(map(str, default))}`" if numbers else ", ".join(f"`{value}`" for value in default)
+    return f"`{default}`"
+
+
+def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None:
+    settings: dict[str, fields.Field[Any]] = {}
+    for section, field in ConfigSchema().fields.items():
+        schema = getattr(field, "schema", None)
+        if schema is None:
+            settings[section] = field
+        else:
+            settings |= {f"{section}.{part.data_key or name}": part for name, part in schema.fields.items()}
+    reference = README.split("`config.json`:")[1].split("`whitelist.json`:")[0]
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.*?) \| ", reference, re.MULTILINE))
+    assert rows == {name: shown(name, setting) for name, setting in settings.items()}
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
