@@ -185,7 +185,8 @@ class Notices:
 
     def tell_failure(self, issue: Issue, now: datetime) -> list[Failure]:
         """Say on the ticket, once for each cause, that the key could not be switched off."""
-        return self._comment(issue, ticket_text.failure_comment(issue, self._context(issue, now)), now)
+        comment = ticket_text.failure_comment(issue, self._context(issue, now))
+        return self._comment(issue, comment, now, settles=False)
 
     def recipients(self, account_id: str) -> tuple[str, ...]:
         """Who is told over Slack: the account's owners and, if configured, the global ones, each once."""
@@ -268,7 +269,7 @@ class Notices:
             return
         jira.close(ticket.key, "whitelisted" if issue.status is Status.WHITELISTED else "")
 
-    def _comment(self, issue: Issue, comment: Comment, now: datetime) -> list[Failure]:
+    def _comment(self, issue: Issue, comment: Comment, now: datetime, *, settles: bool = True) -> list[Failure]:
         if self._jira is None or issue.jira.ticket is None:
             return []
         try:
@@ -277,7 +278,9 @@ class Notices:
             logger.warning("account %s key %s: %s", issue.account_id, issue.issue_id, error)
         except TicketError as error:
             return [self._jira_failed(issue, error, now)]
-        self._record(issue, lambda current: replace(current, jira=replace(current.jira, failed=None)))
+        # News of a failure settles nothing: a report or reminder that JIRA did not take is owed as before.
+        if settles:
+            self._record(issue, lambda current: replace(current, jira=replace(current.jira, failed=None)))
         return []
 
     def _tell_slack(

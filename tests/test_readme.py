@@ -10,6 +10,7 @@ import click
 import pytest
 from marshmallow import fields
 
+from deployment import build_packages
 from library.config_schema import ConfigSchema
 from remediation import clean_iam_keys_inactive, restore_iam_keys
 from reporting import create_iam_key_inactive_tickets
@@ -31,7 +32,7 @@ def test_every_option_of_every_command_is_in_the_readme(command: click.Command) 
 def test_every_option_that_the_readme_names_exists() -> None:
     known = {
         name
-        for command in (clean_iam_keys_inactive.main, restore_iam_keys.main)
+        for command in (clean_iam_keys_inactive.main, restore_iam_keys.main, build_packages.main)
         for parameter in command.params
         for name in parameter.opts
     }
@@ -79,5 +80,5 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`?make ([a-z-]+)", README)):
+    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

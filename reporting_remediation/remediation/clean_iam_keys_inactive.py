@@ -165,7 +165,7 @@ class Remediation:
         if isinstance(verdict, Finish):
             if key is not None and key.status != ACTIVE:
                 with host_command.uninterrupted():
-                    self._finish(issue, now)
+                    self._finish(issue, now, "an earlier run was cut off; the key is off")
                 return
             due = remediation_due(issue, self._retention)
             if issue.status is not Status.OPEN or due is None:
@@ -268,7 +268,7 @@ class Remediation:
             if not off:
                 self._record_failure(announced, str(error), known=off is not None)
                 return
-        self._finish(announced, datetime.now(UTC))
+        self._finish(announced, datetime.now(UTC), "idle and due")
 
     def _is_off(self, issue: Issue) -> bool | None:
         try:
@@ -277,9 +277,9 @@ class Remediation:
             return None
         return key is not None and key.status != ACTIVE
 
-    def _finish(self, issue: Issue, now: datetime) -> None:
+    def _finish(self, issue: Issue, now: datetime, reason: str) -> None:
         if self._options.dry_run or self._notices is None:
-            self._planned(issue, "would be completed", "an earlier run was cut off; the key is off", None)
+            self._planned(issue, "would be completed", reason, None)
             return
         notices = self._notices
 
@@ -294,7 +294,7 @@ class Remediation:
         if after is None:
             raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
         self._counts["switched off"] += 1
-        log_decision(issue.account_id, issue.details.username, issue.issue_id, "switched off", "idle and due")
+        log_decision(issue.account_id, issue.details.username, issue.issue_id, "switched off", reason)
         step = TellRemediated(jira=after.jira.failed is not None, slack=after.slack.failed is not None)
         self._count_failures(after, notices.tell_remediated(after, step, now))
 

@@ -479,6 +479,18 @@ def test_a_failure_to_switch_off_is_recorded_as_nothing_but_a_failure(estate: Es
     assert "iam:UpdateAccessKey" in comment
 
 
+def test_news_of_a_failure_settles_no_other_delivery_that_jira_owes(estate: Estate) -> None:
+    issue = estate.add_due_issue()
+    issue = replace(issue, jira=replace(issue.jira, failed=estate.ago(days=2)))
+    estate.put(issue)
+    estate.accounts.fail(MAIN, "UpdateAccessKey", "AccessDenied")
+
+    assert estate.remediate().exit_code == 1
+
+    assert estate.tickets_of(issue)[0].comments
+    assert estate.read(issue).jira.failed == issue.jira.failed
+
+
 def test_a_failure_gets_one_comment_and_not_one_for_each_run(estate: Estate) -> None:
     issue = estate.add_due_issue()
     estate.accounts.fail(MAIN, "UpdateAccessKey", "AccessDenied")
@@ -525,6 +537,7 @@ def test_a_key_that_is_off_with_an_intent_and_no_remediated_is_completed(estate:
     result = estate.remediate()
 
     assert result.exit_code == 0, result.output
+    assert "reason=an earlier run was cut off" in result.output
     after = estate.read(issue)
     assert after.timestamps.remediated is not None
     assert after.status is status
