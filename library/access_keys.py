@@ -12,7 +12,8 @@ ACTIVE = "Active"
 class AccessKey:
     """One IAM access key as a scan saw it; all times are aware and in UTC.
 
-    `last_used` is None only for a key that was never used, never for a call that failed.
+    `last_used` is None for a key that was never used, and where it was not asked for because it decides nothing: of a
+    key that is off or younger than the criterion. Never for a call that failed.
     """
 
     key_id: str
@@ -30,12 +31,17 @@ class AccessKey:
         return self.last_used or self.create_date
 
 
-def is_idle(key: AccessKey, criteria_days: int, now: datetime) -> bool:
-    """Whether an Active key went unused for *more than* `criteria_days` × 24 h before `now` (UTC).
+def is_long_ago(moment: datetime, criteria_days: int, now: datetime) -> bool:
+    """Whether a moment lies *more than* `criteria_days` × 24 h before `now` (UTC); exactly so long is not enough."""
+    return now - moment > timedelta(days=criteria_days)
 
-    Exactly `criteria_days` is not idle yet. `Inactive` and `Expired` keys are never idle: nobody can use them.
+
+def is_idle(key: AccessKey, criteria_days: int, now: datetime) -> bool:
+    """Whether a key is Active and its last use, or its creation if it was never used, is long ago.
+
+    `Inactive` and `Expired` keys are never idle: nobody can use them.
     """
-    return key.status == ACTIVE and now - key.idle_since > timedelta(days=criteria_days)
+    return key.status == ACTIVE and is_long_ago(key.idle_since, criteria_days, now)
 
 
 def idle_days(idle_since: datetime, now: datetime) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 import boto3
 
 from library.access_keys import AccessKey
 from library.aws import iam
+from library.aws.iam import IamClients
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
 from library.config import Config
 from library.issues import Issue
-
-if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
 
 
 class KeySwitch:
@@ -24,7 +23,7 @@ class KeySwitch:
 
     def __init__(self, settings: Config) -> None:
         self._settings = settings
-        self._clients: dict[str, IAMClient] = {}
+        self._clients: dict[str, IamClients] = {}
         credentials = boto3.Session(region_name=settings.aws.region).get_credentials()
         self.own_key_id = credentials.access_key if credentials else None
 
@@ -45,7 +44,7 @@ class KeySwitch:
         role = None if account_id == aws.main_account_id else aws.role_name_reporting
         return Account(account_id, aws.accounts.get(account_id, account_id), role)
 
-    def _client(self, account: Account) -> IAMClient:
+    def _client(self, account: Account) -> IamClients:
         if account.id not in self._clients:
             aws = self._settings.aws
             session = account_session(
@@ -55,5 +54,5 @@ class KeySwitch:
                 external_id=aws.external_id,
                 purpose="hammer-remediation",
             )
-            self._clients[account.id] = session.client("iam", config=CLIENT_CONFIG)
+            self._clients[account.id] = IamClients(partial(session.client, "iam", config=CLIENT_CONFIG))
         return self._clients[account.id]

@@ -17,7 +17,7 @@ PRODUCT = sorted(
     for folder in ("library", "identification", "reporting_remediation")
     for path in (REPOSITORY / folder).rglob("*.py")
 )
-PURE = {"access_keys", "issues", "lifecycle", "ticket_text", "whitelist", "errors"}
+PURE = {"access_keys", "credential_report", "issues", "lifecycle", "ticket_text", "whitelist", "errors"}
 ADAPTERS = {"ddb_issues", "jira_tickets", "slack_messages"} | {
     f"aws.{path.stem}" for path in (LIBRARY / "aws").glob("*.py") if path.stem != "__init__"
 }

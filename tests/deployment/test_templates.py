@@ -10,7 +10,12 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 FOLDER = Path(__file__).resolve().parents[2] / "deployment" / "cloudformation"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
 # The Service Authorization Reference lists no resource types for these.
-WITHOUT_RESOURCES = {"iam:ListUsers", "organizations:ListAccounts"}
+WITHOUT_RESOURCES = {
+    "iam:ListUsers",
+    "iam:GenerateCredentialReport",
+    "iam:GetCredentialReport",
+    "organizations:ListAccounts",
+}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -129,6 +134,8 @@ def test_the_functions_may_do_what_they_do_and_nothing_else(main_account: dict[s
         "iam:ListAccessKeys",
         "iam:GetAccessKeyLastUsed",
         "iam:ListUserTags",
+        "iam:GenerateCredentialReport",
+        "iam:GetCredentialReport",
         "dynamodb:Query",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
@@ -149,7 +156,8 @@ def test_listing_the_organization_is_allowed_only_if_it_is_asked_for(main_accoun
 def test_only_the_reporting_role_of_a_scanned_account_may_switch_keys_off() -> None:
     template = load(FOLDER / "scanned-account-roles.yaml")
     look = {"iam:ListUsers", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListUserTags"}
-    assert policy_actions(template, "IdentificationRole") == look
+    report = {"iam:GenerateCredentialReport", "iam:GetCredentialReport"}
+    assert policy_actions(template, "IdentificationRole") == look | report
     assert policy_actions(template, "ReportingRole") == look | {"iam:UpdateAccessKey"}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -15,16 +16,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from library import config
-from library.access_keys import ACTIVE, AccessKey, idle_days, is_idle
-from library.aws.iam import CallCounter, list_access_keys, tags_of_users
+from library.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
+from library.aws.iam import IamClients, WatchedKey, scan_access_keys, tags_of_users
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
 from library.ddb_issues import IssuesTable
 from library.errors import HammerError
 from library.issues import Issue, IssueDetails, Resolution, Status, details_of
 from library.lifecycle import reconcile
-
-if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
 
 logger = Logger(service="hammer-describe-iam-user-inactive-keys")
 metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")
@@ -32,9 +30,10 @@ metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What one scan of one account found and changed."""
+    """What one scan of one account found and changed; the keys of the users ruled out are not among `keys`."""
 
     users: int
+    users_ruled_out: int
     keys: int
     idle_keys: int
     opened: int
@@ -85,20 +84,23 @@ def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
         external_id=aws.external_id,
         purpose="hammer-identification",
     )
-    iam = session.client("iam", config=CLIENT_CONFIG)
-    counter = CallCounter(iam)
+    iam = IamClients(partial(session.client, "iam", config=CLIENT_CONFIG))
     table = IssuesTable(
         boto3.Session(region_name=aws.region).client("dynamodb", config=CLIENT_CONFIG),
         settings.inactive_keys.table_name,
     )
-    with aws_errors(account):
-        listing = list_access_keys(iam)
-    criteria_days = settings.inactive_keys.inactive_criteria_days
     records = {issue.issue_id: issue for issue in table.of_account(account_id)}
+    live = {key_id: issue for key_id, issue in records.items() if issue.status in (Status.OPEN, Status.WHITELISTED)}
+    watched = [WatchedKey(key_id, issue.details.username, issue.details.user_id) for key_id, issue in live.items()]
+    criteria_days = settings.inactive_keys.inactive_criteria_days
+    with aws_errors(account):
+        listing = scan_access_keys(iam, lambda moment: is_long_ago(moment, criteria_days, now), watched, now)
+    if listing.report_problem:
+        logger.warning("Every key is listed, which takes longer: %s", listing.report_problem)
     idle = [key for key in listing.keys if is_idle(key, criteria_days, now)]
     with aws_errors(account):
         tags = _missing_tags(iam, idle, records)
-    findings = _findings(listing.keys, idle, records, tags)
+    findings = _findings(listing.keys, idle, live, records, tags)
 
     opened = resolved = 0
     for key_id, found in findings.items():
@@ -127,13 +129,24 @@ def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
                 "Key is left alone",
                 extra={"user": key.user_name, "key": key.key_id, "verdict": verdict, "reason": _reason(key, now)},
             )
+    for ruled_out in listing.ruled_out:
+        logger.info(
+            "Key is left alone" if ruled_out.key_id else "User is left alone",
+            extra={
+                "user": ruled_out.user_name,
+                "key": ruled_out.key_id,
+                "verdict": "in use",
+                "reason": "by the credential report",
+            },
+        )
     return ScanResult(
         users=listing.users,
+        users_ruled_out=sum(ruled_out.key_id is None for ruled_out in listing.ruled_out),
         keys=len(listing.keys),
         idle_keys=len(idle),
         opened=opened,
         resolved=resolved,
-        api_calls=counter.calls,
+        api_calls=iam.calls,
     )
 
 
@@ -142,7 +155,7 @@ def _was_not_open(record: Issue | None) -> bool:
 
 
 def _missing_tags(
-    iam: IAMClient, idle: list[AccessKey], records: Mapping[str, Issue]
+    iam: IamClients, idle: list[AccessKey], records: Mapping[str, Issue]
 ) -> dict[str, dict[str, str] | None]:
     unknown = (key for key in idle if key.key_id not in records or records[key.key_id].details.tags is None)
     return tags_of_users(iam, sorted({key.user_name for key in unknown}))
@@ -151,12 +164,13 @@ def _missing_tags(
 def _findings(
     keys: tuple[AccessKey, ...],
     idle: list[AccessKey],
+    live: Collection[str],
     records: Mapping[str, Issue],
     tags: Mapping[str, dict[str, str] | None],
 ) -> dict[str, IssueDetails | Resolution]:
     found: dict[str, IssueDetails | Resolution] = {}
     seen = {key.key_id: key for key in keys}
-    for key_id in records:
+    for key_id in live:
         key = seen.get(key_id)
         if key is None:
             found[key_id] = Resolution.DELETED

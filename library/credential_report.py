@@ -1,0 +1,142 @@
+"""The credential report: who of an account's users may hold an access key that nobody has used for long?
+
+It gives both key slots of every user in one answer, where the listings take a call or two for each. But it is up to
+four hours old, and knows neither key ids nor user ids. So it never decides on a key. It says how many keys may be
+idle, and whom to ask about them, and then IAM itself is asked until that many are found. This ends with what the full
+listing finds, because each of these holds whatever happened to the account after the report was made:
+
+- *A key that was used lately stays so.* The time of its last use only grows.
+- *What is new is not idle.* A report is accepted only if it is younger than the criterion. So users and keys that
+  came after it, also into a slot that was empty or held another key, are younger than the criterion, too.
+- *A key without a known use is as old as its user, at the most.* `last_rotated` does not date it: switching an old
+  key off and on moves that, too.
+- *A slot that was switched off may be on by now*, so it counts like an Active one. Not if the report was made during
+  this scan: then it is as good as a listing at that moment.
+- *A user is known by the time of its creation*, which never changes, while names change hands. Users who were created
+  in the same second are one group, and their names only tell whom to ask first.
+- *A key that is found idle was in one of the suspicious slots of its group*, for every other slot is ruled out by the
+  above. So once as many idle keys are found as the group has suspicious slots, no other key of the group can be idle;
+  and as long as there are fewer, everyone in the group is asked.
+- *What is not understood rules nobody out*: an unknown value, a row that is cut short, a user without a row.
+
+Columns and values: IAM User Guide, "Generate credential reports for your AWS account".
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import StringIO
+from itertools import zip_longest
+
+from library.errors import HammerError
+
+ROOT = "<root_account>"
+"""The row of the account's root user, who is no IAM user: no listing of users has it."""
+SLOTS = ("access_key_1", "access_key_2")
+SLOT_COLUMNS = ("active", "last_rotated", "last_used_date")
+NONE = "N/A"
+
+
+class UnusableReport(HammerError):
+    """The credential report cannot be had, or cannot be relied on; the account has to be listed in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What is held against the users of one group: at the most `slots` of their keys may be idle.
+
+    `names` are the users to ask first, and `rotated` are the times at which these slots were changed last (UTC): the
+    key to ask about first was created then, most likely.
+    """
+
+    slots: int
+    names: frozenset[str] = frozenset()
+    rotated: tuple[datetime, ...] = ()
+
+
+NOTHING = Suspicion(0)
+EVERYTHING = Suspicion(sys.maxsize)
+
+
+@dataclass(slots=True)
+class _Group:
+    users: int = 0
+    slots: int = 0
+    names: set[str] = field(default_factory=set)
+    rotated: list[datetime] = field(default_factory=list)
+
+
+class CredentialReport:
+    """The content of a report, read by the rule `is_long_ago`: whether a key last used at a time (UTC) is idle.
+
+    `made_for_this_scan` is whether it was made after the scan began. Raises UnusableReport for what is no report.
+    """
+
+    def __init__(self, content: bytes, is_long_ago: Callable[[datetime], bool], *, made_for_this_scan: bool) -> None:
+        self._is_long_ago = is_long_ago
+        self._groups: dict[datetime, _Group] = defaultdict(_Group)
+        for row in _rows(content):
+            created = _time(row["user_creation_time"])
+            if created is None:
+                raise UnusableReport(f"the credential report has no creation time of the user {row['user']!r}")
+            group = self._groups[created]
+            group.users += 1
+            for slot in SLOTS:
+                active, rotated, used = (row[f"{slot}_{column}"] for column in SLOT_COLUMNS)
+                # What is not a time was never used, or is not known, or is something new.
+                empty = (active, rotated, used) == ("false", NONE, NONE)
+                if empty or not is_long_ago(_time(used) or created):
+                    continue
+                # Counted also if it is off: it may be on by the time that it is looked at.
+                group.slots += 1
+                if active != "false" or not made_for_this_scan:
+                    group.names.add(row["user"])
+                    group.rotated += filter(None, [_time(rotated)])
+
+    def suspicion(self, created: datetime, users: int) -> Suspicion:
+        """What it holds against the users, so many by now, who were created in that second (UTC)."""
+        if not self._is_long_ago(created):
+            return NOTHING
+        group = self._groups.get(created, _Group())
+        if users > group.users:
+            return EVERYTHING
+        if not group.names:
+            return NOTHING
+        return Suspicion(group.slots, frozenset(group.names), tuple(group.rotated))
+
+
+def _rows(content: bytes) -> Iterator[dict[str, str]]:
+    try:
+        lines = csv.reader(StringIO(content.decode("utf-8-sig")), strict=True)
+        columns = next(lines, [])
+        needed = {"user", "user_creation_time"} | {f"{slot}_{column}" for slot in SLOTS for column in SLOT_COLUMNS}
+        if missing := needed.difference(columns):
+            raise UnusableReport(f"the credential report lacks the columns {', '.join(sorted(missing))}")
+        for cells in filter(None, lines):
+            # A user name may have commas in it, and so may an ARN; whether they are quoted is not documented.
+            if len(cells) > len(columns) and columns[:2] == ["user", "arn"]:
+                right = len(cells) - len(columns) + 2
+                user, _, rest = ",".join(cells[:right]).partition(",arn:")
+                cells[:right] = [user, f"arn:{rest}"]
+            if len(cells) > len(columns):
+                raise UnusableReport(
+                    f"the credential report has a row of {len(cells)} cells for {len(columns)} columns"
+                )
+            row = dict(zip_longest(columns, cells, fillvalue=""))
+            if row["user"] != ROOT:
+                yield row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UnusableReport(f"the credential report is not CSV in UTF-8: {error}") from error
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time.replace(microsecond=0) if time.tzinfo else None
