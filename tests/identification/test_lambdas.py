@@ -22,7 +22,7 @@ from library.aws.organizations import active_accounts
 from library.ddb_issues import IssuesTable
 from library.errors import AccessDenied, AwsCallFailed, ConfigurationError, HammerError
 from library.issues import Issue, Resolution, Status
-from tests.conftest import TABLE, Topic, Wire, answer, body_of, form, json_failure
+from tests.conftest import TABLE, Topic, Wire, answer, body_of, failure, form, json_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -265,6 +265,58 @@ def test_a_scan_that_finds_nothing_new_writes_nothing(
     assert issues(dynamodb) == before
 
 
+@pytest.mark.parametrize("operation", ["Query", "ListUsers", "GetAccessKeyLastUsed", "PutItem"])
+def test_two_scans_of_one_account_at_once_end_in_the_same_table_as_one(
+    populated: Control, dynamodb: DynamoDBClient, wire: Wire, operation: str
+) -> None:
+    done: list[bool] = []
+
+    def scan_in_between(_request: AWSPreparedRequest) -> None:
+        if not done:
+            done.append(True)
+            identify()
+
+    wire.react(operation, scan_in_between)
+    identify()
+    at_once = issues(dynamodb)
+    assert {key: issue.status for key, issue in at_once.items()} == {IDLE: Status.OPEN, UNUSED: Status.OPEN}
+    assert done
+    identify()
+    assert issues(dynamodb) == at_once
+
+
+def test_a_scan_that_resolves_and_one_that_ran_in_between_resolve_once(
+    populated: Control, dynamodb: DynamoDBClient, wire: Wire
+) -> None:
+    identify()
+    populated.use_key(MAIN, IDLE, datetime.now(UTC))
+    done: list[bool] = []
+
+    def scan_in_between(_request: AWSPreparedRequest) -> None:
+        if not done:
+            done.append(True)
+            identify()
+
+    wire.react("UpdateItem", scan_in_between)
+    identify()
+    assert issues(dynamodb)[IDLE].details.resolution is Resolution.USED
+    assert wire.sent.count("UpdateItem") == 2, "the second one found the row changed"
+
+
+def test_a_large_account_without_a_usable_report_is_listed_in_full_and_says_so_once(
+    scanned: Control, dynamodb: DynamoDBClient, wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users: dict[str, UserSeed] = {f"user{n:03}": {"keys": [], "created_days_ago": 9} for n in range(151)}
+    users["user007"] = {"keys": [{"id": IDLE, "created_days_ago": 400}]}
+    scanned.populate({MAIN: users}, datetime.now(UTC))
+    wire.react("GenerateCredentialReport", lambda _: failure("AccessDenied", 403))
+    identify()
+    assert set(issues(dynamodb)) == {IDLE}
+    (warning,) = [line for line in logged(capsys) if line.get("level") == "WARNING"]
+    assert warning["message"].startswith("Every key is listed, which takes longer: An error occurred (AccessDenied)")
+    assert warning["account_id"] == MAIN
+
+
 @pytest.mark.parametrize(
     ("change", "resolution"),
     [("used", Resolution.USED), ("off", Resolution.DEACTIVATED), ("deleted", Resolution.DELETED)],
@@ -391,6 +443,7 @@ def test_the_embedded_metrics_are_there_per_account(populated: Control, capsys: 
     # Once ListUsers, twice ListAccessKeys, three times GetAccessKeyLastUsed, twice ListUserTags.
     assert values == {
         "users": [2.0],
+        "users_ruled_out": [0.0],
         "keys": [4.0],
         "idle_keys": [2.0],
         "opened": [2.0],
