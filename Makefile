@@ -10,7 +10,7 @@ PYTEST := $(RUN) -m pytest --quiet
 HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
 TYPED := library reporting_remediation deployment tests $(wildcard $(HANDLERS)/*.py)
 
-.PHONY: help demo demo-up test test-pure test-moto test-ministack check package clean
+.PHONY: help demo demo-up test test-pure test-moto test-ministack bench check package clean
 .DEFAULT_GOAL := help
 
 help:  ## Print this list
@@ -33,6 +33,9 @@ test-moto: $(STAMP)  ## Run the tests of the IAM adapters (moto)
 
 test-ministack: $(STAMP)  ## Run the tests on the embedded AWS (ministack)
 	@$(PYTEST) -m ministack
+
+bench: $(STAMP)  ## Measure what the README states, beside the plain way (about half an hour)
+	@$(RUN) -m tests.benchmarks
 
 check: $(STAMP)  ## Check style, types, the import contract and the templates
 	@$(RUN) -m ruff check --quiet .

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1
 
-from deployment.local.stand_in import StandIn, StandInHandler
+from deployment.local.stand_in import Silence, StandIn, StandInHandler
 
 DEFAULT_TOKEN = "jira-stand-in-token"
 DEFAULT_USERNAME = "hammer@example.com"
@@ -84,12 +84,16 @@ class JiraIssue:
 
 @dataclass(frozen=True, slots=True)
 class JiraRequest:
-    """A call as it came in; no header is kept, so no credential is."""
+    """A call as it came in; values of a parameter that was given repeatedly are joined by commas.
+
+    `scheme` is how it was signed (`Bearer`, `Basic`, `OAuth`); no header is kept, so no credential is.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     body: Any
+    scheme: str = ""
 
 
 @dataclass(slots=True)
@@ -100,7 +104,7 @@ class _Fault:
     headers: Mapping[str, str]
     body: Any
     after_doing: bool
-    drop_connection: bool
+    silence: Silence | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +201,15 @@ class JiraStandIn(StandIn):
         times: int = 1,
         after_doing: bool = False,
         drop_connection: bool = False,
+        never_answer: bool = False,
     ) -> None:
         """Fail the next `times` calls whose path begins with `path_prefix` (`/rest/api/2/issue`).
 
-        The answer is `status` with `headers` and `body` (by default JIRA's error body), or with `drop_connection`
-        none at all; `after_doing` carries the call out first.
+        The answer is `status` with `headers` and `body` (by default JIRA's error body), with `drop_connection`
+        a reset, with `never_answer` none at all; `after_doing` carries the call out first.
         """
-        fault = _Fault(method, path_prefix, status, headers or {}, body, after_doing, drop_connection)
+        silence = Silence.RESET if drop_connection else Silence.HANGING if never_answer else None
+        fault = _Fault(method, path_prefix, status, headers or {}, body, after_doing, silence)
         with self._lock:
             self._faults += [fault] * times
 
@@ -216,8 +222,10 @@ class JiraStandIn(StandIn):
                 "requests": [asdict(request) for request in self.requests],
             }
 
-    def answer(self, request: JiraRequest, authorization: str, url: str) -> tuple[int, Mapping[str, str], Any] | None:
-        """Carry out one call to `url`: status, headers and body, or None for a connection that is to be dropped."""
+    def answer(
+        self, request: JiraRequest, authorization: str, url: str
+    ) -> tuple[int, Mapping[str, str], Any] | Silence:
+        """Carry out one call to `url`: status, headers and body, or no answer."""
         with self._lock:
             self.requests.append(request)
             fault = self._due_fault(request)
@@ -225,8 +233,8 @@ class JiraStandIn(StandIn):
                 status, body = self._carry_out(request, authorization, url)
         if fault is None:
             return status, {}, body
-        if fault.drop_connection:
-            return None
+        if fault.silence is not None:
+            return fault.silence
         return (
             fault.status,
             fault.headers,
@@ -574,16 +582,16 @@ class _Handler(StandInHandler):
         except ValueError:
             self.send_json(400, {}, _Refusal(400, "The body is not JSON.").body)
             return
-        query = dict(parse_qsl(address.query, keep_blank_values=True))
+        query: dict[str, str] = {}
+        for name, value in parse_qsl(address.query, keep_blank_values=True):
+            query[name] = f"{query[name]},{value}" if name in query else value
+        authorization = self.headers.get("Authorization", "")
         answer = self.stand_in.answer(
-            JiraRequest(self.command, address.path, query, body),
-            self.headers.get("Authorization", ""),
+            JiraRequest(self.command, address.path, query, body, authorization.partition(" ")[0]),
+            authorization,
             f"{urlsplit(self.stand_in.url).scheme}://{self.headers.get('Host', '')}{self.path}",
         )
-        if answer is None:
-            self.reset()
-        else:
-            self.send_json(*answer)
+        self.send(answer)
 
 
 def _must_be_known(call: _Call) -> None:

@@ -11,7 +11,7 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from deployment.local.stand_in import StandIn, StandInHandler
+from deployment.local.stand_in import Silence, StandIn, StandInHandler
 
 DEFAULT_TOKEN = "xoxb-stand-in"
 
@@ -61,7 +61,7 @@ class _Fault:
     headers: Mapping[str, str]
     error: str
     after_doing: bool
-    drop_connection: bool
+    silence: Silence | None
 
 
 class _Refusal(Exception):
@@ -230,15 +230,17 @@ class SlackStandIn(StandIn):
         times: int = 1,
         after_doing: bool = False,
         drop_connection: bool = False,
+        never_answer: bool = False,
     ) -> None:
         """Fail the next `times` calls of a method.
 
-        The answer is `status` with `headers` and Slack's error body, or with `drop_connection` none at all;
-        `after_doing` carries the call out first. Slack's own refusals have status 200.
+        The answer is `status` with `headers` and Slack's error body, with `drop_connection` a reset, with
+        `never_answer` none at all; `after_doing` carries the call out first. Slack's own refusals have status 200.
         """
+        silence = Silence.RESET if drop_connection else Silence.HANGING if never_answer else None
         with self._lock:
             faults = self._faults.setdefault(api_method, [])
-            faults += [_Fault(status, headers or {}, error, after_doing, drop_connection)] * times
+            faults += [_Fault(status, headers or {}, error, after_doing, silence)] * times
 
     def state(self) -> dict[str, Any]:
         """Everything received, as it is served under `/_stand_in/state`."""
@@ -250,8 +252,8 @@ class SlackStandIn(StandIn):
 
     def answer(
         self, api_method: str, authorization: str, arguments: Mapping[str, Any]
-    ) -> tuple[int, Mapping[str, str], dict[str, Any]] | None:
-        """Carry out one call: status, headers and body, or None for a connection that is to be dropped."""
+    ) -> tuple[int, Mapping[str, str], dict[str, Any]] | Silence:
+        """Carry out one call: status, headers and body, or no answer."""
         with self._lock:
             self.requests.append(SlackRequest(api_method, dict(arguments)))
             waiting = self._faults.get(api_method, [])
@@ -261,8 +263,8 @@ class SlackStandIn(StandIn):
                 body = self._carry_out(api_method, authorization, arguments)
         if fault is None:
             return 200, {}, body
-        if fault.drop_connection:
-            return None
+        if fault.silence is not None:
+            return fault.silence
         return fault.status, fault.headers, {"ok": False, "error": fault.error}
 
     def _carry_out(self, api_method: str, authorization: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -298,10 +300,7 @@ class _Handler(StandInHandler):
             return
         authorization = self.headers.get("Authorization", "")
         answer = self.stand_in.answer(path.removeprefix("/api/"), authorization, arguments)
-        if answer is None:
-            self.reset()
-        else:
-            self.send_json(*answer)
+        self.send(answer)
 
 
 def _arguments(content_type: str, body: bytes) -> dict[str, Any]:

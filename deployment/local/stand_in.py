@@ -8,20 +8,30 @@ import ssl
 import struct
 import threading
 from collections.abc import Mapping
+from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
 
+class Silence(Enum):
+    """What a client gets instead of an answer."""
+
+    RESET = "a reset connection"
+    HANGING = "nothing, until it goes away itself"
+
+
 class StandIn:
     """A server on a local port, from `start()` to `stop()` or for the length of a `with`.
 
-    `handler` answers the requests, and finds this object as `stand_in`. Without `port` a free one is chosen.
+    `handler` answers the requests, and finds this object as `stand_in`. Without `port` a free one is chosen. Every
+    answer takes `latency_seconds` longer than it needs; calls that come at the same time wait at the same time.
     """
 
     def __init__(
         self, handler: type[StandInHandler], host: str, port: int, tls: ssl.SSLContext | None = None
     ) -> None:
+        self.latency_seconds = 0.0
         self._handler = handler
         self._address = (host, port)
         self._tls = tls
@@ -81,7 +91,21 @@ class _Server(ThreadingHTTPServer):
 
 
 class StandInHandler(BaseHTTPRequestHandler):
-    """Sends JSON, or drops the connection."""
+    """Sends JSON, or leaves the client without an answer."""
+
+    stand_in: StandIn
+
+    def send(self, answer: tuple[int, Mapping[str, str], Any] | Silence) -> None:
+        """Answer with status, headers and JSON, or as the silence has it."""
+        if self.stand_in.latency_seconds:
+            threading.Event().wait(self.stand_in.latency_seconds)
+        if answer is Silence.RESET:
+            self.reset()
+        elif answer is Silence.HANGING:
+            self.connection.recv(1)
+            self.close_connection = True
+        else:
+            self.send_json(*answer)
 
     def send_json(self, status: int, headers: Mapping[str, str], body: Any) -> None:
         """Answer with `body` as JSON, with nothing if it is None."""
