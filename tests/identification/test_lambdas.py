@@ -448,6 +448,7 @@ def test_the_embedded_metrics_are_there_per_account(populated: Control, capsys: 
         "idle_keys": [2.0],
         "opened": [2.0],
         "resolved": [0.0],
+        "oldest_open_issue_days": [0.0],
         "api_calls": [8.0],
     }
 
@@ -459,6 +460,15 @@ def test_resolved_issues_are_counted(populated: Control, capsys: pytest.CaptureF
     identify()
     metrics = next(line for line in logged(capsys) if "_aws" in line)
     assert (metrics["opened"], metrics["resolved"]) == ([0.0], [1.0])
+
+
+def test_the_oldest_open_issue_is_counted_from_its_identification(populated: Control) -> None:
+    module, now = load(IDENTIFICATION), datetime.now(UTC)
+    assert module.identify(MAIN, "master", now - timedelta(days=3)).oldest_open_issue_days == 0
+    assert module.identify(MAIN, "master", now).oldest_open_issue_days == 3
+    populated.use_key(MAIN, IDLE, now)
+    populated.use_key(MAIN, UNUSED, now)
+    assert module.identify(MAIN, "master", now).oldest_open_issue_days == 0
 
 
 @pytest.mark.parametrize("handler", [INITIATION, IDENTIFICATION])

@@ -30,7 +30,11 @@ metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What one scan of one account found and changed; the keys of the users ruled out are not among `keys`."""
+    """What one scan of one account found and changed.
+
+    `keys` are those that were looked at: not those of the users who were ruled out. `oldest_open_issue_days` is 0 if no
+    issue is open.
+    """
 
     users: int
     users_ruled_out: int
@@ -38,6 +42,7 @@ class ScanResult:
     idle_keys: int
     opened: int
     resolved: int
+    oldest_open_issue_days: int
     api_calls: int
 
 
@@ -102,7 +107,7 @@ def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
         tags = _missing_tags(iam, idle, records)
     findings = _findings(listing.keys, idle, live, records, tags)
 
-    opened = resolved = 0
+    opened = resolved = oldest = 0
     for key_id, found in findings.items():
         record = records.get(key_id)
         details = found if isinstance(found, IssueDetails) else record.details if record else None
@@ -121,6 +126,8 @@ def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
         changed = after is not None and after != record
         opened += changed and after is not None and after.status is Status.OPEN and _was_not_open(record)
         resolved += changed and after is not None and after.status is Status.RESOLVED
+        if after is not None and after.status is Status.OPEN and after.timestamps.identified is not None:
+            oldest = max(oldest, (now - after.timestamps.identified).days)
         _log_decision(key_id, details, found, after, changed=changed, now=now, criteria_days=criteria_days)
     for key in listing.keys:
         if key.key_id not in findings:
@@ -146,6 +153,7 @@ def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
         idle_keys=len(idle),
         opened=opened,
         resolved=resolved,
+        oldest_open_issue_days=oldest,
         api_calls=iam.calls,
     )
 
