@@ -10,8 +10,11 @@ listing finds, because each of these holds whatever happened to the account afte
   came after it, also into a slot that was empty or held another key, are younger than the criterion, too.
 - *A key without a known use is as old as its user, at the most.* `last_rotated` does not date it: switching an old
   key off and on moves that, too.
-- *A slot that was switched off may be on by now*, so it counts like an Active one. Not if the report was made during
-  this scan: then it is as good as a listing at that moment.
+- *A slot that was switched off may be on by now*, so it counts like an Active one. A report that was made during this
+  scan is as good as a listing at that moment: there such a slot is no reason to ask, and counts only beside one that is.
+- *An empty slot has no time of rotation.* The guide says so of a user without an *active* key, but reports show the
+  time of keys that are off, too. Were it otherwise, a key that was never used and is switched on again would be found
+  with the next report, four hours later at the most.
 - *A user is known by the time of its creation*, which never changes, while names change hands. Users who were created
   in the same second are one group, and their names only tell whom to ask first.
 - *A key that is found idle was in one of the suspicious slots of its group*, for every other slot is ruled out by the
@@ -86,17 +89,12 @@ class CredentialReport:
                 raise UnusableReport(f"the credential report has no creation time of the user {row['user']!r}")
             group = self._groups[created]
             group.users += 1
-            for slot in SLOTS:
-                active, rotated, used = (row[f"{slot}_{column}"] for column in SLOT_COLUMNS)
-                # What is not a time was never used, or is not known, or is something new.
-                empty = (active, rotated, used) == ("false", NONE, NONE)
-                if empty or not is_long_ago(_time(used) or created):
-                    continue
-                # Counted also if it is off: it may be on by the time that it is looked at.
-                group.slots += 1
-                if active != "false" or not made_for_this_scan:
-                    group.names.add(row["user"])
-                    group.rotated += filter(None, [_time(rotated)])
+            slots = [slot for slot in SLOTS if _may_be_idle(row, slot, created, is_long_ago)]
+            asked = [slot for slot in slots if not made_for_this_scan or row[f"{slot}_active"] != "false"]
+            if asked:
+                group.slots += len(slots)
+                group.names.add(row["user"])
+                group.rotated += filter(None, (_time(row[f"{slot}_last_rotated"]) for slot in asked))
 
     def suspicion(self, created: datetime, users: int) -> Suspicion:
         """What it holds against the users, so many by now, who were created in that second (UTC)."""
@@ -108,6 +106,13 @@ class CredentialReport:
         if not group.names:
             return NOTHING
         return Suspicion(group.slots, frozenset(group.names), tuple(group.rotated))
+
+
+def _may_be_idle(row: dict[str, str], slot: str, created: datetime, is_long_ago: Callable[[datetime], bool]) -> bool:
+    active, rotated, used = (row[f"{slot}_{column}"] for column in SLOT_COLUMNS)
+    empty = (active, rotated, used) == ("false", NONE, NONE)
+    # What is not a time was never used, or is not known, or is something new.
+    return not empty and is_long_ago(_time(used) or created)
 
 
 def _rows(content: bytes) -> Iterator[dict[str, str]]:

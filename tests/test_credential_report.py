@@ -77,6 +77,12 @@ def test_a_slot_that_is_off_in_a_fresh_report_still_counts_beside_a_suspicious_o
     assert fresh.suspicion(OLD, 1) == Suspicion(2, frozenset({"alice"}), (days_ago(200),))
 
 
+def test_a_slot_that_is_off_in_a_fresh_report_is_no_reason_to_ask_others_of_the_same_second() -> None:
+    rows = [row("alice", slot()), row("bob", slot("false"))]
+    assert report(*rows, fresh=True).suspicion(OLD, 2) == Suspicion(1, frozenset({"alice"}), (OLD,))
+    assert report(*rows).suspicion(OLD, 2) == Suspicion(2, frozenset({"alice", "bob"}), (OLD, OLD))
+
+
 def test_users_of_one_second_are_one_group() -> None:
     both = report(row("alice", slot()), row("bob", slot(used=LATELY)))
     assert both.suspicion(OLD, 2) == Suspicion(1, frozenset({"alice"}), (OLD,))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,14 +24,16 @@ if TYPE_CHECKING:
     from botocore.paginate import PageIterator, Paginator
     from mypy_boto3_iam import IAMClient
 
-WORKERS = 24
+WORKERS = 32
 """Calls in flight at most: what botocore's CPU time lets one process use at 40 ms per call (`make bench`)."""
 PAGE_SIZE = 1000
 """The largest page that IAM's listings give (IAM API reference, MaxItems)."""
 SMALL_ACCOUNT = 150
 """Up to so many users an account is read faster directly than a credential report is made (`make bench`)."""
-REPORT_PAUSES = (2.0, 1.5, 2.5, 4.0, 5.0, 5.0, 10.0, 10.0, 20.0)
+REPORT_PAUSES = (2.0, 1.25, 1.75, 3.0, 5.0, 7.0, 10.0, 10.0, 20.0)
 """Seconds before each look whether the report is ready, which mostly takes a few: a minute in all."""
+READ_BACK_PAUSES = (1.0, 2.0, 4.0)
+"""Seconds before each further look at a key that was switched, as IAM is eventually consistent."""
 RENAME_ROUNDS = 3
 """How often users that vanished during the scan are looked for under a new name before the scan gives up."""
 
@@ -134,23 +137,30 @@ def scan_access_keys(
     Why they are the same, library.credential_report says. If the report cannot be had, everything is listed and the
     listing says why. Every `watched` key that exists is in it. The scan began at `now` (UTC).
     """
-    users = _list_users(iam)
     scan = _Scan(iam, is_long_ago, watched)
-    if len(users) <= SMALL_ACCOUNT:
+    users: list[User] = []
+    with ThreadPoolExecutor(1) as beside:
+        asked: Future[CredentialReport] | None = None
+        for page in _pages_of_users(iam):
+            users += page
+            if asked is None and len(users) > SMALL_ACCOUNT:
+                asked = beside.submit(_credential_report, iam, is_long_ago, now)
+    if asked is None:
         return scan.read(users, None)
     try:
-        report = _credential_report(iam, is_long_ago, now)
+        report = asked.result()
     except (UnusableReport, ClientError, BotoCoreError) as error:
         return replace(scan.read(users, None), report_problem=str(error))
     return scan.read(users, report)
 
 
+def _pages_of_users(iam: IamClients) -> Iterator[list[User]]:
+    for page in iam.pages("ListUsers"):
+        yield [User(user["UserName"], user["UserId"], user["CreateDate"]) for user in page["Users"]]
+
+
 def _list_users(iam: IamClients) -> list[User]:
-    return [
-        User(user["UserName"], user["UserId"], user["CreateDate"])
-        for page in iam.pages("ListUsers")
-        for user in page["Users"]
-    ]
+    return list(chain.from_iterable(_pages_of_users(iam)))
 
 
 def _credential_report(iam: IamClients, is_long_ago: Callable[[datetime], bool], now: datetime) -> CredentialReport:
@@ -321,13 +331,21 @@ def _key_of(iam: IamClients, key_id: str, user_name: str) -> AccessKey | None:
 def set_status(iam: IamClients, key: AccessKey, status: Literal["Active", "Inactive"]) -> None:
     """Switch a key on or off, and read back that it is so.
 
-    Raises botocore's ClientError or BotoCoreError, and AwsCallFailed if IAM took the call without effect.
+    Raises botocore's ClientError or BotoCoreError, and AwsCallFailed if IAM took the call and shows no effect of it.
     """
     iam.of("UpdateAccessKey").update_access_key(UserName=key.user_name, AccessKeyId=key.key_id, Status=status)
-    listed = _listed_keys(iam, key.user_name, key.user_id) or []
-    seen = next((k.status for k in listed if k.key_id == key.key_id), None)
+    seen = _status_of(iam, key)
+    for pause in READ_BACK_PAUSES:
+        if seen != status:
+            time.sleep(pause)
+            seen = _status_of(iam, key)
     if seen != status:
         raise AwsCallFailed(f"key {key.key_id} was set to {status}, but IAM lists it as {seen or 'missing'}")
+
+
+def _status_of(iam: IamClients, key: AccessKey) -> str | None:
+    listed = _listed_keys(iam, key.user_name, key.user_id) or []
+    return next((k.status for k in listed if k.key_id == key.key_id), None)
 
 
 def user_tags(iam: IamClients, user_name: str) -> dict[str, str] | None:

@@ -18,6 +18,7 @@ ACCOUNT = "123456789012"
 DAY = 86400
 Kind = Literal["usual", "all idle", "none idle"]
 """As real accounts are; every user with two idle keys; nobody with an idle one."""
+SAME_SECOND = 0.01
 
 # IAM ids: letters and the digits 2 to 7.
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -106,9 +107,14 @@ Fact = tuple[str, str, str, int, int | None]
 
 
 class Account:
-    """The users of one account as they are at this moment; `now` is the moment of the scan to come."""
+    """The users of one account as they are at this moment; `now` is the moment of the scan to come.
 
-    def __init__(self, users: int, seed: int, now: int, kind: Kind = "usual") -> None:
+    `same_second` is the share of users who were created in the same second as another.
+    """
+
+    def __init__(
+        self, users: int, seed: int, now: int, kind: Kind = "usual", same_second: float = SAME_SECOND
+    ) -> None:
         self.now = now
         self._random = random.Random(f"{seed} population")
         self._number = 0
@@ -118,7 +124,7 @@ class Account:
             user = self._new_user(self._fresh_name(), self._random.randint(*self._days_ago(1200, 1)))
             self._fill(user, kind)
             self.users[user.name] = user
-        self._create_some_in_the_same_second()
+        self._create_in_the_same_second(round(users * same_second))
 
     # --- making it ---------------------------------------------------------------------------------------------
 
@@ -189,11 +195,10 @@ class Account:
         key.active = False
         return key
 
-    def _create_some_in_the_same_second(self) -> None:
-        """As a script that makes users does."""
+    def _create_in_the_same_second(self, left: int) -> None:
+        """Give some users company, as a script that makes users does."""
         users = list(self.users.values())
         self._random.shuffle(users)
-        left = len(users) // 10
         while left > 1:
             size = min(left, self._random.choice((2, 2, 3, 5, 12)))
             group = [users.pop() for _ in range(size)]
@@ -385,8 +390,8 @@ class Report:
         return text.getvalue()
 
     def _root(self) -> dict[str, str]:
-        root = dict.fromkeys(_COLUMNS, "N/A")
-        return root | {
+        active = ("mfa_active", "access_key_1_active", "access_key_2_active", "cert_1_active", "cert_2_active")
+        return dict.fromkeys(active, "false") | {
             "user": "<root_account>",
             "arn": f"arn:aws:iam::{ACCOUNT}:root",
             "user_creation_time": self._time(1_400_000_000),
@@ -394,9 +399,6 @@ class Report:
             "password_last_used": "no_information",
             "password_last_changed": "not_supported",
             "password_next_rotation": "not_supported",
-            **dict.fromkeys(
-                ("mfa_active", "access_key_1_active", "access_key_2_active", "cert_1_active", "cert_2_active"), "false"
-            ),
         }
 
     def _row(self, user: User) -> dict[str, str]:

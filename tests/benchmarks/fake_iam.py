@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import parse_qsl
 
-from tests.benchmarks.account import DAY, Account, Fact, Kind, Oddities, Report, User
+from tests.benchmarks.account import DAY, SAME_SECOND, Account, Fact, Kind, Oddities, Report, User
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REPORT_LIFE = 4 * 3600
@@ -81,6 +81,8 @@ class FakeIam:
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # Ctrl-C is for the parent; this one ends when its standard input does.
+            start_new_session=True,
         )
         assert self._process.stdout is not None
         self._port = int(self._process.stdout.readline())
@@ -113,16 +115,16 @@ class FakeIam:
             "no_proxy": _HOST,
         }
 
-    def load(self, users: int, seed: int, now: int, kind: Kind = "usual") -> None:
-        """Begin anew with an account of so many users, no report and no limits, to be scanned at `now`."""
-        self._call("load", users=users, seed=seed, now=now, kind=kind)
+    def load(self, users: int, seed: int, now: int, kind: Kind = "usual", same_second: float = SAME_SECOND) -> None:
+        """Begin anew with an account (see `Account`) without a report and without limits."""
+        self._call("load", users=users, seed=seed, now=now, kind=kind, same_second=same_second)
 
     def limit(self, limits: Limits) -> None:
         """Be so slow from now on, with full buckets."""
         self._call("limit", **asdict(limits))
 
     def make_report(self, age: float, oddities: Oddities | None = None, seed: int = 0) -> None:
-        """Have a report of the account as it is, made `age` seconds ago; what AWS may make of reports, later ones too."""
+        """Have a report of the account as it is, made `age` seconds ago. Later reports have the same oddities."""
         self._call("report", age=age, oddities=asdict(oddities or Oddities()), seed=seed)
 
     def start_report(self, seconds: float, oddities: Oddities | None = None, seed: int = 0) -> None:
@@ -145,7 +147,7 @@ class FakeIam:
         """The truth."""
         return [tuple(fact) for fact in self._call("idle_keys", criteria_days=criteria_days)]
 
-    def keys(self) -> list[KeyOfUser]:
+    def all_keys(self) -> list[KeyOfUser]:
         """All keys as they are now."""
         return [KeyOfUser(*key) for key in self._call("keys")]
 
@@ -228,8 +230,8 @@ class _Fake:
             return _http(400, f"{type(error).__name__}: {error}".encode())
         return _http(200, json.dumps(answer).encode())
 
-    def _load(self, users: int, seed: int, now: int, kind: Kind) -> None:
-        self._account = Account(users, seed, now, kind)
+    def _load(self, users: int, seed: int, now: int, kind: Kind, same_second: float) -> None:
+        self._account = Account(users, seed, now, kind, same_second)
         self._report = self._being_made = None
         self._oddities, self._report_seed = Oddities(), 0
         self._limit()
@@ -313,9 +315,7 @@ class _Fake:
             self._throttled[operation] += 1
             return _error(400, "Throttling", "Rate exceeded")
         self._served[operation] += 1
-        subject = "\n".join(
-            parameters.get(name, "") for name in ("UserName", "AccessKeyId", "Marker", "MaxItems")
-        )
+        subject = "\n".join(parameters.get(name, "") for name in ("UserName", "AccessKeyId", "Marker", "MaxItems"))
         known = self._rendered.get((operation, subject))
         if known is not None:
             return known
@@ -383,10 +383,8 @@ class _Fake:
         return f"<UserName>{owner.name}</UserName><AccessKeyLastUsed>{use}</AccessKeyLastUsed>"
 
     def _list_user_tags(self, parameters: Parameters) -> str:
-        user = self._user(parameters)
-        return (
-            f"<IsTruncated>false</IsTruncated><Tags><member><Key>owner</Key><Value>{user.name}</Value></member></Tags>"
-        )
+        tag = f"<member><Key>owner</Key><Value>{self._user(parameters).name}</Value></member>"
+        return f"<IsTruncated>false</IsTruncated><Tags>{tag}</Tags>"
 
     def _generate_report(self, _parameters: Parameters) -> str:
         self._finish_report()

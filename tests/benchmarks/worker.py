@@ -55,13 +55,14 @@ def run(environment: Mapping[str, str], **job: object) -> dict[str, Any]:
 # --- a scan of the keys ------------------------------------------------------------------------------------------
 
 
-def listing(how: How, criteria_days: int, now: datetime, watched: Collection[WatchedKey] = ()) -> tuple[Listing, int]:
+def listing(
+    session: boto3.Session, how: How, criteria_days: int, now: datetime, watched: Collection[WatchedKey] = ()
+) -> tuple[Listing, int]:
     """What this project finds, with the report or without, and how many calls it took."""
     from library.access_keys import is_long_ago
     from library.aws.iam import IamClients, list_access_keys, scan_access_keys
     from library.aws.sessions import CLIENT_CONFIG
 
-    session = boto3.Session()
     iam = IamClients(partial(session.client, "iam", config=CLIENT_CONFIG))
     rule = partial(is_long_ago, criteria_days=criteria_days, now=now)
     found = list_access_keys(iam, rule) if how == "listing" else scan_access_keys(iam, rule, watched, now)
@@ -96,7 +97,7 @@ def scan(how: How, criteria_days: int, now: int) -> dict[str, Any]:
         idle, calls = baseline.idle_keys(criteria_days, moment)
         problem = ""
     else:
-        found, calls = listing(how, criteria_days, moment)
+        found, calls = listing(boto3.Session(), how, criteria_days, moment)
         idle, problem = idle_keys(found, criteria_days, moment), found.report_problem
     return {
         "wall": time.perf_counter() - began,
