@@ -1,12 +1,13 @@
 """The settings in force: the configuration files as frozen, typed values."""
 
 import argparse
+import hashlib
 import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 CODE = Path(__file__).resolve().parent.parent
 CONFIG, WHITELIST, OWNERS = "config.json", "whitelist.json", "ticket_owners.json"
+FILES = (CONFIG, WHITELIST, OWNERS)
+CURRENT = "current.json"
+"""In S3, the object that names the published set in force; without it the files lie at the prefix themselves."""
 # Every character that an IAM user name or a key id may have, and the wildcards.
 MATCHABLE = re.compile(r"[A-Za-z0-9+=,.@_*?-]+")
 
@@ -112,21 +116,67 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class InLine:
+    """Who is told about one issue: the first in line, then those who are asked when nobody knows him.
+
+    `owner` is the user's own `owner` tag, empty if there is none; it leads the `assignees`. Each of `slack_owners` is
+    the setting of one place in the file. The settings are merged, empty if nobody set them.
+    """
+
+    owner: str
+    jira_project: str
+    jira_parent_ticket: str
+    assignees: tuple[str, ...]
+    slack_owners: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TicketOwners:
-    """`ticket_owners.json`: the global settings, and what single accounts have of their own."""
+    """`ticket_owners.json`: the global settings, and those for accounts, business units and their products.
+
+    The key of `products` is business unit and product.
+    """
 
     default: Owner
     accounts: Mapping[str, Owner]
+    units: Mapping[str, Owner] = field(default_factory=dict)
+    products: Mapping[tuple[str, str], Owner] = field(default_factory=dict)
 
     def for_account(self, account_id: str) -> Owner:
         """The settings of the account, the global one wherever it has none of its own."""
-        own = self.accounts.get(account_id, Owner())
-        return Owner(
-            own.jira_project or self.default.jira_project,
-            own.jira_owner or self.default.jira_owner,
-            own.jira_parent_ticket or self.default.jira_parent_ticket,
-            own.slack_owner or self.default.slack_owner,
+        return _merged([self.accounts.get(account_id, Owner()), self.default])
+
+    def for_issue(self, account_id: str, tags: Mapping[str, str]) -> InLine:
+        """Who is told about a key of a user with these tags (`owner`, `bu`, `product`, in upper or lower case).
+
+        The nearer to the user, the earlier: his owner, his product, his business unit, the account, everybody.
+        """
+        own = {name.lower(): value.strip() for name, value in tags.items()}
+        owner, unit = own.get("owner", ""), own.get("bu", "")
+        line = [
+            self.products.get((unit, own.get("product", "")), Owner()),
+            self.units.get(unit, Owner()),
+            self.accounts.get(account_id, Owner()),
+            self.default,
+        ]
+        settings = _merged(line)
+        return InLine(
+            owner,
+            settings.jira_project,
+            settings.jira_parent_ticket,
+            tuple(dict.fromkeys(filter(None, (owner, *(one.jira_owner for one in line))))),
+            tuple(dict.fromkeys(one.slack_owner for one in line if one.slack_owner)),
         )
+
+
+def _merged(line: Sequence[Owner]) -> Owner:
+    """The settings of the first, that of the next wherever it has none, and so on."""
+    return Owner(
+        next((one.jira_project for one in line if one.jira_project), ""),
+        next((one.jira_owner for one in line if one.jira_owner), ""),
+        next((one.jira_parent_ticket for one in line if one.jira_parent_ticket), ""),
+        next((one.slack_owner for one in line if one.slack_owner), ()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +276,12 @@ def _config(data: Mapping[str, Mapping[str, Any]], source: str) -> Config:
                 for account, settings in owners["account"].items()
                 if ACCOUNT_ID.fullmatch(account)
             },
+            {unit: _owner(settings) for unit, settings in owners["bu"].items()},
+            {
+                (unit, product): _owner(settings)
+                for unit, one in owners["bu"].items()
+                for product, settings in one["product"].items()
+            },
         ),
         warnings=(),
         source=source,
@@ -249,14 +305,9 @@ def _file_warnings(raw: Mapping[str, Any], data: Mapping[str, Mapping[str, Any]]
         yield f"{WHITELIST}: no section {SECTION}, so no key is exempt"
     if OWNERS not in raw:
         yield f"{OWNERS}: no such file, so nobody is named who is to be told"
-    schemas = _schemas()
-    unused = [
-        f"{name}: {', '.join(found)}"
-        for name in (CONFIG, OWNERS)
-        if name in raw and (found := leftovers(schemas[name], raw[name]))
-    ]
+    unused = leftovers(_schemas()[CONFIG], raw[CONFIG])
     if unused:
-        yield f"known from Hammer's own files, not used here: {'; '.join(unused)}"
+        yield f"known from Hammer's own files, not used here: {CONFIG}: {', '.join(unused)}"
     for name in ("accounts", "remediation_accounts"):
         if isinstance(raw[CONFIG][SECTION].get(name), str) and data[CONFIG][SECTION][name] is None:
             yield f"{CONFIG}: {SECTION}.{name} is empty, which means not set: all accounts"
@@ -357,7 +408,7 @@ def _s3_reader(source: str, s3_client: "Callable[[], S3Client] | None") -> Calla
     except BotoCoreError as error:
         raise _unusable(source, f"no way to S3: {error}", "AWS credentials") from error
 
-    def read(name: str) -> bytes | None:
+    def fetch(name: str) -> bytes | None:
         key = f"{prefix.strip('/')}/{name}".lstrip("/")
         try:
             return client.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -367,7 +418,53 @@ def _s3_reader(source: str, s3_client: "Callable[[], S3Client] | None") -> Calla
             found = f"an object that cannot be read: {error}"
             raise _unusable(f"s3://{bucket}/{key}", found, "a readable object") from error
 
-    return read
+    pointer = fetch(CURRENT)
+    if pointer is None:
+        return fetch
+    published = published_set(pointer)
+
+    def fetch_published(name: str) -> bytes | None:
+        if name not in published.files:
+            return None
+        content = fetch(published.place(name))
+        if content is None or hashlib.sha256(content).hexdigest() != published.files[name]:
+            found = "no such object" if content is None else "another content than the published one"
+            raise _unusable(f"{source.rstrip('/')}/{published.place(name)}", found, f"what {CURRENT} names")
+        return content
+
+    return fetch_published
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSet:
+    """Configuration files that belong together: SHA-256 by name. `current.json` in S3 names the one in force."""
+
+    files: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """What tells this set from every other one, and so names its folder."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
+
+    def place(self, name: str) -> str:
+        """Where a file of the set lies, below the prefix."""
+        return f"sets/{self.digest}/{name}"
+
+    def pointer(self) -> bytes:
+        """The content of `current.json`."""
+        return json.dumps({"files": dict(self.files), "set": self.digest}, sort_keys=True, indent=2).encode()
+
+
+def published_set(pointer: bytes) -> PublishedSet:
+    """The set that the content of `current.json` names; raises ConfigurationError if it names none."""
+    content = _json(CURRENT, pointer)
+    files = content.get("files") if isinstance(content, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        raise _unusable(CURRENT, "no files", "what deployment.publish_config writes")
+    found = PublishedSet(dict(files))
+    if found.digest != content.get("set"):
+        raise _unusable(CURRENT, "files that are not those of its set", "what deployment.publish_config writes")
+    return found
 
 
 def log_group(folder: str | None = None) -> str | None:
@@ -428,6 +525,8 @@ def _report(config: Config, now: datetime) -> Iterator[tuple[str, Sequence[tuple
     yield WHITELIST, [("account", "user or key", "holds", "owner", "reason"), *entries]
     owners = [("every other" if config.owners.accounts else "all", config.owners.default)]
     owners += [(account, config.owners.for_account(account)) for account in config.owners.accounts]
+    owners += [(f"bu {unit}", owner) for unit, owner in config.owners.units.items()]
+    owners += [(f"bu {unit}, product {product}", owner) for (unit, product), owner in config.owners.products.items()]
     settings = [(name, *(text for _, text in _rows(owner))) for name, owner in owners]
     yield OWNERS, [("account", "project", "assignee", "parent", "slack"), *settings]
 

@@ -201,31 +201,49 @@ class Object(Checked):
         return self.schema.load(value)
 
 
-class PerAccount(Checked):
-    """An object whose keys are account ids; `strict` makes a malformed id an error."""
+class PerName(Checked):
+    """An object whose keys are names of something."""
 
-    def __init__(self, item: Checked, *, strict: bool = True, **kwargs: Any) -> None:
-        self.item, self.strict = item, strict
-        super().__init__("an object whose keys are account ids", **kwargs)
+    def __init__(self, item: Checked, expected: str, **kwargs: Any) -> None:
+        self.item = item
+        super().__init__(expected, **kwargs)
 
     def read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.wrong()
         good: dict[str, Any] = {}
         errors: dict[str | int, Any] = {}
-        for account, item in value.items():
-            if is_comment(account):
+        for name, item in value.items():
+            if is_comment(name):
                 continue
-            if self.strict and not ACCOUNT_ID.fullmatch(account):
-                errors[account] = [Wrong(f"the account id {describe(account)}", AN_ID)]
+            wrong = self.wrong_name(name)
+            if wrong is not None:
+                errors[name] = [wrong]
                 continue
             try:
-                good[account] = self.item.deserialize(item)
+                good[name] = self.item.deserialize(item)
             except ValidationError as error:
-                errors[account] = error.messages
+                errors[name] = error.messages
         if errors:
             raise ValidationError(errors, valid_data=good)
         return good
+
+    def wrong_name(self, name: str) -> Wrong | None:
+        """What is wrong with a name, if anything."""
+        return None if name.strip() else Wrong("an empty name", self.expected)
+
+
+class PerAccount(PerName):
+    """An object whose keys are account ids; `strict` makes a malformed id an error."""
+
+    def __init__(self, item: Checked, *, strict: bool = True, **kwargs: Any) -> None:
+        self.strict = strict
+        super().__init__(item, "an object whose keys are account ids", **kwargs)
+
+    def wrong_name(self, name: str) -> Wrong | None:
+        if self.strict and not ACCOUNT_ID.fullmatch(name):
+            return Wrong(f"the account id {describe(name)}", AN_ID)
+        return None
 
 
 class Section(Schema):

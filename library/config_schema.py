@@ -14,6 +14,7 @@ from library.config_fields import (
     Flag,
     Object,
     PerAccount,
+    PerName,
     Section,
     Several,
     Text,
@@ -81,7 +82,15 @@ class Entry(Checked):
 def _is_url(text: str) -> bool:
     try:
         url = urlsplit(text)
-        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and " " not in text
+        # It is shown in tickets, messages and logs, where a password has no place.
+        open_to_all = url.username is None and url.password is None
+        return (
+            url.scheme in ("http", "https")
+            and bool(url.hostname)
+            and url.port != 0
+            and open_to_all
+            and " " not in text
+        )
     except ValueError:
         return False
 
@@ -100,12 +109,12 @@ def _is_cron_field(text: str, limits: tuple[int, int]) -> bool:
         )
         if not found or (found[3] and int(found[3]) == 0):
             return False
-        numbers = [int(number) for number in found.group(1, 2) if number and number.isdecimal()]
+        names = {12: _MONTHS, 7: _WEEKDAYS}.get(limits[1], "").split()
+        # A name stands for its number: months begin with 1, days of the week with 0.
+        values = {name: position for position, name in enumerate(names, start=limits[0])}
+        texts = [text for text in found.group(1, 2) if text]
+        numbers = [int(text) if text.isdecimal() else values.get(text, -1) for text in texts]
         if not all(limits[0] <= number <= limits[1] for number in numbers) or numbers != sorted(numbers):
-            return False
-        names = [name for name in found.group(1, 2) if name and not name.isdecimal()]
-        allowed = {12: _MONTHS, 7: _WEEKDAYS}.get(limits[1], "")
-        if any(name not in allowed.split() for name in names):
             return False
     return True
 
@@ -151,7 +160,7 @@ class JiraSchema(Section):
     leftovers = frozenset({"text_field_character_limit"})
 
     enabled = Flag(load_default=False)
-    server = Text("a URL with http:// or https://", check=_is_url, blank=True, load_default="")
+    server = Text("a URL with http:// or https:// and no password in it", check=_is_url, blank=True, load_default="")
     issue_type = Text(load_default="Task")
     priority = Text("a text in quotes", blank=True, load_default="Major")
     close_transitions = Several(
@@ -172,7 +181,9 @@ class SlackSchema(Section):
 
     enabled = Flag(load_default=False)
     notify_default_owner = Flag(load_default=True)
-    base_url = Text("a URL with http:// or https://", check=_is_url, load_default="https://slack.com/api/")
+    base_url = Text(
+        "a URL with http:// or https:// and no password in it", check=_is_url, load_default="https://slack.com/api/"
+    )
 
 
 class InactiveKeysSchema(Section):
@@ -263,9 +274,14 @@ class OwnerSchema(Section):
     )
 
 
+class UnitSchema(OwnerSchema):
+    """The settings of `ticket_owners.json` for one business unit."""
+
+    product = PerName(Object(OwnerSchema()), "an object whose keys are names of products", load_default=dict)
+
+
 class OwnersSchema(OwnerSchema):
     """`ticket_owners.json`."""
 
-    leftovers = frozenset({"bu"})
-
     account = PerAccount(Object(OwnerSchema()), strict=False, load_default=dict)
+    bu = PerName(Object(UnitSchema()), "an object whose keys are names of business units", load_default=dict)

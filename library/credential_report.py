@@ -11,7 +11,8 @@ listing finds, because each of these holds whatever happened to the account afte
 - *A key without a known use is as old as its user, at the most.* `last_rotated` does not date it: switching an old
   key off and on moves that, too.
 - *A slot that was switched off may be on by now*, so it counts like an Active one. A report that was made during this
-  scan is as good as a listing at that moment: there such a slot is no reason to ask, and counts only beside one that is.
+  scan is as good as a listing at that moment: there such a slot is no reason to ask, and counts only beside one that
+  is.
 - *An empty slot has no time of rotation.* The guide says so of a user without an *active* key, but reports show the
   time of keys that are off, too. Were it otherwise, a key that was never used and is switched on again would be found
   with the next report, four hours later at the most.

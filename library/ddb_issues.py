@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from library import history
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues import Issue, UnreadableIssue, from_item, to_item
 
@@ -67,17 +69,25 @@ class IssuesTable:
         return from_item(_plain(answer["Item"])) if "Item" in answer else None
 
     def step(
-        self, account_id: str, issue_id: str, record: Issue | None, decide: Callable[[Issue | None], Issue | None]
+        self,
+        account_id: str,
+        issue_id: str,
+        record: Issue | None,
+        decide: Callable[[Issue | None], Issue | None],
+        why: str = "",
     ) -> Issue | None:
         """Carry one step out: write what `decide` makes of the record, on the condition that nobody wrote since.
 
         `decide` returns the record as it shall be, or None to leave it. When the condition fails, the record is
         read again and decided again. Returns the record as it is then. Raises RecordChanged after ATTEMPTS.
+
+        The step is added to the issue's history in the same write, with `why` or else what the record says of it.
         """
         for _ in range(ATTEMPTS):
             wanted = decide(record)
             if wanted is None or wanted == record:
                 return record
+            wanted = history.with_step(record, wanted, datetime.now(UTC), why)
             if self._create(wanted) if record is None else self._update(record, wanted):
                 return wanted
             record = self.get(account_id, issue_id)

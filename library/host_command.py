@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock, Timeout
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from library import config
@@ -139,27 +141,50 @@ def log_decision(account_id: str, user: str, key: str, verdict: str, reason: str
     logger.info("account=%s user=%s key=%s verdict=%s reason=%s", account_id, user, key, verdict, reason)
 
 
-def ask(question: str) -> bool | None:
-    """Ask `[y/N]` on the terminal; None if there is nobody to ask (no terminal, or the end of input)."""
-    if not sys.stdin.isatty():
-        return None
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """Hold Ctrl-C and SIGTERM back: they set the event, at which the block is to finish what it has in hand.
+
+    Raises KeyboardInterrupt once the block is done, if one came. A second one ends the process at once.
+    """
+    asked = threading.Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        asked.set()
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        # Past logging and the buffer of standard error: the signal may have come in the middle of either.
+        os.write(2, b"Stopping: what is in hand is finished first; once more stops at once\n")
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    for each in before:
+        signal.signal(each, ask)
     try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return None
+        yield asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if asked.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, so that the key in hand is finished or untouched."""
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
+def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar for `total` steps on the terminal, nothing in a pipe; call it after each step, with the counts so far."""
+    if not (sys.stderr.isatty() and total):
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[counts]}"),
+    )
+    # Log lines that come meanwhile are written above the bar.
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, counts="")
+        yield lambda counts: bar.update(task, advance=1, counts=counts)
 
 
 def console() -> Console:
@@ -182,9 +207,21 @@ def _literal(cell: str) -> str:
     return cell.replace("[", r"\[")
 
 
+class _StandardError(logging.Handler):
+    """Writes to what standard error is at that moment, which a progress bar takes for its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:
+            # As every handler of logging does: a terminal that went away must not stop the work.
+            self.handleError(record)
+
+
 @contextmanager
 def _logging(stream: str | None) -> Iterator[None]:
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [_StandardError()]
     if stream is not None and LOG_FOLDER.is_dir() and os.access(LOG_FOLDER, os.W_OK):
         handlers.append(logging.FileHandler(LOG_FOLDER / f"{stream}.log", encoding="utf-8"))
     root = logging.getLogger()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -85,11 +85,15 @@ class JiraDetails:
 
 @dataclass(frozen=True, slots=True)
 class SlackDetails:
-    """The map `slack_details`; `failed` is the time of a delivery that is still owed."""
+    """The map `slack_details`; `failed` is the time of a delivery that is still owed.
+
+    `exception_told` is the last day (UTC) of the exception whose end people were told of.
+    """
 
     notified: datetime | None = None
     recipients: tuple[str, ...] = ()
     failed: datetime | None = None
+    exception_told: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,23 @@ class RemediationError:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreDetails:
+    """The map `restore_details`: who (an ARN) wanted the key switched on again, and when that was `started` (UTC).
+
+    It is recorded before the key is touched; `timestamps.restored` says that it was done.
+    """
+
+    by: str
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
-    """One row: `issue_id` is the access key id."""
+    """One row: `issue_id` is the access key id.
+
+    `history` is the list of maps that library.history writes. It tells people what has happened and decides nothing,
+    so two issues that differ in nothing else are equal.
+    """
 
     account_id: str
     issue_id: str
@@ -113,6 +132,8 @@ class Issue:
     jira: JiraDetails = field(default_factory=JiraDetails)
     slack: SlackDetails = field(default_factory=SlackDetails)
     remediation_error: RemediationError | None = None
+    restore: RestoreDetails | None = None
+    history: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
 
 class UnreadableIssue(HammerError):
@@ -147,6 +168,10 @@ def to_item(issue: Issue) -> Item:
     }
     if issue.remediation_error is not None:
         item["remediation_error"] = _map(issue.remediation_error)
+    if issue.restore is not None:
+        item["restore_details"] = _map(issue.restore)
+    if issue.history:
+        item["history"] = [dict(entry) for entry in issue.history]
     return item
 
 
@@ -157,7 +182,7 @@ def from_item(item: Item) -> Issue:
     """
     try:
         details = item["issue_details"]
-        error = item.get("remediation_error")
+        error, restore = item.get("remediation_error"), item.get("restore_details")
         return Issue(
             account_id=item["account_id"],
             issue_id=item["issue_id"],
@@ -166,30 +191,29 @@ def from_item(item: Item) -> Issue:
             details=IssueDetails(
                 create_date=_time(details["create_date"]),
                 last_used=_time(details.get("last_used") or details["create_date"]),
-                username=details["username"],
+                username=_text(details["username"]),
                 never_used=bool(details.get("never_used")),
                 user_id=details.get("user_id") or "",
                 last_used_service=details.get("last_used_service"),
                 last_used_region=details.get("last_used_region"),
-                tags=details.get("tags"),
+                tags=None if details.get("tags") is None else dict(details["tags"]),
                 resolution=Resolution(details["resolution"]) if details.get("resolution") else None,
             ),
             timestamps=Timestamps(**_times(item.get("timestamps") or {}, Timestamps)),
             jira=JiraDetails(**_known(item.get("jira_details") or {}, JiraDetails)),
             slack=SlackDetails(**_known(item.get("slack_details") or {}, SlackDetails)),
             remediation_error=RemediationError(error["cause"], _time(error["time"])) if error else None,
+            restore=RestoreDetails(_text(restore["by"]), _time(restore["started"])) if restore else None,
+            history=tuple(dict(entry) for entry in item.get("history") or ()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         where = f"{item.get('account_id')}/{item.get('issue_id')}"
         raise UnreadableIssue(f"issue {where} cannot be read from the table: {error!r}") from error
 
 
-_TIMES = {"failed", "notified"}
-
-
 def _known(values: Mapping[str, Any], kind: type[JiraDetails] | type[SlackDetails]) -> dict[str, Any]:
     known = {f.name: values[f.name] for f in fields(kind) if values.get(f.name) is not None}
-    parsed = {name: _time(value) if name in _TIMES else value for name, value in known.items()}
+    parsed = {name: _PARSED[name](value) if name in _PARSED else value for name, value in known.items()}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in parsed.items()}
 
 
@@ -197,12 +221,25 @@ def _times(values: Mapping[str, Any], kind: type[Timestamps]) -> dict[str, datet
     return {f.name: _time(values[f.name]) for f in fields(kind) if values.get(f.name)}
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
 def _time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _map(part: IssueDetails | Timestamps | JiraDetails | SlackDetails | RemediationError) -> Item:
+_PARSED: Mapping[str, Callable[[str], object]] = {
+    "failed": _time,
+    "notified": _time,
+    "exception_told": date.fromisoformat,
+}
+
+
+def _map(part: IssueDetails | Timestamps | JiraDetails | SlackDetails | RemediationError | RestoreDetails) -> Item:
     values = {f.name: getattr(part, f.name) for f in fields(part)}
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
@@ -210,6 +247,8 @@ def _map(part: IssueDetails | Timestamps | JiraDetails | SlackDetails | Remediat
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, tuple):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -36,7 +38,8 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30
 # After so many calls in a row that failed on JIRA's side, the rest of the run does not wait for it any more.
 _PATIENCE = 3
-_PASSING_STATUS = (429, 502, 503, 504)
+_PASSING_STATUS = (502, 503, 504)
+_TOO_MANY = 429
 _COMMENTS_PER_PAGE = 100
 # The most that JIRA returns, https://docs.atlassian.com/software/jira/docs/api/REST/9.12.0/#api/2/user
 _USERS_PER_PAGE = 1000
@@ -44,6 +47,8 @@ _SAID_LIMIT = 500
 
 _LINK = "relates to"
 _RESOLUTIONS = ("done", "fixed", "resolved")
+# The two forms that account ids of Cloud have.
+_ACCOUNT_ID = re.compile(r"[0-9a-f]{24}|\d+:[\w:-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,9 @@ class Ticket:
 class NewTicket:
     """A ticket to raise.
 
-    `assignees` are names or e-mail addresses in order of preference: the first that JIRA knows and may assign in
-    `project` wins. `parent_ticket` is a key, or empty for none. `description` is wiki markup.
+    `assignees` are names, e-mail addresses or, on Cloud, account ids in order of preference: the first that JIRA
+    knows and may assign in `project` wins. The last of `labels` is on no other ticket. `parent_ticket` is a key, or
+    empty for none. `description` is wiki markup.
     """
 
     project: str
@@ -84,13 +90,16 @@ class _Refused(TicketError):
 
 
 class JiraTickets:
-    """Tickets of one JIRA, which is contacted at first use.
+    """Tickets of one JIRA, which is contacted at first use; several threads may share them.
 
     `credentials` is `{"token": …}`, `{"basic": {"username", "password"}}` or `{"oauth": {"access_token",
     "access_token_secret", "consumer_key", "key_cert"}}`, where `key_cert` is a private key in PEM. An empty
     `ca_bundle` means the CAs that the system trusts, an empty `priority` JIRA's default one. Raises
     CredentialsError for credentials that cannot be any, and TicketError from every method for a call that failed.
     """
+
+    # Locks are taken in this order only, so that no two threads wait for each other: that of a look-up, _login_lock,
+    # _limited, _lock.
 
     def __init__(
         self,
@@ -101,6 +110,7 @@ class JiraTickets:
         issue_type: str = "Task",
         priority: str = "Major",
         close_transitions: Sequence[str] = ("Close Issue", "Done"),
+        answer_seconds: float = _ANSWER_SECONDS,
     ) -> None:
         self._server = server.rstrip("/")
         self._login = _login(credentials)
@@ -108,10 +118,22 @@ class JiraTickets:
         self._issue_type = issue_type
         self._priority = priority
         self._close_transitions = tuple(close_transitions)
-        self._client: JIRA | None = None
-        self._assignable: dict[tuple[str, str], str | None] = {}
+        self._timeout = (_CONNECT_SECONDS, answer_seconds)
+        # A session of requests is not made for several threads.
+        self._own = threading.local()
+        self._login_lock = threading.Lock()
+        self._deployment: str | None = None
+        # Held by the thread that waits because of a rate limit; reentrant, as that thread may look before it repeats.
+        self._limited = threading.RLock()
+        self._lock = threading.Lock()
+        self._lookups: dict[tuple[str, str], _Lookup] = {}
         self._failures_in_a_row = 0
+        self._last_failure = 0.0
         self._given_up = ""
+
+    def log_in(self) -> str:
+        """Who the credentials belong to, as JIRA shows the name; raises TicketError if JIRA does not take them."""
+        return str(self._read("say who is logged in", lambda client: client.myself()["displayName"]))
 
     def find_open(self, label: str) -> Ticket | None:
         """The oldest ticket that has this label and is not done."""
@@ -133,16 +155,17 @@ class JiraTickets:
 
         An assignee, a priority or a link that JIRA does not take costs a warning, not the ticket.
         """
-        assignee = self._first_assignable(new)
-        optional: dict[str, Any] = {}
-        if self._priority:
-            optional["priority"] = {"name": self._priority}
-        if assignee is not None:
-            optional["assignee"] = {"accountId" if self._is_cloud() else "name": assignee}
-        key = self._create(new, optional)
+        ticket = self._create(new)
         if new.parent_ticket:
-            self._link(key, new.parent_ticket)
-        return Ticket(key, assignee if "assignee" in optional else None)
+            self.link(ticket.key, new.parent_ticket)
+        return ticket
+
+    def link(self, ticket: str, parent: str) -> None:
+        """Link the ticket to its parent, which changes nothing if it is; a failure costs a warning."""
+        try:
+            self._call(f"link {ticket} to {parent}", lambda client: client.create_issue_link(_LINK, ticket, parent))
+        except TicketError as error:
+            log.warning("The ticket %s stays without a link: %s", ticket, error)
 
     def is_open(self, ticket: str) -> bool:
         """Whether the ticket exists and is not done."""
@@ -175,8 +198,7 @@ class JiraTickets:
         except TicketGone:
             return
 
-    def _create(self, new: NewTicket, optional: dict[str, Any]) -> str:
-        """The key; takes out of `optional` what JIRA refuses."""
+    def _create(self, new: NewTicket) -> Ticket:
         required = {
             "project": {"key": new.project},
             "issuetype": {"name": self._issue_type},
@@ -184,43 +206,61 @@ class JiraTickets:
             "description": new.description,
             "labels": list(new.labels),
         }
+        optional: dict[str, Any] = {"priority": {"name": self._priority}} if self._priority else {}
+        assignees = self._assignable(new)
+        assignee = next(assignees, None)
         while True:
+            if assignee is not None:
+                optional["assignee"] = {"accountId" if self._is_cloud() else "name": assignee}
             try:
-                return str(
-                    self._call(
-                        f"raise a ticket in {new.project}",
-                        lambda client: client.create_issue(fields={**required, **optional}, prefetch=False).key,
-                    )
-                )
+                return self._created(new, {**required, **optional}, assignee)
             except _Refused as error:
-                refused = sorted(optional.keys() & error.fields)
+                refused = optional.keys() & error.fields
+                if error.status == 403 and not error.fields:
+                    refused = optional.keys() & {"assignee"}
                 # Any other status may come after the ticket was created.
-                if error.status != 400 or not refused:
+                if error.status not in (400, 403) or not refused:
                     raise
-                log.warning("The ticket is raised without %s: %s", " and ".join(refused), error)
+                log.warning("The ticket is not raised with this %s: %s", " and ".join(sorted(refused)), error)
                 for name in refused:
                     del optional[name]
+                if "assignee" in refused:
+                    # Who may not assign at all need not try the next.
+                    assignee = next(assignees, None) if error.fields else None
 
-    def _link(self, ticket: str, parent: str) -> None:
-        try:
-            self._call(f"link {ticket} to {parent}", lambda client: client.create_issue_link(_LINK, ticket, parent))
-        except TicketError as error:
-            log.warning("The ticket %s stays without a link: %s", ticket, error)
+    def _created(self, new: NewTicket, fields: dict[str, Any], assignee: str | None) -> Ticket:
+        return self._call(
+            f"raise a ticket in {new.project}",
+            lambda client: Ticket(str(client.create_issue(fields=fields, prefetch=False).key), assignee),
+            look_first=lambda: self.find_open(new.labels[-1]),
+        )
 
-    def _first_assignable(self, new: NewTicket) -> str | None:
-        candidates = [candidate.strip() for candidate in new.assignees if candidate.strip()]
+    def _assignable(self, new: NewTicket) -> Iterator[str]:
+        """Whom JIRA may assign, in order of preference."""
+        candidates = list(filter(None, map(str.strip, new.assignees)))
+        found: list[str] = []
         for candidate in candidates:
-            place = (new.project, candidate)
-            if place not in self._assignable:
-                self._assignable[place] = self._assignable_user(*place)
-            if self._assignable[place] is not None:
-                return self._assignable[place]
-        if candidates:
+            user = self._assignable_user(new.project, candidate)
+            if user is not None and user not in found:
+                found.append(user)
+                yield user
+        if candidates and not found:
             log.warning("JIRA assigns tickets in %s to none of %s", new.project, ", ".join(candidates))
-        return None
 
     def _assignable_user(self, project: str, candidate: str) -> str | None:
+        with self._lock:
+            lookup = self._lookups.setdefault((project, candidate), _Lookup())
+        with lookup.lock:
+            if not lookup.done:
+                lookup.user = self._look_up(project, candidate)
+                lookup.done = True
+        return lookup.user
+
+    def _look_up(self, project: str, candidate: str) -> str | None:
         cloud = self._is_cloud()
+        if cloud and _ACCOUNT_ID.fullmatch(candidate):
+            # The search does not find it; whether it may be assigned is for the creating call to say.
+            return candidate
         try:
             users: list[dict[str, Any]] = self._read(
                 f"look for the user {candidate}",
@@ -237,7 +277,10 @@ class JiraTickets:
         except _Refused as error:
             log.warning("%s", error)
             return None
-        return _same_person(users, candidate)
+        user = _same_person(users, candidate)
+        if user is None:
+            log.warning("JIRA knows nobody called %s to whom it may assign tickets in %s", candidate, project)
+        return user
 
     def _issue(self, ticket: str) -> Any:
         with _gone(ticket):
@@ -289,17 +332,23 @@ class JiraTickets:
         return next((each for each in offered if each["to"]["statusCategory"]["key"] == "done"), None)
 
     def _is_cloud(self) -> bool:
-        return self._connected().deploymentType == "Cloud"
+        self._connected()
+        return self._deployment == "Cloud"
 
     def _connected(self) -> JIRA:
-        if self._client is None:
-            try:
-                self._client = self._explained("log in", lambda: _READING(self._connect))
-            except _Refused as error:
-                # JIRA locks out whoever tries wrong credentials again and again. Nor is this about any ticket.
-                self._given_up = str(error)
-                raise TicketError(self._given_up) from None
-        return self._client
+        """The client of this thread."""
+        client: JIRA | None = getattr(self._own, "client", None)
+        if client is None:
+            # One thread after the other: JIRA locks out whoever tries wrong credentials again and again.
+            with self._login_lock:
+                try:
+                    client = self._explained("log in", lambda: self._repeated(self._connect))
+                except _Refused as error:
+                    # This is not about any ticket.
+                    self._given_up = str(error)
+                    raise TicketError(self._given_up) from None
+            self._own.client = client
+        return client
 
     def _connect(self) -> JIRA:
         client = JIRA(
@@ -307,49 +356,114 @@ class JiraTickets:
             options={"verify": self._verify},
             # The client would repeat a creation whose answer was lost, and wait for ever for one that never comes.
             max_retries=0,
-            timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+            timeout=self._timeout,
             # Its log has headers and bodies in it.
             logging=False,
+            get_server_info=self._deployment is None,
             **self._login,
         )
-        # Cloud shows nobody's eyes an empty JIRA instead of refusing wrong credentials: no ticket would be found.
-        client.myself()
+        if self._deployment is None:
+            # Cloud shows nobody's eyes an empty JIRA instead of refusing wrong credentials: no ticket would be found.
+            client.myself()
+            self._deployment = str(client.deploymentType)
+        client.deploymentType = self._deployment
         return client
 
     def _read(self, doing: str, call: Callable[[JIRA], T]) -> T:
         """Make a call that changes nothing, which may therefore be repeated."""
         client = self._connected()
-        return self._explained(doing, lambda: _READING(call, client))
+        return self._heard(doing, lambda: self._repeated(lambda: call(client)))
 
-    def _call(self, doing: str, call: Callable[[JIRA], T]) -> T:
-        """Make a call once."""
+    def _call(self, doing: str, call: Callable[[JIRA], T], look_first: Callable[[], T | None] | None = None) -> T:
+        """Make a call once; only one that JIRA refused because of a rate limit is repeated.
+
+        If `look_first` then finds what the call was to make, that is it.
+        """
         client = self._connected()
-        return self._explained(doing, lambda: call(client))
+        return self._heard(doing, lambda: self._within_limits(lambda: call(client), look_first))
+
+    def _heard(self, doing: str, call: Callable[[], T]) -> T:
+        result = self._explained(doing, call)
+        # Logging in does not count: the client of a further thread is made without asking JIRA anything.
+        self._failures_in_a_row = 0
+        return result
+
+    def _repeated(self, call: Callable[[], T]) -> T:
+        result: T = _READING(self._within_limits, call)
+        return result
+
+    def _within_limits(self, call: Callable[[], T], look_first: Callable[[], T | None] | None = None) -> T:
+        """Make a call, and when JIRA refuses it because of a rate limit, wait for as long as it asks and repeat it.
+
+        The limit is that of the user, so all threads keep still meanwhile. Those that were refused as well go on one
+        after the other instead of all at once.
+        """
+        with self._limited:
+            pass
+        try:
+            return call()
+        except JIRAError as error:
+            refusal, refused_at = error, time.monotonic()
+        if refusal.status_code != _TOO_MANY:
+            raise refusal
+        with self._limited:
+            for attempt in range(_ATTEMPTS - 1):
+                asked = _retry_after(refusal)
+                wait = _FIRST_WAIT_SECONDS * 2.0**attempt if asked is None else asked
+                if refusal.status_code != _TOO_MANY or wait > _LONGEST_WAIT_SECONDS:
+                    break
+                time.sleep(max(0.0, refused_at + wait - time.monotonic()))
+                found = look_first() if look_first is not None else None
+                if found is not None:
+                    return found
+                try:
+                    return call()
+                except JIRAError as error:
+                    refusal, refused_at = error, time.monotonic()
+        raise refusal
 
     def _explained(self, doing: str, call: Callable[[], T]) -> T:
         """Turn whatever a call may end with into a TicketError of one sentence.
 
         The client's own error is not chained to it, as its text has the headers of the answer, with JIRA's cookies.
         """
+        began = time.monotonic()
         if self._given_up:
             raise TicketError(f"JIRA did not {doing}: not tried, as this run has given it up ({self._given_up})")
         failure: TicketError
         try:
-            result = call()
+            return call()
         except JIRAError as error:
             failure = _answered(doing, error)
         except OSError as error:
-            failure = TicketError(f"JIRA could not be reached to {doing}: {_cause(error)}")
+            failure = TicketError(f"JIRA could not be reached to {doing}: {_cause(error, self._timeout)}")
         except (ValueError, LookupError, TypeError, AttributeError, NotImplementedError):
             # Valid HTTP, but not in the form that JIRA answers in: a proxy's page, for example.
             failure = TicketError(f"JIRA did not {doing}: what answered at its address is not JIRA")
-        else:
+        if isinstance(failure, _Refused) and failure.status != 401:
             self._failures_in_a_row = 0
-            return result
-        self._failures_in_a_row = 0 if isinstance(failure, _Refused) else self._failures_in_a_row + 1
-        if self._failures_in_a_row == _PATIENCE:
-            self._given_up = str(failure)
+        else:
+            self._count_failure(began, failure)
         raise failure
+
+    def _count_failure(self, began: float, failure: TicketError) -> None:
+        with self._lock:
+            # What several threads tried at the same time counts once: it takes time to show that JIRA is down.
+            if began < self._last_failure:
+                return
+            self._last_failure = time.monotonic()
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row == _PATIENCE:
+                self._given_up = str(failure)
+
+
+@dataclass(slots=True)
+class _Lookup:
+    """A user whom JIRA is asked for once, by the thread that needs to know first."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    done: bool = False
+    user: str | None = None
 
 
 @contextmanager
@@ -479,11 +593,11 @@ def _line(said: object) -> str:
     return " ".join(str(said).split()).rstrip(".")
 
 
-def _cause(error: OSError) -> str:
+def _cause(error: OSError, timeout: tuple[float, float]) -> str:
     if isinstance(error, SSLError):
         return f"its certificate cannot be verified; a private CA belongs into ca_bundle ({_root(error)})"
     if isinstance(error, Timeout):
-        seconds = _CONNECT_SECONDS if isinstance(error, ConnectTimeout) else _ANSWER_SECONDS
+        seconds = timeout[0] if isinstance(error, ConnectTimeout) else timeout[1]
         return f"no answer within {seconds} seconds"
     return _root(error)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from library.access_keys import ACTIVE, AccessKey, is_idle
 from library.issues import (
@@ -20,12 +20,16 @@ from library.issues import (
     Status,
     Timestamps,
 )
+from library.whitelist import Exemption, Whitelist
 
 CONSISTENCY_MARGIN = timedelta(minutes=5)
 """IAM is eventually consistent: for this long after a key was switched off, a listing may still call it Active."""
 
 REACTIVATED_GRACE_DAYS = 7
 """A key that a person switched on again stays on for a week at the least, whatever the retention period."""
+
+EXCEPTION_NOTICE = timedelta(days=14)
+"""How long before its last day people are told that an exception ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Remind:
-    """Say, `days` before the remediation, that it is coming."""
+    """Say, `days` before the remediation, that it is coming, and with it what is still owed."""
 
     days: int
 
@@ -300,10 +304,13 @@ def _open_step(issue: Issue, policy: ReportingPolicy, *, whitelisted: bool, now:
         return Skip("whitelisted by now, the next scan records it")
     if issue.timestamps.reported is None:
         return Report(jira=policy.jira, slack=policy.slack, first=True)
+    # Before what is owed, or a channel that stays down would keep the other one from reminding.
+    days = reminder_step(issue, policy, now)
+    if days is not None:
+        return Remind(days)
     if owed_jira or owed_slack:
         return Report(jira=owed_jira, slack=owed_slack, first=False)
-    days = reminder_step(issue, policy, now)
-    return Skip("reported before") if days is None else Remind(days)
+    return Skip("reported before")
 
 
 def reminder_step(issue: Issue, policy: ReportingPolicy, now: datetime) -> int | None:
@@ -323,6 +330,50 @@ def reminder_step(issue: Issue, policy: ReportingPolicy, now: datetime) -> int |
     nearest = min(reached)
     reminded = issue.timestamps.reminded
     return nearest if reminded is None or reminded < due - timedelta(days=nearest) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionEnds:
+    """Say that an exception ends soon, unless it was `said`; then it is only recorded with the `issues` it covers."""
+
+    exemption: Exemption
+    issues: tuple[Issue, ...]
+    said: bool
+
+
+def exceptions_that_end(issues: Sequence[Issue], whitelist: Whitelist, now: datetime) -> list[ExceptionEnds]:
+    """The exceptions, each once, whose last day is at most EXCEPTION_NOTICE after that of `now` (UTC).
+
+    Only those that cover an issue which is theirs alone to keep quiet: an entry that matches nothing, or whose keys
+    another entry covers for longer, ends without anybody noticing.
+    """
+    covered: dict[tuple[str, Exemption], list[Issue]] = {}
+    for issue in issues:
+        # One that was told before it was exempted is closed by now.
+        exempted = issue.status is Status.WHITELISTED or (
+            issue.status is Status.CLOSED and issue.timestamps.resolved is None
+        )
+        exemption = _last_to_hold(issue, whitelist, now) if exempted else None
+        if exemption is not None:
+            covered.setdefault((issue.account_id, exemption), []).append(issue)
+    found = []
+    for (_, exemption), theirs in covered.items():
+        unrecorded = tuple(issue for issue in theirs if issue.slack.exception_told != exemption.until)
+        if unrecorded:
+            found.append(ExceptionEnds(exemption, unrecorded, said=len(unrecorded) < len(theirs)))
+    return found
+
+
+def _last_to_hold(issue: Issue, whitelist: Whitelist, now: datetime) -> Exemption | None:
+    holding = [
+        each
+        for each in whitelist.entries.get(issue.account_id, ())
+        if each.holds(now) and each.names(issue.details.username, issue.issue_id)
+    ]
+    ends = [each.until for each in holding if each.until is not None]
+    if not ends or len(ends) < len(holding) or max(ends) > (now + EXCEPTION_NOTICE).astimezone(UTC).date():
+        return None
+    return next(each for each in holding if each.until == max(ends))
 
 
 # --- remediation ----------------------------------------------------------------------------------------------
@@ -393,13 +444,13 @@ def second_look(
     criteria_days: int,
     *,
     whitelisted: str | None,
-    own_key_id: str | None,
+    own: bool,
     now: datetime,
 ) -> Skip | None:
     """Why the key must not be switched off as it is *now*; None if nothing speaks against it.
 
     `key` is what IAM says at this moment, None if the key does not exist; `whitelisted` is the whitelist's entry
-    for its current owner; `own_key_id` is the key that signs this process's own requests.
+    for its current owner; `own` is whether this process's own requests may be signed with it.
     """
     if key is None:
         return Skip("the key does not exist any more")
@@ -409,6 +460,47 @@ def second_look(
         return Skip(f"whitelisted by {whitelisted}")
     if not is_idle(key, criteria_days, now):
         return Skip("the key is not idle any more")
-    if key.key_id == own_key_id:
-        return Skip("the key signs the requests of this very process")
+    if own:
+        return Skip("the key is one of the credentials of this very process")
     return None
+
+
+# --- going back -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOn:
+    """The key may be switched on again if it is still Inactive; it was switched off by us at `off_since` (UTC).
+
+    `off_since` is None if the record does not say so any more. `announced` is whether an earlier run had recorded
+    that it was about to switch the key on, and nothing after it: then a key that is on was switched on by that run.
+    """
+
+    off_since: datetime | None
+    announced: bool
+
+
+RestoreVerdict = SwitchOn | TellRemediated | Skip
+
+
+def restore_verdict(issue: Issue) -> RestoreVerdict:
+    """Whether the record of an issue allows its key to be switched on again."""
+    off, restored = switched_off_at(issue), issue.timestamps.restored
+    wanted = issue.restore.started if issue.restore is not None else None
+    if wanted is not None and (restored is None or restored < wanted) and (off is None or off < wanted):
+        return SwitchOn(off, announced=True)
+    if off is None:
+        return Skip("this system did not switch the key off")
+    if restored is None or restored < off:
+        return SwitchOn(off, announced=False)
+    jira, slack = issue.jira.failed is not None, issue.slack.failed is not None
+    if jira or slack:
+        return TellRemediated(jira=jira, slack=slack)
+    return Skip(f"switched on again at {restored:%Y-%m-%d %H:%M} UTC")
+
+
+def switched_off_at(issue: Issue) -> datetime | None:
+    """When we switched the key off, or were about to and died (UTC); None if the record does not say so."""
+    if issue.timestamps.remediated is not None:
+        return issue.timestamps.remediated
+    return issue.timestamps.remediation_started if interrupted(issue) else None

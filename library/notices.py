@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from library import ticket_text
-from library.config import Config
+from library.config import Config, InLine
 from library.ddb_issues import IssuesTable
 from library.errors import HammerError, MessageError, TicketError
-from library.issues import Episode, Issue, JiraDetails, Resolution, SlackDetails, Status
+from library.issues import Episode, Issue, JiraDetails, Resolution, Status
 from library.jira_tickets import JiraTickets, NewTicket, Ticket, TicketGone
 from library.lifecycle import (
     Close,
+    ExceptionEnds,
     Remind,
     Report,
     ReportingPolicy,
@@ -28,6 +29,8 @@ from library.ticket_text import Comment, TextContext
 
 logger = logging.getLogger(__name__)
 
+JIRA, SLACK = "JIRA", "Slack"
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -40,7 +43,8 @@ class Failure:
 class Notices:
     """Tells people of issues; `jira` and `slack` are None where the channel is not enabled.
 
-    No method raises because of a channel: failures are returned, and recorded with the issue as still owed.
+    No method raises because of a channel: failures are returned, and recorded with the issue as still owed. Each
+    method wants the issue as it was read or written last. Several threads may use it, one for each issue.
     """
 
     def __init__(
@@ -58,58 +62,41 @@ class Notices:
         keys = self._settings.inactive_keys
         on = keys.remediation and account_id in self._remediated
         return ReportingPolicy(
-            jira=self._jira is not None,
-            slack=self._slack is not None,
+            jira=self._settings.jira.enabled,
+            slack=self._settings.slack.enabled,
             remediation_days=keys.remediation_retention_period if on else None,
             reminder_days=keys.reminder_days_before_remediation,
         )
 
     def report(self, issue: Issue, step: Report, now: datetime) -> list[Failure]:
         """Raise the ticket, or comment on the kept one, and tell Slack: what of it is owed."""
-        failures = []
-        url = ""
-        if step.jira:
-            try:
-                ticket = self._say_on_ticket(issue, now, self._owed_comments(issue, now))
-            except TicketError as error:
-                failures.append(self._jira_failed(issue, error, now))
-            else:
-                issue = self._record(issue, lambda current: _jira_confirmed(_reported(current, issue, now), ticket))
-        if issue.jira.ticket and self._settings.jira.server:
-            url = f"{self._settings.jira.server.rstrip('/')}/browse/{issue.jira.ticket}"
-        if step.slack:
-            days = self._reminded_days(issue)
-            context = self._context(issue, now)
-            if days is None:
-                text = ticket_text.slack_report(issue, context, url)
-            else:
-                text = ticket_text.slack_reminder(issue, context, days)
-            failures += self._tell_slack(issue, text, now, lambda current: _reported(current, issue, now))
-        return failures
+        days, missed = self._reminded_days(issue), self._slack_missed(issue)
+        context = self._context(issue, now)
+        comments = self._episode_comments(issue, context)
+        if days is not None:
+            comments.append(ticket_text.reminder_comment(issue, context, days))
+        return self._tell(
+            issue,
+            now,
+            on_ticket=(lambda: self._say_on_ticket(issue, now, comments)) if step.jira else None,
+            slack_text=(lambda told: self._slack_words(told, context, days, missed)) if step.slack else None,
+            confirmed=lambda current: _reported(current, issue, now),
+        )
 
     def remind(self, issue: Issue, step: Remind, now: datetime) -> list[Failure]:
         """Say on every channel that the remediation comes in `step.days` days; recorded if one of them took it."""
-        failures: list[Failure] = []
-        confirmed = False
         context = self._context(issue, now)
-        if self._jira is not None:
-            try:
-                comment = ticket_text.reminder_comment(issue, context, step.days)
-                ticket = self._say_on_ticket(issue, now, [comment])
-            except TicketError as error:
-                failures.append(self._jira_failed(issue, error, now))
-            else:
-                confirmed = True
-                self._record(issue, lambda current: _jira_confirmed(_reminded(current, issue, now), ticket))
-        if self._slack is not None:
-            text = ticket_text.slack_reminder(issue, context, step.days)
-            told = self._tell_slack(issue, text, now, lambda current: _reminded(current, issue, now))
-            failures += told
-            confirmed = confirmed or not told
-        if not confirmed:
-            # Nobody heard of it: the step itself is owed, not the delivery by one channel.
-            self._record(issue, _owes_nothing)
-        return failures
+        comments = self._episode_comments(issue, context) if issue.jira.failed is not None else []
+        comments.append(ticket_text.reminder_comment(issue, context, step.days))
+        return self._tell(
+            issue,
+            now,
+            on_ticket=lambda: self._say_on_ticket(issue, now, comments),
+            slack_text=lambda told: self._slack_words(told, context, step.days, self._slack_missed(issue)),
+            confirmed=lambda current: _reminded(current, issue, now),
+            # If nobody heard of it, the step itself is owed, not the delivery by one channel.
+            unheard=lambda current: current,
+        )
 
     def close(self, issue: Issue, step: Close, now: datetime) -> list[Failure]:
         """Say why the issue went away, close its ticket, and close the issue once every channel has confirmed."""
@@ -119,38 +106,45 @@ class Notices:
             try:
                 self._close_ticket(self._jira, issue, context)
             except TicketError as error:
-                failures.append(self._jira_failed(issue, error, now))
+                failures.append(Failure(JIRA, str(error)))
+        told: tuple[str, ...] | None = None
         if step.slack:
-            failures += self._tell_slack(
-                issue, ticket_text.slack_closed(issue, context), now, lambda current: current
-            )
-        if not failures:
-            self.close_record(issue, now)
+            try:
+                told = self._send(issue, ticket_text.slack_closed(issue, context), self.in_line(issue))
+            except MessageError as error:
+                failures.append(Failure(SLACK, str(error)))
+
+        def ended(current: Issue) -> Issue:
+            if told is not None:
+                current = _slack_confirmed(current, told, now)
+            if failures:
+                return _owing(current, failures, now)
+            # A scan may have opened it again meanwhile.
+            return _closed(current, now) if current.status is issue.status else current
+
+        self._record(issue, ended)
         return failures
 
     def close_silently(self, issue: Issue, now: datetime) -> list[Failure]:
         """Close an issue nobody was told of; if a run that was cut off left a ticket, close that one with a word."""
-        if self._jira is None:
-            self.close_record(issue, now)
-            return []
         return self.close(issue, Close(slack=False), now)
 
-    def close_record(self, issue: Issue, now: datetime) -> None:
-        """Set the issue to closed, unless a scan has opened it again meanwhile."""
-        self._record(
-            issue,
-            lambda current: (
-                replace(
-                    current,
-                    status=Status.CLOSED,
-                    timestamps=replace(current.timestamps, closed=now),
-                    jira=replace(current.jira, failed=None),
-                    slack=replace(current.slack, failed=None),
-                )
-                if current.status is issue.status
-                else current
-            ),
-        )
+    def tell_exception_ends(self, step: ExceptionEnds, now: datetime) -> list[Failure]:
+        """Say over Slack, once for all issues it covers, that an exception ends soon."""
+        first = step.issues[0]
+        if not step.said:
+            text = ticket_text.slack_exception(step.exemption, step.issues, self._context(first, now))
+            try:
+                # The exception is the account's, whosever the first of its keys is.
+                self._send(first, text, self._settings.owners.for_issue(first.account_id, {}))
+            except MessageError as error:
+                return [Failure(SLACK, str(error))]
+        # After the message: whoever dies in between says it again.
+        for issue in step.issues:
+            self._record(
+                issue, lambda each: replace(each, slack=replace(each.slack, exception_told=step.exemption.until))
+            )
+        return []
 
     def owed(self, issue: Issue, now: datetime) -> Issue:
         """The issue with every enabled channel marked as owing a message, to be recorded together with its cause."""
@@ -162,14 +156,15 @@ class Notices:
         """Say that the key was switched off and how to get it back or, if it was restored since, that it is on."""
         times = issue.timestamps
         if times.remediated is not None and times.restored is not None and times.restored > times.remediated:
-            # Who it was is in the log of the run that did it.
-            return self._say_restored(issue, "Somebody", step, now)
+            return self._say_restored(issue, issue.restore.by if issue.restore else "Somebody", step, now)
         context = self._context(issue, now)
-        failures = self._comment(issue, ticket_text.remediated_comment(issue, context), now) if step.jira else []
-        if step.slack:
-            text = ticket_text.slack_remediated(issue, context)
-            failures += self._tell_slack(issue, text, now, lambda current: current)
-        return failures
+        comment = ticket_text.remediated_comment(issue, context)
+        return self._tell(
+            issue,
+            now,
+            on_ticket=(lambda: self._news_on_ticket(issue, comment, now)) if step.jira else None,
+            slack_text=(lambda _: ticket_text.slack_remediated(issue, context)) if step.slack else None,
+        )
 
     def tell_restored(self, issue: Issue, who: str, now: datetime) -> list[Failure]:
         """Say that the key was switched on again, and by whom."""
@@ -177,33 +172,47 @@ class Notices:
 
     def _say_restored(self, issue: Issue, who: str, step: TellRemediated, now: datetime) -> list[Failure]:
         context = self._context(issue, now)
-        failures = self._comment(issue, ticket_text.restored_comment(issue, context, who), now) if step.jira else []
-        if step.slack:
-            text = ticket_text.slack_restored(issue, context, who)
-            failures += self._tell_slack(issue, text, now, lambda current: current)
-        return failures
+        comment = ticket_text.restored_comment(issue, context, who)
+        return self._tell(
+            issue,
+            now,
+            on_ticket=(lambda: self._news_on_ticket(issue, comment, now)) if step.jira else None,
+            slack_text=(lambda _: ticket_text.slack_restored(issue, context, who)) if step.slack else None,
+        )
 
     def tell_failure(self, issue: Issue, now: datetime) -> list[Failure]:
         """Say on the ticket, once for each cause, that the key could not be switched off."""
-        comment = ticket_text.failure_comment(issue, self._context(issue, now))
-        return self._comment(issue, comment, now, settles=False)
+        if self._jira is None or issue.jira.ticket is None:
+            return []
+        try:
+            self._news_on_ticket(issue, ticket_text.failure_comment(issue, self._context(issue, now)), now)
+        except TicketError as error:
+            failure = Failure(JIRA, str(error))
+            self._record(issue, lambda current: _owing(current, [failure], now))
+            return [failure]
+        # News of a failure settles nothing: a report or reminder that JIRA did not take is owed as before.
+        return []
 
-    def recipients(self, account_id: str) -> tuple[str, ...]:
-        """Who is told over Slack: the account's owners and, if configured, the global ones, each once."""
-        owners = self._settings.owners
-        names = list(owners.for_account(account_id).slack_owner)
+    def in_line(self, issue: Issue) -> InLine:
+        """Who is responsible for the issue, nearest first."""
+        return self._settings.owners.for_issue(issue.account_id, issue.details.tags or {})
+
+    def recipients(self, line: InLine) -> tuple[str, ...]:
+        """Who is told over Slack: the owner, the nearest slack_owner and, if configured, the global one too."""
+        names = [line.owner, *(line.slack_owners[0] if line.slack_owners else ())]
         if self._settings.slack.notify_default_owner:
-            names += owners.default.slack_owner
-        return tuple(dict.fromkeys(names))
+            names += self._settings.owners.default.slack_owner
+        return tuple(dict.fromkeys(filter(None, names)))
 
     def _context(self, issue: Issue, now: datetime) -> TextContext:
         days = self.policy(issue.account_id).remediation_days
         reported = issue.timestamps.reported or now
+        off = days is None or issue.timestamps.remediated is not None
         return TextContext(
             account_name=self._names.get(issue.account_id, issue.account_id),
             criteria_days=self._settings.inactive_keys.inactive_criteria_days,
             now=now,
-            remediation_due=None if days is None else remediation_due(issue, days, reported=reported),
+            remediation_due=None if off else remediation_due(issue, days or 0, reported=reported),
             whitelisting_url=self._settings.whitelisting_procedure_url,
         )
 
@@ -214,17 +223,37 @@ class Notices:
         unsaid = replace(issue, timestamps=replace(issue.timestamps, reminded=None))
         return reminder_step(unsaid, self.policy(issue.account_id), reminded)
 
-    def _owed_comments(self, issue: Issue, now: datetime) -> list[Comment]:
-        context = self._context(issue, now)
-        comments = [] if issue.episode is Episode.FIRST else [ticket_text.episode_comment(issue, context)]
-        days = self._reminded_days(issue)
-        return comments if days is None else [*comments, ticket_text.reminder_comment(issue, context, days)]
+    def _episode_comments(self, issue: Issue, context: TextContext) -> list[Comment]:
+        return [] if issue.episode is Episode.FIRST else [ticket_text.episode_comment(issue, context)]
+
+    def _slack_missed(self, issue: Issue) -> bool:
+        """Whether Slack owes even the report of this episode."""
+        notified, identified = issue.slack.notified, issue.timestamps.identified
+        return issue.slack.failed is not None and (
+            notified is None or (identified is not None and notified < identified)
+        )
+
+    def _slack_words(self, issue: Issue, context: TextContext, days: int | None, missed: bool) -> str:
+        """The report, the reminder of `days`, or both in one message if the report was `missed`."""
+        parts = []
+        if days is None or missed:
+            server = self._settings.jira.server.rstrip("/")
+            url = f"{server}/browse/{issue.jira.ticket}" if issue.jira.ticket and server else ""
+            parts.append(ticket_text.slack_report(issue, context, url))
+        if days is not None:
+            parts.append(ticket_text.slack_reminder(issue, context, days))
+        return "\n\n".join(parts)
 
     def _say_on_ticket(self, issue: Issue, now: datetime, comments: list[Comment]) -> Ticket:
         assert self._jira is not None
         ticket = self._open_ticket(self._jira, issue)
+        parent = self.in_line(issue).jira_parent_ticket
         if ticket is None:
-            return self._jira.raise_ticket(self._new_ticket(issue, now))
+            ticket = self._jira.raise_ticket(self._new_ticket(issue, now))
+        elif ticket.key != issue.jira.ticket and parent:
+            # Raised by a run that died before it had recorded it, and maybe before it had linked it.
+            self._jira.link(ticket.key, parent)
+        # On a new one, too, so that it makes no difference which run has raised it.
         for comment in comments:
             self._jira.comment(ticket.key, comment.text, comment.reference)
         return ticket
@@ -236,22 +265,20 @@ class Notices:
         return jira.find_open(ticket_text.labels(issue)[1])
 
     def _new_ticket(self, issue: Issue, now: datetime) -> NewTicket:
-        owner = self._settings.owners.for_account(issue.account_id)
-        if not owner.jira_project:
+        line = self.in_line(issue)
+        if not line.jira_project:
             raise TicketError(
                 f"no JIRA project for account {issue.account_id}: set jira_project in ticket_owners.json, "
                 "for the account or globally"
             )
-        tags = issue.details.tags or {}
-        tagged = next((value for name, value in sorted(tags.items()) if name.lower() == "owner"), "")
         context = self._context(issue, now)
         return NewTicket(
-            project=owner.jira_project,
+            project=line.jira_project,
             summary=ticket_text.summary(issue, context),
             description=ticket_text.description(issue, context),
             labels=ticket_text.labels(issue),
-            assignees=tuple(name for name in (tagged, owner.jira_owner) if name),
-            parent_ticket=owner.jira_parent_ticket,
+            assignees=line.assignees,
+            parent_ticket=line.jira_parent_ticket,
         )
 
     def _close_ticket(self, jira: JiraTickets, issue: Issue, context: TextContext) -> None:
@@ -269,58 +296,87 @@ class Notices:
             return
         jira.close(ticket.key, "whitelisted" if issue.status is Status.WHITELISTED else "")
 
-    def _comment(self, issue: Issue, comment: Comment, now: datetime, *, settles: bool = True) -> list[Failure]:
-        if self._jira is None or issue.jira.ticket is None:
-            return []
+    def _news_on_ticket(self, issue: Issue, comment: Comment, now: datetime) -> Ticket | None:
+        """Comment on the ticket as it is, closed or not; without one there is nothing to do, unless it is owed."""
+        assert self._jira is not None
+        if issue.jira.ticket is None:
+            return self._say_on_ticket(issue, now, [comment]) if issue.jira.failed is not None else None
         try:
             self._jira.comment(issue.jira.ticket, comment.text, comment.reference)
         except TicketGone as error:
             logger.warning("account %s key %s: %s", issue.account_id, issue.issue_id, error)
-        except TicketError as error:
-            return [self._jira_failed(issue, error, now)]
-        # News of a failure settles nothing: a report or reminder that JIRA did not take is owed as before.
-        if settles:
-            self._record(issue, lambda current: replace(current, jira=replace(current.jira, failed=None)))
-        return []
+        return Ticket(issue.jira.ticket, issue.jira.ticket_assignee_id)
 
-    def _tell_slack(
-        self, issue: Issue, text: str, now: datetime, confirmed: Callable[[Issue], Issue]
+    def _tell(
+        self,
+        issue: Issue,
+        now: datetime,
+        *,
+        on_ticket: Callable[[], Ticket | None] | None,
+        slack_text: Callable[[Issue], str] | None,
+        confirmed: Callable[[Issue], Issue] = lambda current: current,
+        unheard: Callable[[Issue], Issue] | None = None,
     ) -> list[Failure]:
-        if self._slack is None:
-            return []
-        recipients = self.recipients(issue.account_id)
+        """Say one thing on the ticket, then over Slack, which names the ticket; neither is held up by the other.
+
+        `confirmed` is what the first confirmation makes of the record, `unheard` what becomes of it if there is none
+        (by default every channel is recorded as owing it).
+        """
+        failures: list[Failure] = []
+        heard = False
+        to_slack = slack_text if self._slack is not None else None
+        if on_ticket is not None and self._jira is not None:
+            try:
+                ticket = on_ticket()
+            except TicketError as error:
+                failures.append(Failure(JIRA, str(error)))
+            else:
+
+                def taken(current: Issue) -> Issue:
+                    current = confirmed(current if ticket is None else _jira_confirmed(current, ticket))
+                    # Owed from this very moment: if this process dies before Slack has it, the next run says it.
+                    return current if to_slack is None else _slack_owed(current, now)
+
+                issue, heard = self._record(issue, taken), True
+        if to_slack is not None:
+            try:
+                told = self._send(issue, to_slack(issue), self.in_line(issue))
+            except MessageError as error:
+                failures.append(Failure(SLACK, str(error)))
+            else:
+                self._record(issue, lambda each: _owing(_slack_confirmed(confirmed(each), told, now), failures, now))
+                return failures
+        if failures:
+            owing = unheard if unheard is not None and not heard else lambda each: _owing(each, failures, now)
+            self._record(issue, owing)
+        return failures
+
+    def _send(self, issue: Issue, text: str, line: InLine) -> tuple[str, ...]:
+        """Who got the message; raises MessageError if nobody did."""
+        assert self._slack is not None
+        recipients = self.recipients(line)
         if not recipients:
-            cause = "no slack_owner is configured for the account, nor globally, in ticket_owners.json"
-            self._record(issue, lambda current: replace(current, slack=replace(current.slack, failed=now)))
-            return [Failure("Slack", cause)]
-        delivery = self._slack.send(recipients, text)
+            raise MessageError("no slack_owner is configured for the account, nor globally, in ticket_owners.json")
+        delivery = self._slack.send(recipients, text, line.slack_owners[1:])
+        if not delivery.delivered:
+            causes = "; ".join(f"{recipient}: {cause}" for recipient, cause in delivery.failed)
+            raise MessageError(f"nobody got the message ({causes})")
         for recipient, cause in delivery.failed:
-            logger.error(
+            logger.log(
+                logging.WARNING if recipient in delivery.unknown else logging.ERROR,
                 "account %s key %s: Slack: %s did not get the message: %s",
                 issue.account_id,
                 issue.issue_id,
                 recipient,
                 cause,
             )
-        if not delivery.delivered:
-            self._record(issue, lambda current: replace(current, slack=replace(current.slack, failed=now)))
-            causes = "; ".join(f"{recipient}: {cause}" for recipient, cause in delivery.failed)
-            return [Failure("Slack", str(MessageError(f"nobody got the message ({causes})")))]
-        told = SlackDetails(notified=now, recipients=delivery.delivered)
-        self._record(issue, lambda current: replace(confirmed(current), slack=told))
-        return []
-
-    def _jira_failed(self, issue: Issue, error: TicketError, now: datetime) -> Failure:
-        self._record(issue, lambda current: replace(current, jira=replace(current.jira, failed=now)))
-        return Failure("JIRA", str(error))
+        return delivery.delivered
 
     def _record(self, issue: Issue, change: Callable[[Issue], Issue]) -> Issue:
         def decide(current: Issue | None) -> Issue | None:
             return None if current is None else change(current)
 
-        # The row is read anew: an earlier step of this very run may have written to it.
-        current = self._table.get(issue.account_id, issue.issue_id)
-        after = self._table.step(issue.account_id, issue.issue_id, current, decide) if current else None
+        after = self._table.step(issue.account_id, issue.issue_id, issue, decide)
         if after is None:
             raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
         return after
@@ -346,5 +402,26 @@ def _jira_confirmed(current: Issue, ticket: Ticket) -> Issue:
     return replace(current, jira=JiraDetails(ticket=ticket.key, ticket_assignee_id=ticket.assignee))
 
 
-def _owes_nothing(current: Issue) -> Issue:
-    return replace(current, jira=replace(current.jira, failed=None), slack=replace(current.slack, failed=None))
+def _slack_confirmed(current: Issue, recipients: tuple[str, ...], now: datetime) -> Issue:
+    return replace(current, slack=replace(current.slack, notified=now, recipients=recipients, failed=None))
+
+
+def _slack_owed(current: Issue, now: datetime) -> Issue:
+    return replace(current, slack=replace(current.slack, failed=current.slack.failed or now))
+
+
+def _owing(current: Issue, failures: Sequence[Failure], now: datetime) -> Issue:
+    channels = {failure.channel for failure in failures}
+    if JIRA in channels:
+        current = replace(current, jira=replace(current.jira, failed=current.jira.failed or now))
+    return _slack_owed(current, now) if SLACK in channels else current
+
+
+def _closed(current: Issue, now: datetime) -> Issue:
+    return replace(
+        current,
+        status=Status.CLOSED,
+        timestamps=replace(current.timestamps, closed=now),
+        jira=replace(current.jira, failed=None),
+        slack=replace(current.slack, failed=None),
+    )

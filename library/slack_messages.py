@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from slack_sdk.http_retry.builtin_handlers import (
 
 from library.errors import CredentialsError, MessageError
 
-_TIMEOUT_SECONDS = 15
+_ANSWER_SECONDS = 15
 _LONGEST_WAIT_SECONDS = 60
 # https://docs.slack.dev/apis/web-api/pagination recommends no more than 200 entries a page.
 _PAGE_SIZE = 200
@@ -32,7 +34,9 @@ _MEANINGS = {
     "not_in_channel": "the bot is not a member of the channel: invite it there",
     "is_archived": "the channel is archived",
     "users_not_found": "no active Slack user has this e-mail address",
+    "user_not_found": "the Slack user is not there any more",
     "user_disabled": "the Slack user is deactivated",
+    "cannot_dm_bot": "the Slack user is a bot",
     "msg_too_long": "the message is too long for Slack",
     "not_authed": "Slack got no token",
     "invalid_auth": "Slack does not accept the token",
@@ -40,17 +44,36 @@ _MEANINGS = {
     "token_expired": "the Slack token has expired",
     "account_inactive": "the Slack token belongs to a deactivated account",
 }
+_LASTING = frozenset(
+    {
+        "channel_not_found",
+        "not_in_channel",
+        "is_archived",
+        "users_not_found",
+        "user_not_found",
+        "user_disabled",
+        "cannot_dm_bot",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one message: recipients as configured, each failure with its cause in one sentence."""
+    """What became of one message: recipients as configured, each failure with its cause in one sentence.
+
+    `unknown` are those of `failed` whom Slack does not know, or does not let the bot reach.
+    """
 
     delivered: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
+    unknown: frozenset[str] = frozenset()
 
 
-class _MissingScope(MessageError):
+class _Unreachable(MessageError):
+    """The recipient cannot be reached, with no message of this run."""
+
+
+class _MissingScope(_Unreachable):
     """The token may not call this method."""
 
 
@@ -75,10 +98,18 @@ class _BoundedRateLimit(RateLimitErrorRetryHandler):
 class SlackMessages:
     """Sends messages with one bot token; each name is looked up once per object, nothing before `send`.
 
-    `base_url` ends with `/api/`. Raises CredentialsError for a token that cannot be one.
+    Several threads may share it. `base_url` ends with `/api/`. Raises CredentialsError for what cannot be a token.
     """
 
-    def __init__(self, *, token: str, base_url: str = "https://slack.com/api/") -> None:
+    # Locks are taken in this order only, so that no two threads wait for each other: a door, _directory, _lock.
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        base_url: str = "https://slack.com/api/",
+        answer_seconds: int = _ANSWER_SECONDS,
+    ) -> None:
         # Python's http.client quotes a header that it refuses, and with it the token.
         if not re.fullmatch(r"[!-~]+", token):
             raise CredentialsError("the Slack token is empty or has a character that no token has")
@@ -86,7 +117,7 @@ class SlackMessages:
         self._client = WebClient(
             token=token,
             base_url=base_url,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=answer_seconds,
             retry_handlers=[
                 ConnectionErrorRetryHandler(max_retry_count=1),
                 _BoundedRateLimit(max_retry_count=3),
@@ -95,52 +126,81 @@ class SlackMessages:
         )
         # urllib reads the proxy variables by itself and, unlike slack_sdk, minds NO_PROXY.
         self._client.proxy = None
+        self._lock = threading.Lock()
+        # One thread at a time looks a recipient up, or posts to a conversation: Slack limits the rate of each
+        # conversation, so whoever is told to wait for one lets the others wait behind him.
+        self._doors: dict[str, threading.Lock] = {}
+        self._directory = threading.Lock()
         self._addresses: dict[str, str] = {}
+        self._unreachable: dict[str, str] = {}
         self._channel_ids: dict[str, str] | None = None
         self._people: list[dict[str, Any]] | None = None
         self._failures_in_a_row = 0
+        self._last_failure = 0.0
 
-    def send(self, recipients: Sequence[str], text: str) -> Delivery:
+    def send(self, recipients: Sequence[str], text: str, otherwise: Sequence[Sequence[str]] = ()) -> Delivery:
         """Send `text` (mrkdwn) to each recipient once: `#channel`, a user's name, or an e-mail address.
 
-        Never raises for a recipient. Two names of one person or channel get one message.
+        If none of them can be reached, the first of `otherwise` who can be gets it; a Slack that is down is no
+        reason to turn to them. Never raises for a recipient. Two names of one person or channel get one message.
         """
         delivered: list[str] = []
-        failed: list[tuple[str, str]] = []
+        failed: dict[str, str] = {}
+        unknown: set[str] = set()
         reached: set[str] = set()
-        for recipient in dict.fromkeys(recipients):
-            try:
-                address = self._address(recipient)
-                if address not in reached:
-                    self._post(address, text)
-                    reached.add(address)
-                delivered.append(recipient)
-            except MessageError as error:
-                failed.append((recipient, str(error)))
-        return Delivery(tuple(delivered), tuple(failed))
+        for group in (recipients, *otherwise):
+            for recipient in dict.fromkeys(group):
+                try:
+                    address = self._address(recipient)
+                    if address not in reached:
+                        self._post(address, text)
+                        reached.add(address)
+                    delivered.append(recipient)
+                except _Unreachable as error:
+                    self._unreachable[recipient] = failed[recipient] = str(error)
+                    unknown.add(recipient)
+                except MessageError as error:
+                    failed[recipient] = str(error)
+            if delivered or len(failed) > len(unknown):
+                break
+        return Delivery(tuple(delivered), tuple(failed.items()), frozenset(unknown))
+
+    def log_in(self) -> str:
+        """Whose token it is, as `bot of workspace`; raises MessageError if Slack does not take it."""
+        with self._explained():
+            found = self._client.auth_test()
+            return f"{found['user']} of {found['team']}"
+
+    def _door(self, name: str) -> threading.Lock:
+        with self._lock:
+            return self._doors.setdefault(name, threading.Lock())
 
     def _post(self, address: str, text: str) -> None:
-        with self._explained():
+        with self._door(address), self._explained():
             self._client.chat_postMessage(
                 channel=address, text=text, link_names=False, unfurl_links=False, unfurl_media=False
             )
 
     def _address(self, recipient: str) -> str:
         """The id of the conversation with this recipient."""
-        if recipient not in self._addresses:
-            name = recipient.strip()
-            if name.startswith("#"):
-                self._addresses[recipient] = self._channel(name.removeprefix("#"))
-            else:
-                self._addresses[recipient] = self._direct(self._user(name.removeprefix("@")))
-        return self._addresses[recipient]
+        with self._door(recipient):
+            if recipient in self._unreachable:
+                raise _Unreachable(self._unreachable[recipient])
+            if recipient not in self._addresses:
+                name = recipient.strip()
+                if name.startswith("#"):
+                    self._addresses[recipient] = self._channel(name.removeprefix("#"))
+                else:
+                    self._addresses[recipient] = self._direct(self._user(name.removeprefix("@")))
+            return self._addresses[recipient]
 
     def _channel(self, name: str) -> str:
-        if self._channel_ids is None:
-            try:
-                self._channel_ids = self._list_channels()
-            except _MissingScope:
-                self._channel_ids = {}
+        with self._directory:
+            if self._channel_ids is None:
+                try:
+                    self._channel_ids = self._list_channels()
+                except _MissingScope:
+                    self._channel_ids = {}
         # chat.postMessage takes names, too, so a channel that the listing does not show is still tried.
         return self._channel_ids.get(name.casefold(), name)
 
@@ -153,17 +213,18 @@ class SlackMessages:
         if "@" in name:
             with self._explained():
                 return str(self._client.users_lookupByEmail(email=name)["user"]["id"])
-        if self._people is None:
-            self._people = self._list_people()
+        with self._directory:
+            if self._people is None:
+                self._people = self._list_people()
         wanted = name.casefold()
         # A handle belongs to one person, the other names may be shared.
         for spelling in ("name", "display_name", "real_name"):
             found = [person for person in self._people if str(person[spelling]).casefold() == wanted != ""]
             if len(found) > 1:
-                raise MessageError(f"{len(found)} Slack users are called so: use an e-mail address")
+                raise _Unreachable(f"{len(found)} Slack users are called so: use an e-mail address")
             if found:
                 return str(found[0]["id"])
-        raise MessageError("Slack knows no active user of this name")
+        raise _Unreachable("Slack knows no active user of this name")
 
     def _list_people(self) -> list[dict[str, Any]]:
         with self._explained():
@@ -189,22 +250,29 @@ class SlackMessages:
         """Turn whatever a call may end with into a MessageError of one sentence, without the token."""
         if self._failures_in_a_row >= _PATIENCE:
             raise MessageError(f"not tried: Slack failed {_PATIENCE} times in a row in this run")
+        began = time.monotonic()
         try:
             yield
         except SlackApiError as error:
-            self._count(answered=error.response.status_code == 200)
+            self._count(began, answered=error.response.status_code == 200)
             raise _refused(error) from error
         except (SlackClientError, OSError, HTTPException) as error:
-            self._count(answered=False)
+            self._count(began, answered=False)
             raise MessageError(f"Slack could not be reached: {error or type(error).__name__}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # Valid HTTP, but not in the form that Slack answers in: a proxy's page, for example.
-            self._count(answered=False)
+            self._count(began, answered=False)
             raise MessageError("what answered at Slack's address is not Slack") from error
-        self._count(answered=True)
+        self._count(began, answered=True)
 
-    def _count(self, *, answered: bool) -> None:
-        self._failures_in_a_row = 0 if answered else self._failures_in_a_row + 1
+    def _count(self, began: float, *, answered: bool) -> None:
+        with self._lock:
+            if answered:
+                self._failures_in_a_row = 0
+            # What several threads tried at the same time counts once: it takes time to show that Slack is down.
+            elif began >= self._last_failure:
+                self._last_failure = time.monotonic()
+                self._failures_in_a_row += 1
 
 
 def _refused(error: SlackApiError) -> MessageError:
@@ -220,4 +288,5 @@ def _refused(error: SlackApiError) -> MessageError:
         return MessageError(f"Slack's rate limit is still in force and asks to wait for {asked} seconds")
     if status != 200:
         return MessageError(f"Slack answered with HTTP {status} ({code})")
-    return MessageError(f"{_MEANINGS[code]} ({code})" if code in _MEANINGS else f"Slack answered {code}")
+    kind = _Unreachable if code in _LASTING else MessageError
+    return kind(f"{_MEANINGS[code]} ({code})" if code in _MEANINGS else f"Slack answered {code}")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from library.access_keys import idle_days
 from library.issues import Episode, Issue, Status
+from library.whitelist import Exemption
 
 # JIRA refuses a longer one.
 _SUMMARY_LIMIT = 255
 _NAME_LIMIT = 200
 _CAUSE_LIMIT = 1000
+_KEYS_NAMED = 10
 
 # What JIRA's renderer lets a backslash take the meaning from, https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa
 _TAKES_BACKSLASH = r"[-#*_+?^~|%{}\[\]()!@]"
@@ -140,7 +142,11 @@ def failure_comment(issue: Issue, context: TextContext) -> Comment:
     return _comment(
         _reference(issue, f"failure {digest} {_stamp(issue.timestamps.identified)}"),
         f"Hammer could not switch this access key of account {_wiki(context.account_name)} off. "
-        "It will try again in its next run; the key is still active.",
+        + (
+            "It will try again in its next run; the key is still active."
+            if issue.timestamps.remediation_started is None
+            else "Whether the key is on or off now is not known; the next run looks, and tries again if it is on."
+        ),
         f"{{noformat}}\n{verbatim}\n{{noformat}}",
     )
 
@@ -149,7 +155,8 @@ def restored_comment(issue: Issue, context: TextContext, who: str) -> Comment:
     """Somebody had Hammer switch the key on again; to be called once `restored` is recorded."""
     return _comment(
         _reference(issue, f"restored {_stamp(issue.timestamps.restored or issue.timestamps.identified)}"),
-        f"{_wiki(who)} had Hammer switch this access key of account {_wiki(context.account_name)} on again.",
+        f"*Restored:* {_wiki(who)} had Hammer switch this access key of account "
+        f"{_wiki(context.account_name)} on again.",
         "If it stays unused, the next scan reports it anew and the waiting time starts again.",
     )
 
@@ -211,6 +218,32 @@ def slack_failure(issue: Issue, context: TextContext) -> str:
 def slack_restored(issue: Issue, context: TextContext, who: str) -> str:
     """Somebody had the key switched on again, as mrkdwn."""
     return _slack_note(issue, f"*Switched on again:* {_key(issue, context)}, by {_code(who)}.")
+
+
+def slack_exception(exemption: Exemption, issues: Sequence[Issue], context: TextContext) -> str:
+    """An exception of `context`'s account that ends soon, with the idle keys that it covers, as mrkdwn.
+
+    At most ten keys are named.
+    """
+    about = (("Reason", exemption.reason), ("Owner", exemption.owner))
+    keys = [
+        f"`{_word(issue.issue_id)}` of user {_code(_cut(issue.details.username, _NAME_LIMIT))}"
+        for issue in issues[:_KEYS_NAMED]
+    ]
+    more = [f"{len(issues) - _KEYS_NAMED} more"] if len(issues) > _KEYS_NAMED else []
+    count = "1 idle access key" if len(issues) == 1 else f"{len(issues)} idle access keys"
+    account = f"{_code(_cut(context.account_name, _NAME_LIMIT))} ({issues[0].account_id})"
+    return "\n".join(
+        line
+        for line in (
+            f"*An exception ends soon:* {_code(_cut(exemption.id, _NAME_LIMIT))} in account {account} "
+            f"holds until the end of {exemption.until} (UTC).",
+            *(f"{name}: {_code(_cut(text, _NAME_LIMIT))}" for name, text in about if text),
+            f"It covers {count}: {', '.join(keys + more)}. From then on, what is still idle is reported.",
+            _slack_link(context.whitelisting_url, "How to ask for an exception"),
+        )
+        if line
+    )
 
 
 def _comment(reference: str, *parts: str) -> Comment:

@@ -17,7 +17,7 @@ PRODUCT = sorted(
     for folder in ("library", "identification", "reporting_remediation")
     for path in (REPOSITORY / folder).rglob("*.py")
 )
-PURE = {"access_keys", "credential_report", "issues", "lifecycle", "ticket_text", "whitelist", "errors"}
+PURE = {"access_keys", "credential_report", "history", "issues", "lifecycle", "ticket_text", "whitelist", "errors"}
 ADAPTERS = {"ddb_issues", "jira_tickets", "slack_messages"} | {
     f"aws.{path.stem}" for path in (LIBRARY / "aws").glob("*.py") if path.stem != "__init__"
 }
@@ -109,7 +109,7 @@ def test_a_lambda_imports_neither_jira_nor_slack_nor_host_command(path: Path) ->
 
 def test_the_library_imports_no_entrypoint() -> None:
     for path in LIBRARY.rglob("*.py"):
-        assert not {module.split(".")[0] for module in imports(path)} & {"reporting", "remediation", "deployment"}
+        assert not {module.split(".")[0] for module in imports(path)} & {"reporting", "remediation", "cronjobs", "deployment"}
 
 
 def test_clients_are_made_by_nobody_at_import_time() -> None:

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from library.config import AccountRef, Config, Owner, load, log_group
+from library.config import AccountRef, Config, InLine, Owner, load, log_group, main
 from library.errors import ConfigurationError
 from library.whitelist import Exemption
 
@@ -370,6 +371,8 @@ def test_accounts_to_remediate_need_not_be_among_those_to_check(folder: Folder) 
         ("cronjobs/reporting", "60 * * * *", 'cronjobs.reporting: found "60 * * * *"; expected a cron'),
         ("cronjobs/reporting", "*/0 * * * *", 'cronjobs.reporting: found "*/0 * * * *"; expected a cron'),
         ("cronjobs/reporting", "5-1 * * * *", 'cronjobs.reporting: found "5-1 * * * *"; expected a cron'),
+        ("cronjobs/reporting", "1 1 * * fri-mon", 'cronjobs.reporting: found "1 1 * * fri-mon"; expected a cron'),
+        ("cronjobs/reporting", "1 1 * dec-jan *", 'cronjobs.reporting: found "1 1 * dec-jan *"; expected a cron'),
         ("cronjobs/reporting", "1 1 1 1 foo", 'cronjobs.reporting: found "1 1 1 1 foo"; expected a cron'),
         ("cronjobs/remediation", "1 1 1 1\n1", 'cronjobs.remediation: found "1 1 1 1\\n1"; expected a cron'),
         ("cronjobs/remediation", "1\n2 1 1 1 1", 'cronjobs.remediation: found "1\\n2 1 1 1 1"; expected'),
@@ -482,7 +485,7 @@ def test_what_hammers_own_files_have_beyond_this_is_accepted_with_one_warning(fo
     document["credentials"] = {"ddb.table_name": "hammer-credentials"}
     document |= {"csv": {}, "api": {}, "bu_list": ["x"], "s3_bucket_acl": {"enabled": True}}
     document |= {"user_keysrotation": {}, "our_own_playbook": {"enabled": True}}
-    (warning,) = folder.load(document, owners={"bu": {"sales": {"jira_owner": "x"}}}).warnings
+    (warning,) = folder.load(document).warnings
     for leftover in (
         "csv",
         "api",
@@ -498,7 +501,6 @@ def test_what_hammers_own_files_have_beyond_this_is_accepted_with_one_warning(fo
         "aws.s3_backup_bucket",
         "aws.regions",
         "credentials.ddb.table_name",
-        "bu",
     ):
         assert leftover in warning.replace(";", " ").replace(",", " ").split()
 
@@ -638,6 +640,76 @@ def test_account_settings_precede_global_ones_setting_by_setting(folder: Folder)
     assert owners.for_account(STRANGER) == owners.default
 
 
+LINE: dict[str, Any] = {
+    "bu": {
+        "sales": {
+            "jira_owner": "Sales",
+            "jira_parent_ticket": "SALES-1",
+            "slack_owner": "#sales",
+            "product": {"shop": {"jira_project": "SHOP", "jira_owner": "Shop", "slack_owner": ["#shop", "ann"]}},
+        }
+    },
+    "account": {MASTER: {"jira_project": "OPS", "jira_owner": "Cloud", "slack_owner": "#cloud"}},
+    "jira_project": "AWSSEC",
+    "jira_owner": "General",
+    "jira_parent_ticket": "AWSSEC-1",
+    "slack_owner": "#all",
+}
+
+
+@pytest.mark.parametrize(
+    ("account", "tags", "expected"),
+    [
+        (STRANGER, {}, InLine("", "AWSSEC", "AWSSEC-1", ("General",), (("#all",),))),
+        (MASTER, {}, InLine("", "OPS", "AWSSEC-1", ("Cloud", "General"), (("#cloud",), ("#all",)))),
+        (
+            MASTER,
+            {"bu": "sales"},
+            InLine("", "OPS", "SALES-1", ("Sales", "Cloud", "General"), (("#sales",), ("#cloud",), ("#all",))),
+        ),
+        (
+            MASTER,
+            {"BU": " sales ", "Product": "shop", "Owner": " joe@example.com "},
+            InLine(
+                "joe@example.com",
+                "SHOP",
+                "SALES-1",
+                ("joe@example.com", "Shop", "Sales", "Cloud", "General"),
+                (("#shop", "ann"), ("#sales",), ("#cloud",), ("#all",)),
+            ),
+        ),
+        # A product is one of its business unit, as in Hammer.
+        (STRANGER, {"product": "shop"}, InLine("", "AWSSEC", "AWSSEC-1", ("General",), (("#all",),))),
+        (
+            STRANGER,
+            {"bu": "sales", "product": "x"},
+            InLine("", "AWSSEC", "SALES-1", ("Sales", "General"), (("#sales",), ("#all",))),
+        ),
+        (STRANGER, {"owner": "General"}, InLine("General", "AWSSEC", "AWSSEC-1", ("General",), (("#all",),))),
+        (STRANGER, {"owner": " ", "bu": ""}, InLine("", "AWSSEC", "AWSSEC-1", ("General",), (("#all",),))),
+    ],
+)
+def test_the_nearer_to_the_user_the_earlier_in_line(
+    folder: Folder, account: str, tags: dict[str, str], expected: InLine
+) -> None:
+    assert folder.load(owners=LINE).owners.for_issue(account, tags) == expected
+
+
+def test_without_settings_nobody_is_in_line(folder: Folder) -> None:
+    assert folder.load().owners.for_issue(MASTER, {}) == InLine("", "", "", (), ())
+
+
+def test_the_settings_of_business_units_are_printed_and_comments_in_them_ignored(
+    folder: Folder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write(owners={**LINE, "bu": {**LINE["bu"], "__comment": "why"}})
+    monkeypatch.setattr(sys, "argv", ["config", str(folder.path)])
+    assert main() == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^ +bu sales +- +Sales +SALES-1 +#sales$", printed, re.MULTILINE)
+    assert re.search(r"^ +bu sales, product shop +SHOP +Shop +- +#shop, ann$", printed, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("written", "recipients"),
     [
@@ -666,6 +738,15 @@ def test_slack_owner_is_a_string_or_a_list(folder: Folder, written: Any, recipie
         ({"jira_projct": "X"}, 'jira_projct: found an unknown key; expected a known one: did you mean "jira_pro'),
         ({"account": {MASTER: {"slack": "#a"}}}, f"account.{MASTER}.slack: found an unknown key; expected"),
         ({"accounts": {}}, 'accounts: found an unknown key; expected a known one: did you mean "account"?'),
+        ({"bu": []}, "bu: found an empty list; expected an object whose keys are names of business units"),
+        ({"bu": {"": {}}}, "bu.: found an empty name; expected an object whose keys are names of business units"),
+        ({"bu": {"sales": {"jira_owner": 5}}}, "bu.sales.jira_owner: found 5; expected"),
+        (
+            {"bu": {"sales": {"products": {}}}},
+            "bu.sales.products: found an unknown key; expected a known one: did you",
+        ),
+        ({"bu": {"sales": {"product": {"x": "bob"}}}}, 'bu.sales.product.x: found "bob"; expected an object'),
+        ({"bu": {"sales": {"product": {"x": {"product": {}}}}}}, "bu.sales.product.x.product: found an unknown key"),
     ],
 )
 def test_a_wrong_owner_is_an_error(folder: Folder, owners: Any, complaint: str) -> None:
@@ -1040,12 +1121,8 @@ def test_a_broken_object_is_an_error(s3: "S3Client") -> None:
 
 @pytest.mark.moto
 def test_any_other_failure_of_s3_is_an_error_that_names_the_object(s3: "S3Client") -> None:
-    with pytest.raises(ConfigurationError) as raised:
+    with pytest.raises(ConfigurationError, match=r"^s3://no-such-bucket/prod/current.json: .*NoSuchBucket"):
         load("s3://no-such-bucket/prod")
-    assert [problem.file for problem in raised.value.problems] == [
-        f"s3://no-such-bucket/prod/{name}" for name in ("config.json", "whitelist.json", "ticket_owners.json")
-    ]
-    assert "NoSuchBucket" in str(raised.value)
 
 
 @pytest.mark.moto
@@ -1222,6 +1299,14 @@ def test_the_command_prints_no_password_of_a_url(folder: Folder, command: Comman
     done = command(str(folder.path))
     assert "//***@" in done.stdout + done.stderr
     assert "topsecret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("place", ["jira/server", "slack/base_url"])
+@pytest.mark.parametrize("login", ["joe:topsecret", "topsecret", ":topsecret"])
+def test_an_address_with_a_password_in_it_is_an_error(folder: Folder, place: str, login: str) -> None:
+    problem = folder.problem(config=with_value(SMALLEST, place, f"https://{login}@issues.example.com"))
+    assert "no password in it" in problem
+    assert "topsecret" not in problem
 
 
 def test_the_command_says_so_when_there_is_no_folder(command: Command) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,7 +157,9 @@ def test_an_update_writes_only_the_attributes_that_changed_and_keeps_those_that_
     assert wire.sent == ["UpdateItem"]
     before["timestamps"]["M"]["reported"] = {"S": "2026-11-23T12:00:00+00:00"}
     before["jira_details"]["M"]["ticket"] = {"S": "AWSSEC-1"}
-    assert row(dynamodb) == before
+    after = row(dynamodb)
+    assert len(after["history"]["L"]) == len(before["history"]["L"]) + 1
+    assert {**after, "history": None} == {**before, "history": None}
 
 
 def test_what_is_none_again_is_removed(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
@@ -246,15 +250,60 @@ def with_resolution(issue: Issue | None) -> Issue:
 
 
 @pytest.mark.parametrize("step", [with_ticket, with_resolution])
-def test_a_refresh_of_details_does_not_disturb_another_step(
+def test_a_refresh_of_details_does_not_disturb_another_step_and_both_are_in_the_history(
     table: IssuesTable, wire: Wire, step: Callable[[Issue | None], Issue]
 ) -> None:
     stale = put(table, an_issue())
     table.step(ACCOUNT, KEY, stale, with_newer_details)
     wire.sent.clear()
     table.step(ACCOUNT, KEY, stale, step)
+    assert wire.sent == ["UpdateItem", "GetItem", "UpdateItem"]
+    after = table.get(ACCOUNT, KEY)
+    assert after == step(with_newer_details(stale))
+    assert [entry["what"] for entry in after.history][:2] == ["found", "details changed"]
+    assert len(after.history) == 3
+
+
+def test_every_step_is_added_to_the_history_in_the_write_that_carries_it_out(table: IssuesTable, wire: Wire) -> None:
+    issue = put(table, an_issue())
+    wire.sent.clear()
+    table.step(ACCOUNT, KEY, issue, with_ticket, "as the test asked")
     assert wire.sent == ["UpdateItem"]
-    assert table.get(ACCOUNT, KEY) == step(with_newer_details(stale))
+    seen = table.get(ACCOUNT, KEY)
+    assert seen is not None
+    found, reported = seen.history
+    assert (found["what"], reported["what"]) == ("found", "reported, ticket AWSSEC-1")
+    assert reported["why"] == "as the test asked"
+    assert datetime.fromisoformat(found["time"]) <= datetime.fromisoformat(reported["time"]) <= datetime.now(UTC)
+
+
+def test_an_issue_without_a_history_gets_one_with_its_next_step(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
+    put(table, an_issue())
+    item = row(dynamodb)
+    item["history"] = {"NULL": True}
+    dynamodb.put_item(TableName=TABLE, Item=item)
+    table.step(ACCOUNT, KEY, table.get(ACCOUNT, KEY), with_ticket)
+    after = table.get(ACCOUNT, KEY)
+    assert after is not None
+    assert [entry["what"] for entry in after.history] == ["reported, ticket AWSSEC-1"]
+
+
+def test_steps_that_two_processes_take_at_once_are_both_kept_however_long_the_history(table: IssuesTable) -> None:
+    stale: Issue | None = put(table, an_issue())
+    for number in range(60):
+        stale = table.step(ACCOUNT, KEY, stale, partial(with_name, name=f"user-{number}"))
+    table.step(ACCOUNT, KEY, stale, partial(with_name, name="first"))
+    table.step(ACCOUNT, KEY, stale, with_ticket)
+    after = table.get(ACCOUNT, KEY)
+    assert after is not None
+    assert len(after.history) == 50
+    assert after.history[-2]["why"] == "username: user-59 -> first"
+    assert after.history[-1]["what"] == "reported, ticket AWSSEC-1"
+
+
+def with_name(issue: Issue | None, name: str) -> Issue:
+    assert issue is not None
+    return replace(issue, details=replace(issue.details, username=name))
 
 
 def test_a_record_that_changes_under_every_attempt_is_an_error_and_nothing_is_written(

@@ -18,6 +18,7 @@ from library.issues import (
     JiraDetails,
     RemediationError,
     Resolution,
+    RestoreDetails,
     SlackDetails,
     Status,
     Timestamps,
@@ -54,12 +55,15 @@ ISSUES = st.builds(
     jira=st.builds(JiraDetails, MAYBE_TEXT, MAYBE_TEXT, MAYBE_TIME),
     slack=st.builds(SlackDetails, MAYBE_TIME, st.lists(TEXT, max_size=3).map(tuple), MAYBE_TIME),
     remediation_error=st.none() | st.builds(RemediationError, TEXT, TIMES),
+    restore=st.none() | st.builds(RestoreDetails, TEXT, TIMES),
+    history=st.lists(st.fixed_dictionaries({"time": TEXT, "what": TEXT, "why": TEXT}), max_size=3).map(tuple),
 )
 
 
 @given(ISSUES)
 def test_an_issue_comes_back_from_its_row_as_it_was(issue: Issue) -> None:
-    assert from_item(to_item(issue)) == issue
+    back = from_item(to_item(issue))
+    assert (back, back.history) == (issue, issue.history)
 
 
 @given(ISSUES)
@@ -90,6 +94,8 @@ def test_the_row_has_the_names_that_operators_write_their_reports_on() -> None:
         jira=JiraDetails("AWSSEC-1", "bob", NOW),
         slack=SlackDetails(NOW, ("#devops",), NOW),
         remediation_error=RemediationError("throttled", NOW),
+        restore=RestoreDetails("arn:aws:iam::123456789012:user/bob", NOW),
+        history=({"time": "2026-11-23T12:00:00+00:00", "what": "found", "why": "idle"},),
     )
     now = "2026-11-23T12:00:00+00:00"
     steps = "identified updated reported reminded remediation_started remediated restored resolved closed"
@@ -113,6 +119,8 @@ def test_the_row_has_the_names_that_operators_write_their_reports_on() -> None:
         "jira_details": {"ticket": "AWSSEC-1", "ticket_assignee_id": "bob", "failed": now},
         "slack_details": {"notified": now, "recipients": ["#devops"], "failed": now},
         "remediation_error": {"cause": "throttled", "time": now},
+        "restore_details": {"by": "arn:aws:iam::123456789012:user/bob", "started": now},
+        "history": [{"time": now, "what": "found", "why": "idle"}],
     }
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import itertools
 import json
 import logging
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.request import urlopen
 
 import pytest
@@ -30,15 +35,19 @@ from deployment.local.jira_stand_in import (
     DEFAULT_TOKEN,
     DEFAULT_USERNAME,
     Flavour,
+    JiraRequest,
     JiraStandIn,
     JiraUser,
     Transition,
 )
+from deployment.local.stand_in import Silence
 from library.errors import CredentialsError, TicketError
 from library.jira_tickets import JiraTickets, NewTicket, Ticket, TicketGone
 
 LABEL = "hammer-123456789012-AKIAI6UV7TCFQNA623TA"
 ISSUE = "/rest/api/2/issue"
+T = TypeVar("T")
+_DEADLINE_SECONDS = 30
 USERS = (
     JiraUser("hammer", DEFAULT_USERNAME, "Hammer"),
     JiraUser("bobby", "bobby@example.com", "Bobby Brown"),
@@ -357,6 +366,52 @@ def test_a_ticket_is_raised_without_the_optional_field_that_jira_refuses(
     assert all(name in caplog.text for name in refused)
 
 
+def test_an_assignee_whom_jira_refuses_is_followed_by_the_next_in_line(
+    jira: JiraStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal = {"errorMessages": [], "errors": {"assignee": "User 'alice' cannot be assigned issues."}}
+    jira.fail_next("POST", ISSUE, status=400, body=refusal)
+    raised = tickets_in(jira).raise_ticket(new_ticket(assignees=("alice@example.com", "bob@example.com")))
+    assert raised.assignee == jira.issues[raised.key].assignee == identity(jira, "bob")
+    assert jira.issues[raised.key].priority == "Major"
+    assert "not raised with this assignee" in caplog.text
+
+
+@pytest.mark.parametrize("errors", [{}, {"assignee": "You may not assign issues."}])
+def test_a_login_that_may_not_assign_raises_the_ticket_all_the_same(
+    jira: JiraStandIn, caplog: pytest.LogCaptureFixture, errors: dict[str, str]
+) -> None:
+    refusal = {"errorMessages": [] if errors else ["You may not assign issues."], "errors": errors}
+    jira.fail_next("POST", ISSUE, status=403, body=refusal)
+    raised = tickets_in(jira).raise_ticket(new_ticket(assignees=("alice@example.com",)))
+    assert raised == Ticket("AWSSEC-2", None)
+    assert "You may not assign issues" in caplog.text
+
+
+def test_a_login_that_may_not_raise_tickets_is_an_error(jira: JiraStandIn) -> None:
+    jira.fail_next("POST", ISSUE, status=403, times=2)
+    with pytest.raises(TicketError, match="HTTP 403"):
+        tickets_in(jira).raise_ticket(new_ticket(assignees=("alice@example.com",)))
+    assert set(jira.issues) == {"AWSSEC-1"}
+
+
+def test_an_owner_whom_jira_does_not_know_is_a_warning_once(
+    jira: JiraStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    tickets = tickets_in(jira)
+    for _ in range(2):
+        raised = tickets.raise_ticket(new_ticket(assignees=("nobody@example.com", "alice@example.com")))
+        assert raised.assignee == identity(jira, "alice")
+    assert caplog.text.count("JIRA knows nobody called nobody@example.com") == 1
+
+
+@pytest.mark.parametrize(("account_id", "assigned"), [("712020:alice", "712020:alice"), ("712020:nobody", None)])
+def test_an_account_id_of_cloud_names_an_assignee_if_it_is_one(account_id: str, assigned: str | None) -> None:
+    with JiraStandIn(flavour="cloud", users=USERS) as cloud:
+        raised = tickets_in(cloud).raise_ticket(new_ticket(assignees=(account_id,)))
+        assert raised.assignee == cloud.issues[raised.key].assignee == assigned
+
+
 def test_no_ticket_is_raised_without_the_labels_by_which_it_is_found(jira: JiraStandIn) -> None:
     jira.refused_fields = {"labels"}
     with pytest.raises(TicketError, match="labels: Field 'labels' cannot be set"):
@@ -385,14 +440,27 @@ def test_a_link_whose_answer_is_lost_does_not_lose_the_key(jira: JiraStandIn) ->
     assert tickets_in(jira).raise_ticket(new_ticket(parent_ticket="AWSSEC-1")).key == "AWSSEC-2"
 
 
+def test_a_link_that_is_there_already_is_not_doubled(jira: JiraStandIn) -> None:
+    tickets = tickets_in(jira)
+    raised = tickets.raise_ticket(new_ticket(parent_ticket="AWSSEC-1"))
+    tickets.link(raised.key, "AWSSEC-1")
+    assert jira.issues[raised.key].links == ["AWSSEC-1"]
+
+
 @pytest.mark.parametrize(
-    "fault", [{"drop_connection": True}, {"status": 503}, {"status": 429, "headers": {"Retry-After": "1"}}]
+    "fault",
+    [
+        {"drop_connection": True},
+        {"never_answer": True},
+        {"status": 503},
+        {"status": 503, "headers": {"Retry-After": "1"}},
+    ],
 )
 @pytest.mark.parametrize("after_doing", [False, True])
 def test_a_creation_that_fails_is_not_repeated(
     jira: JiraStandIn, waits: list[float], fault: dict[str, Any], after_doing: bool
 ) -> None:
-    tickets = tickets_in(jira)
+    tickets = tickets_in(jira, answer_seconds=0.5)
     jira.fail_next("POST", ISSUE, after_doing=after_doing, **fault)
     with pytest.raises(TicketError):
         tickets.raise_ticket(new_ticket())
@@ -400,6 +468,17 @@ def test_a_creation_that_fails_is_not_repeated(
     assert waits == []
     found = tickets.find_open(LABEL)
     assert found == (Ticket("AWSSEC-2", None) if after_doing else None)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_creation_that_a_rate_limit_refused_is_repeated_after_a_look_for_its_label(
+    jira: JiraStandIn, waits: list[float], made: bool
+) -> None:
+    jira.fail_next("POST", ISSUE, status=429, headers={"Retry-After": "3"}, after_doing=made)
+    assert tickets_in(jira).raise_ticket(new_ticket()).key == "AWSSEC-2"
+    assert waits == pytest.approx([3], abs=0.5)
+    assert set(jira.issues) == {"AWSSEC-1", "AWSSEC-2"}
+    assert len(calls(jira, "POST", ISSUE)) == (1 if made else 2)
 
 
 # Is it open?
@@ -566,13 +645,13 @@ def test_a_read_that_fails_in_passing_is_repeated(
     tickets = tickets_in(server)
     assert tickets.find_open(LABEL) is None
     assert tickets.is_open("AWSSEC-1")
-    assert waits == [0.5, 1.0]
+    assert waits == pytest.approx([0.5, 1.0], abs=0.1)
 
 
 def test_jira_is_given_the_time_that_it_asks_for(server: JiraStandIn, waits: list[float]) -> None:
     server.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "7"})
     assert tickets_in(server).is_open("AWSSEC-1")
-    assert waits == [7]
+    assert waits == pytest.approx([7], abs=0.5)
 
 
 def test_a_run_does_not_stand_still_for_longer_than_half_a_minute(server: JiraStandIn, waits: list[float]) -> None:
@@ -611,6 +690,22 @@ def test_refusals_do_not_count_as_failures_of_jira(server: JiraStandIn) -> None:
     assert tickets.is_open("AWSSEC-1")
 
 
+def test_a_token_that_is_revoked_meanwhile_is_not_tried_for_the_rest_of_the_run(server: JiraStandIn) -> None:
+    tickets = tickets_in(server)
+    assert tickets.is_open("AWSSEC-1")
+    server.fail_next("GET", ISSUE, status=401, times=99)
+    for _ in range(5):
+        with pytest.raises(TicketError):
+            tickets.is_open("AWSSEC-1")
+    assert len(calls(server, "GET", f"{ISSUE}/AWSSEC-1")) == 1 + 3
+
+
+def test_a_read_that_is_not_answered_in_time_is_an_error_that_says_so(jira: JiraStandIn) -> None:
+    jira.fail_next("GET", ISSUE, never_answer=True)
+    with pytest.raises(TicketError, match=r"could not be reached to show AWSSEC-1: no answer within 0\.5 seconds"):
+        tickets_in(jira, answer_seconds=0.5).is_open("AWSSEC-1")
+
+
 def test_a_jira_that_is_down_is_an_error_of_one_sentence() -> None:
     with JiraStandIn() as jira:
         tickets = tickets_in(jira)
@@ -645,42 +740,92 @@ def test_a_page_that_is_no_jira_is_an_error(server: JiraStandIn) -> None:
 # TLS
 
 
-@pytest.fixture
-def certificate(tmp_path: Path, rsa_key: RSAPrivateKey) -> Path:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=rsa_key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(address, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(rsa_key, SHA256())
-    )
-    path = tmp_path / "certificate.pem"
-    path.write_text(certificate.public_bytes(Encoding.PEM).decode())
-    (tmp_path / "key.pem").write_text(pem(rsa_key))
-    return path
+@dataclass(frozen=True)
+class Authority:
+    """A private CA, and a folder for what it issues."""
+
+    folder: Path
+    key: RSAPrivateKey
+
+    @property
+    def bundle(self) -> str:
+        return str(self.folder / "ca.pem")
+
+    def issue(self, name: str, subject_key: RSAPrivateKey, *, ca: bool) -> str:
+        now = dt.datetime.now(dt.UTC)
+        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.folder.name)])
+        subject = issuer if ca else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        certificate = (
+            x509.CertificateBuilder(issuer_name=issuer, subject_name=subject, public_key=subject_key.public_key())
+            .serial_number(2 - ca)
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(address, critical=False)
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .sign(self.key, SHA256())
+        )
+        path = self.folder / f"{name}.pem"
+        path.write_bytes(certificate.public_bytes(Encoding.PEM))
+        return str(path)
+
+
+def authority(folder: Path) -> Authority:
+    folder.mkdir()
+    new = Authority(folder, generate_private_key(65537, 2048))
+    new.issue("ca", new.key, ca=True)
+    return new
+
+
+@pytest.fixture(scope="module")
+def our_ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("tls") / "Our CA")
+
+
+@pytest.fixture(scope="module")
+def another_ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("tls") / "Another CA")
 
 
 @pytest.fixture
-def https(certificate: Path, flavour: Flavour) -> Iterator[JiraStandIn]:
+def https(our_ca: Authority, rsa_key: RSAPrivateKey, flavour: Flavour) -> Iterator[JiraStandIn]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    key = our_ca.folder / "key.pem"
+    key.write_text(pem(rsa_key))
+    tls.load_cert_chain(our_ca.issue("jira", rsa_key, ca=False), key)
     with JiraStandIn(flavour=flavour, issues=("AWSSEC-1",), tls=tls) as jira:
         yield jira
 
 
+UNVERIFIED = "certificate cannot be verified; a private CA belongs into ca_bundle"
+
+
 def test_a_certificate_of_an_unknown_ca_is_refused(https: JiraStandIn, waits: list[float]) -> None:
-    with pytest.raises(TicketError, match="certificate cannot be verified; a private CA belongs into ca_bundle"):
+    with pytest.raises(TicketError, match=UNVERIFIED):
         tickets_in(https).find_open(LABEL)
     assert (https.requests, waits) == ([], [])
 
 
-def test_the_ca_bundle_is_trusted_and_no_call_leaves_tls(https: JiraStandIn, certificate: Path) -> None:
-    tickets = tickets_in(https, ca_bundle=str(certificate))
+def test_a_certificate_of_another_ca_than_the_bundles_is_refused(
+    https: JiraStandIn, another_ca: Authority, waits: list[float]
+) -> None:
+    with pytest.raises(TicketError, match=UNVERIFIED):
+        tickets_in(https, ca_bundle=another_ca.bundle).find_open(LABEL)
+    assert (https.requests, waits) == ([], [])
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_ca_bundle_is_trusted_and_no_call_leaves_tls(
+    https: JiraStandIn,
+    our_ca: Authority,
+    another_ca: Authority,
+    elsewhere: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if elsewhere:
+        # What the machine trusts for everything else does not get in the way.
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", another_ca.bundle)
+    tickets = tickets_in(https, ca_bundle=our_ca.bundle)
     tickets.close("AWSSEC-1", "whitelisted")
     assert (https.issues["AWSSEC-1"].status, https.issues["AWSSEC-1"].labels) == ("Closed", ["whitelisted"])
 
@@ -688,6 +833,145 @@ def test_the_ca_bundle_is_trusted_and_no_call_leaves_tls(https: JiraStandIn, cer
 def test_a_ca_bundle_that_does_not_exist_is_an_error(https: JiraStandIn) -> None:
     with pytest.raises(TicketError, match=r"/nowhere/ca\.pem"):
         tickets_in(https, ca_bundle="/nowhere/ca.pem").find_open(LABEL)
+
+
+# Several threads
+
+
+def at_once(count: int, work: Callable[[int], T]) -> list[T | TicketError]:
+    """What comes of `work` in so many threads that begin together; a deadlock fails the test."""
+    ready = threading.Barrier(count)
+
+    def one(number: int) -> T | TicketError:
+        ready.wait(_DEADLINE_SECONDS)
+        try:
+            return work(number)
+        except TicketError as error:
+            return error
+
+    pool = ThreadPoolExecutor(count)
+    try:
+        futures = [pool.submit(one, number) for number in range(count)]
+        return [future.result(_DEADLINE_SECONDS) for future in futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@pytest.mark.parametrize("way", ["token", "oauth"])
+def test_threads_share_what_was_looked_up_and_raise_a_ticket_each(
+    way: str, jira: JiraStandIn, rsa_key: RSAPrivateKey
+) -> None:
+    credentials = {"token": DEFAULT_TOKEN} if way == "token" else oauth(rsa_key)
+    tickets = tickets_in(jira, credentials=credentials)
+
+    def work(number: int) -> Ticket | None:
+        label = f"{LABEL}-{number}"
+        raised = tickets.raise_ticket(new_ticket(labels=(label,), assignees=("nobody", "alice@example.com")))
+        tickets.comment(raised.key, f"reference {number}", f"reference {number}")
+        found = tickets.find_open(label)
+        assert found == raised
+        return found
+
+    raised = at_once(10, work)
+    assert {each.key for each in raised if isinstance(each, Ticket)} == {
+        f"AWSSEC-{number}" for number in range(2, 12)
+    }
+    for number, each in enumerate(raised):
+        assert isinstance(each, Ticket)
+        assert jira.issues[each.key].labels == [f"{LABEL}-{number}"]
+        assert jira.issues[each.key].comments == [f"reference {number}"]
+    assert len(calls(jira, "GET", "/rest/api/2/serverInfo")) == 1
+    assert len(calls(jira, "GET", "/rest/api/2/user/assignable/search")) == 2
+
+
+def test_threads_try_wrong_credentials_once_between_them(server: JiraStandIn) -> None:
+    tickets = tickets_in(server, credentials={"token": "wrong"})
+    outcomes = at_once(10, lambda _: tickets.is_open("AWSSEC-1"))
+    assert all(isinstance(outcome, TicketError) for outcome in outcomes)
+    assert len(server.requests) == 1
+
+
+def test_failures_that_come_together_do_not_make_a_run_give_jira_up(server: JiraStandIn) -> None:
+    tickets = tickets_in(server)
+    at_once(8, lambda _: tickets.is_open("AWSSEC-1"))
+    # Every thread is in the middle of its call when JIRA goes away.
+    server.latency_seconds = 0.3
+    server.fail_next("POST", f"{ISSUE}/AWSSEC-1/comment", status=500, times=8)
+    outcomes = at_once(8, lambda number: tickets.comment("AWSSEC-1", f"{number}", f"reference {number}"))
+    assert all(isinstance(outcome, TicketError) for outcome in outcomes)
+    assert tickets.is_open("AWSSEC-1")
+
+
+def test_a_jira_that_stays_down_is_given_up_by_all_threads(server: JiraStandIn) -> None:
+    tickets = tickets_in(server)
+    assert tickets.is_open("AWSSEC-1")
+    server.fail_next("GET", ISSUE, status=500, times=999)
+    for _ in range(3):
+        at_once(4, lambda _: tickets.is_open("AWSSEC-1"))
+    before = len(server.requests)
+    assert all(isinstance(outcome, TicketError) for outcome in at_once(4, lambda _: tickets.is_open("AWSSEC-1")))
+    assert len(server.requests) == before
+
+
+def test_while_one_thread_waits_for_a_rate_limit_the_others_keep_still(
+    server: JiraStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets = tickets_in(server)
+    assert tickets.is_open("AWSSEC-1")
+    waiting, over = threading.Event(), threading.Event()
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        waiting.set()
+        over.wait(_DEADLINE_SECONDS)
+
+    monkeypatch.setattr(time, "sleep", wait)
+    server.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "7"})
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(tickets.is_open, "AWSSEC-1")
+        assert waiting.wait(_DEADLINE_SECONDS)
+        before = len(server.requests)
+        others = [pool.submit(tickets.find_open, LABEL) for _ in range(8)]
+        assert wait_for(others, timeout=0.5, return_when=FIRST_COMPLETED).done == set()
+        assert len(server.requests) == before
+        over.set()
+        assert first.result(_DEADLINE_SECONDS)
+        assert [other.result(_DEADLINE_SECONDS) for other in others] == [None] * 8
+    assert waited == pytest.approx([7], abs=0.5)
+
+
+class CrowdedJira(JiraStandIn):
+    """Answers the first eight questions for a ticket when all of them are there, and notes how many are open."""
+
+    def __init__(self) -> None:
+        super().__init__(issues=("AWSSEC-1",))
+        self.most_open = 0
+        self._open = 0
+        self._asked = itertools.count(1)
+        self._together = threading.Barrier(8)
+
+    def answer(
+        self, request: JiraRequest, authorization: str, url: str
+    ) -> tuple[int, Mapping[str, str], Any] | Silence:
+        if request.path != f"{ISSUE}/AWSSEC-1":
+            return super().answer(request, authorization, url)
+        if next(self._asked) <= 8:
+            self._together.wait(_DEADLINE_SECONDS)
+            return super().answer(request, authorization, url)
+        self._open += 1
+        self.most_open = max(self.most_open, self._open)
+        answer = super().answer(request, authorization, url)
+        self._open -= 1
+        return answer
+
+
+def test_threads_that_meet_a_rate_limit_together_go_on_one_after_the_other() -> None:
+    with CrowdedJira() as jira, ThreadPoolExecutor(8) as pool:
+        jira.fail_next("GET", f"{ISSUE}/AWSSEC-1", status=429, headers={"Retry-After": "7"}, times=8)
+        assert list(pool.map(tickets_in(jira).is_open, ["AWSSEC-1"] * 8)) == [True] * 8
+        assert jira.most_open == 1
+        assert len(calls(jira, "GET", f"{ISSUE}/AWSSEC-1")) == 16
 
 
 # The stand-in by itself

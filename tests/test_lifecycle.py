@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,12 +26,14 @@ from library.lifecycle import (
     Close,
     CloseSilently,
     Due,
+    ExceptionEnds,
     Finish,
     Remind,
     Report,
     ReportingPolicy,
     Skip,
     TellRemediated,
+    exceptions_that_end,
     may_switch_off,
     reconcile,
     remediation_due,
@@ -39,6 +42,7 @@ from library.lifecycle import (
     retention_days,
     second_look,
 )
+from library.whitelist import Exemption, Whitelist
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
 
 SECOND = timedelta(seconds=1)
@@ -438,7 +442,15 @@ def test_an_open_issue_that_the_whitelist_names_by_now_is_not_reported_or_remind
 def test_a_failed_delivery_is_made_up_for_in_a_later_run(
     jira: JiraDetails, slack: SlackDetails, owed: Report
 ) -> None:
-    assert step(reported(jira=jira, slack=slack)) == owed
+    issue = reported(jira=jira, slack=slack, timestamps=times(reported=days_ago(1)))
+    assert step(issue) == owed
+
+
+def test_a_channel_that_stays_down_does_not_keep_the_other_one_from_reminding() -> None:
+    issue = reported(timestamps=times(reported=days_ago(8)), jira=JiraDetails(failed=days_ago(8)))
+    assert step(issue) == Remind(7)
+    said = replace(issue, timestamps=replace(issue.timestamps, reminded=days_ago(1)))
+    assert step(said) == Report(jira=True, slack=False, first=False)
 
 
 def test_a_failed_delivery_on_a_channel_that_is_off_by_now_waits() -> None:
@@ -560,6 +572,62 @@ def test_what_could_not_be_said_when_the_key_was_switched_off_is_made_up_for() -
     assert isinstance(step(reported(timestamps=when)), Skip)
 
 
+# --- exceptions that end ---------------------------------------------------------------------------------------
+
+TODAY = NOW.date()
+
+
+def ending(*entries: Exemption, issues: Sequence[Issue]) -> list[ExceptionEnds]:
+    return exceptions_that_end(issues, Whitelist({ACCOUNT: entries}), NOW)
+
+
+def until(days: int, pattern: str = "alice") -> Exemption:
+    return Exemption(pattern, TODAY + timedelta(days=days))
+
+
+EXEMPTED = an_issue(status=Status.WHITELISTED)
+
+
+@pytest.mark.parametrize(("days", "told"), [(-1, False), (0, True), (14, True), (15, False)])
+def test_an_exception_is_told_of_from_fourteen_days_before_its_last_day_to_that_day(days: int, told: bool) -> None:
+    found = ending(until(days), issues=[EXEMPTED])
+    assert found == ([ExceptionEnds(until(days), (EXEMPTED,), said=False)] if told else [])
+
+
+def test_an_exception_is_told_of_once_for_all_keys_that_it_covers() -> None:
+    other = an_issue(status=Status.WHITELISTED, issue_id="AKIAOTHER")
+    assert ending(until(3), issues=[EXEMPTED, other]) == [ExceptionEnds(until(3), (EXEMPTED, other), said=False)]
+
+
+def test_an_exception_that_was_told_of_is_recorded_with_the_keys_that_have_no_record_yet() -> None:
+    told = replace(EXEMPTED, slack=SlackDetails(exception_told=until(3).until))
+    other = an_issue(status=Status.WHITELISTED, issue_id="AKIAOTHER")
+    assert ending(until(3), issues=[told]) == []
+    assert ending(until(3), issues=[told, other]) == [ExceptionEnds(until(3), (other,), said=True)]
+
+
+def test_an_exception_that_was_prolonged_is_told_of_again() -> None:
+    told = replace(EXEMPTED, slack=SlackDetails(exception_told=until(3).until))
+    assert ending(until(9), issues=[told]) == [ExceptionEnds(until(9), (told,), said=False)]
+
+
+@pytest.mark.parametrize("longer", [Exemption("AKIA*"), until(40, KEY)], ids=["for good", "longer"])
+def test_the_end_of_an_exception_is_nothing_to_a_key_that_another_one_covers_for_longer(longer: Exemption) -> None:
+    assert ending(until(3), longer, issues=[EXEMPTED]) == []
+    assert ending(longer, until(3), issues=[EXEMPTED]) == []
+
+
+def test_an_exception_that_matches_no_issue_ends_without_a_word() -> None:
+    assert ending(until(3, "bob"), issues=[EXEMPTED]) == []
+
+
+def test_an_issue_that_was_closed_when_it_was_exempted_counts_and_one_that_went_away_does_not() -> None:
+    exempted = replace(EXEMPTED, status=Status.CLOSED)
+    assert ending(until(3), issues=[exempted]) == [ExceptionEnds(until(3), (exempted,), said=False)]
+    gone = replace(exempted, timestamps=replace(exempted.timestamps, resolved=days_ago(2)))
+    assert ending(until(3), issues=[gone, an_issue(), resolved(Resolution.USED)]) == []
+
+
 # --- the retention period --------------------------------------------------------------------------------------
 
 
@@ -679,17 +747,16 @@ def test_due_means_open_reported_long_enough_ago_not_remediated_and_not_whitelis
 # --- remediation: the second look ------------------------------------------------------------------------------
 
 
-def look(whitelisted: str | None = None, own_key_id: str | None = "AKIAOWN", **key: Any) -> Skip | None:
-    return second_look(a_key(**key), 90, whitelisted=whitelisted, own_key_id=own_key_id, now=NOW)
+def look(whitelisted: str | None = None, *, own: bool = False, **key: Any) -> Skip | None:
+    return second_look(a_key(**key), 90, whitelisted=whitelisted, own=own, now=NOW)
 
 
 def test_nothing_speaks_against_a_key_that_exists_is_active_idle_not_whitelisted_and_not_our_own() -> None:
     assert look() is None
-    assert look(own_key_id=None) is None
 
 
 def test_the_key_must_still_exist() -> None:
-    answer = second_look(None, 90, whitelisted=None, own_key_id=None, now=NOW)
+    answer = second_look(None, 90, whitelisted=None, own=False, now=NOW)
     assert answer == Skip("the key does not exist any more")
 
 
@@ -708,5 +775,5 @@ def test_the_key_must_not_be_whitelisted_under_its_current_owner() -> None:
     assert look(whitelisted="alice") == Skip("whitelisted by alice")
 
 
-def test_the_key_must_not_be_the_one_that_this_very_process_signs_its_requests_with() -> None:
-    assert look(own_key_id=KEY) == Skip("the key signs the requests of this very process")
+def test_the_key_must_not_be_one_of_the_credentials_of_this_very_process() -> None:
+    assert look(own=True) == Skip("the key is one of the credentials of this very process")

@@ -11,7 +11,8 @@ import pytest
 from marshmallow import fields
 
 from deployment import build_packages
-from library.config_schema import ConfigSchema
+from library.config_fields import Object, PerName, Section
+from library.config_schema import ConfigSchema, OwnerSchema, OwnersSchema
 from remediation import clean_iam_keys_inactive, restore_iam_keys
 from reporting import create_iam_key_inactive_tickets
 
@@ -76,6 +77,24 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
     reference = README.split("`config.json`:")[1].split("`whitelist.json`:")[0]
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.*?) \| ", reference, re.MULTILINE))
     assert rows == {name: shown(name, setting) for name, setting in settings.items()}
+
+
+def settings_of(schema: Section) -> set[str]:
+    """The keys of a section, and those of the sections below it, whose names the reference writes as `…`."""
+    found = set()
+    for name, field in schema.fields.items():
+        if isinstance(field, PerName):
+            assert isinstance(field.item, Object)
+            below = settings_of(field.item.schema) - settings_of(OwnerSchema())
+            found |= {f"{name}.…"} | {f"{name}.….{key}" for key in below}
+        else:
+            found.add(name)
+    return found
+
+
+def test_the_reference_of_the_owners_has_every_key_and_no_other() -> None:
+    reference = README.split("`ticket_owners.json`:\n")[1].split("The Slack bot")[0]
+    assert set(re.findall(r"^\| `([^`]+)` \| ", reference, re.MULTILINE)) == settings_of(OwnersSchema())
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn, SlackUser
+from deployment.local.stand_in import Silence
 from library.errors import CredentialsError
 from library.slack_messages import Delivery, SlackMessages
 
 TOKEN = "xoxb-1234-secret"
+_DEADLINE_SECONDS = 30
 USERS = (
     SlackUser("slackbot", real_name="Slackbot"),
     SlackUser("old.bob", real_name="Bob Brown", email="old@example.com", deleted=True),
@@ -56,6 +62,22 @@ def cause(delivery: Delivery) -> str:
     assert delivery.delivered == ()
     ((_, text),) = delivery.failed
     return text
+
+
+def at_once(work: Callable[[int], Delivery], count: int = 10) -> list[Delivery]:
+    """What comes of `work` in so many threads that begin together; a deadlock fails the test."""
+    ready = threading.Barrier(count)
+
+    def one(number: int) -> Delivery:
+        ready.wait(_DEADLINE_SECONDS)
+        return work(number)
+
+    pool = ThreadPoolExecutor(count)
+    try:
+        futures = [pool.submit(one, number) for number in range(count)]
+        return [future.result(_DEADLINE_SECONDS) for future in futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def test_nothing_is_contacted_before_a_message_is_sent(slack: SlackStandIn, messages: SlackMessages) -> None:
@@ -118,7 +140,50 @@ def test_one_recipient_that_fails_does_not_stop_the_others(slack: SlackStandIn, 
     delivery = messages.send(["#nowhere", "nobody", "#general"], "hello")
     assert delivery.delivered == ("#general",)
     assert [recipient for recipient, _ in delivery.failed] == ["#nowhere", "nobody"]
+    assert delivery.unknown == {"#nowhere", "nobody"}
     assert received(slack) == [("#general", "hello")]
+
+
+def test_when_slack_knows_nobody_of_them_the_next_in_line_gets_it(
+    slack: SlackStandIn, messages: SlackMessages
+) -> None:
+    delivery = messages.send(["nobody"], "hello", otherwise=[["#nowhere"], ["#attic", "bbrown"], ["#general"]])
+    assert delivery.delivered == ("bbrown",)
+    assert [recipient for recipient, _ in delivery.failed] == ["nobody", "#nowhere", "#attic"]
+    assert received(slack) == [("bbrown", "hello")]
+
+
+def test_when_one_of_them_got_it_the_next_in_line_is_left_alone(slack: SlackStandIn, messages: SlackMessages) -> None:
+    messages.send(["nobody", "#general"], "hello", otherwise=[["bbrown"]])
+    assert received(slack) == [("#general", "hello")]
+
+
+def test_a_slack_that_fails_is_no_reason_to_turn_to_the_next_in_line(
+    slack: SlackStandIn, messages: SlackMessages
+) -> None:
+    slack.fail_next("chat.postMessage", status=200, error="fatal_error")
+    delivery = messages.send(["nobody", "#general"], "hello", otherwise=[["bbrown"]])
+    assert (delivery.delivered, set(delivery.unknown)) == ((), {"nobody"})
+    assert [recipient for recipient, _ in delivery.failed] == ["nobody", "#general"]
+    assert slack.messages == []
+
+
+@pytest.mark.parametrize(
+    ("recipient", "api_method"),
+    [("#elsewhere", "chat.postMessage"), ("nobody@example.com", "users.lookupByEmail"), ("nobody", "users.list")],
+)
+def test_whom_slack_does_not_know_it_is_asked_for_once(
+    slack: SlackStandIn, messages: SlackMessages, recipient: str, api_method: str
+) -> None:
+    first = messages.send([recipient], "hello")
+    asked = calls(slack, api_method)
+    assert messages.send([recipient], "hello") == first
+    assert calls(slack, api_method) == asked
+
+
+def test_somebody_who_was_deleted_since_the_look_up_is_unknown(slack: SlackStandIn, messages: SlackMessages) -> None:
+    slack.fail_next("conversations.open", status=200, error="user_disabled")
+    assert messages.send(["bbrown"], "hello").unknown == {"bbrown"}
 
 
 @pytest.mark.parametrize(
@@ -154,9 +219,25 @@ def test_a_rate_limit_is_waited_for_as_the_server_asks(slack: SlackStandIn, mess
     assert received(slack) == [("#general", "hello")]
 
 
-def test_a_rate_limit_on_a_lookup_is_waited_for_too(slack: SlackStandIn, messages: SlackMessages) -> None:
-    slack.fail_next("users.list", status=429, headers={"Retry-After": "0"}, error="ratelimited")
-    assert messages.send(["carol"], "hello").delivered == ("carol",)
+class LimitedListing(SlackStandIn):
+    """Limits the rate of the first call for each page of a listing."""
+
+    def answer(
+        self, api_method: str, authorization: str, arguments: Mapping[str, Any]
+    ) -> tuple[int, Mapping[str, str], dict[str, Any]] | Silence:
+        asked = [(request.api_method, request.arguments.get("cursor")) for request in self.requests]
+        if api_method.endswith(".list") and (api_method, arguments.get("cursor")) not in asked:
+            self.fail_next(api_method, status=429, headers={"Retry-After": "0"}, error="ratelimited")
+        return super().answer(api_method, authorization, arguments)
+
+
+@pytest.mark.parametrize("recipient", ["carol", "#devops-channel"])
+def test_a_rate_limit_on_any_page_of_a_listing_is_waited_for_too(recipient: str) -> None:
+    with LimitedListing(token=TOKEN, users=USERS, channels=CHANNELS) as slack:
+        messages = SlackMessages(token=TOKEN, base_url=slack.base_url)
+        assert messages.send([recipient], "hello").delivered == (recipient,)
+        listing = "users.list" if recipient == "carol" else "conversations.list"
+        assert calls(slack, listing) in (6, 8)
 
 
 @pytest.mark.parametrize("wait", ["61", "86400", "soon"])
@@ -180,6 +261,36 @@ def test_a_lost_connection_may_say_it_twice_but_never_not_at_all(
     slack.fail_next("chat.postMessage", after_doing=True, drop_connection=True)
     assert messages.send(["#general"], "hello").failed == ()
     assert received(slack) == [("#general", "hello")] * 2
+
+
+def test_a_message_that_is_not_answered_in_time_is_a_failure_that_says_so(slack: SlackStandIn) -> None:
+    impatient = SlackMessages(token=TOKEN, base_url=slack.base_url, answer_seconds=1)
+    slack.fail_next("chat.postMessage", never_answer=True, times=2)
+    delivery = impatient.send(["#general"], "hello")
+    assert "could not be reached: " in cause(delivery)
+    assert "timed out" in cause(delivery)
+    assert delivery.unknown == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("recipient", "api_method"),
+    [
+        ("#general", "conversations.list"),
+        ("bbrown", "users.list"),
+        ("bob@example.com", "users.lookupByEmail"),
+        ("bbrown", "conversations.open"),
+        ("#general", "chat.postMessage"),
+    ],
+)
+@pytest.mark.parametrize("fault", [{"drop_connection": True}, {"status": 503}, {"status": 502}])
+def test_whatever_fails_in_slack_is_never_taken_for_somebody_it_does_not_know(
+    slack: SlackStandIn, messages: SlackMessages, recipient: str, api_method: str, fault: dict[str, Any]
+) -> None:
+    slack.fail_next(api_method, times=3, **fault)
+    delivery = messages.send([recipient], "hello", otherwise=[["#random"]])
+    assert [name for name, _ in delivery.failed] == [recipient]
+    assert delivery.unknown == frozenset()
+    assert slack.messages == []
 
 
 def test_a_failed_lookup_is_made_again_for_the_next_message(slack: SlackStandIn, messages: SlackMessages) -> None:
@@ -233,6 +344,79 @@ def test_what_cannot_be_a_token_is_refused_without_being_shown(token: str) -> No
     with pytest.raises(CredentialsError) as caught:
         SlackMessages(token=token)
     assert "xoxb" not in str(caught.value)
+
+
+def test_threads_share_what_was_looked_up(slack: SlackStandIn, messages: SlackMessages) -> None:
+    recipients = ["#general", "bbrown", "bob@example.com", "nobody@example.com", "carol"]
+    deliveries = at_once(lambda number: messages.send(recipients, f"hello {number}"))
+    assert {delivery.delivered for delivery in deliveries} == {("#general", "bbrown", "bob@example.com", "carol")}
+    assert Counter(received(slack)) == {
+        (recipient, f"hello {number}"): 1 for recipient in ("#general", "bbrown", "carol") for number in range(10)
+    }
+    listed = [(request.api_method, request.arguments.get("cursor")) for request in slack.requests]
+    assert {name for name, count in Counter(listed).items() if count > 1} == {
+        ("users.lookupByEmail", None),
+        ("conversations.open", None),
+        ("chat.postMessage", None),
+    }
+    assert calls(slack, "users.lookupByEmail") == 2
+    assert calls(slack, "conversations.open") == 3
+
+
+def test_threads_that_look_for_different_names_share_the_listings(
+    slack: SlackStandIn, messages: SlackMessages
+) -> None:
+    names = ["bbrown", "alice", "carol", "nobody", "#general", "#random", "#devops-channel", "#secret"]
+    at_once(lambda number: messages.send([names[number]], "hello"), len(names))
+    listed = [(r.api_method, r.arguments.get("cursor")) for r in slack.requests if r.api_method.endswith(".list")]
+    assert len(listed) == len(set(listed)) == 6
+
+
+class BusyChannel(SlackStandIn):
+    """Notes how many messages to the same conversation are under way, and limits the rate of every second one."""
+
+    def __init__(self) -> None:
+        super().__init__(token=TOKEN, users=USERS, channels=CHANNELS)
+        self.most_open = 0
+        self._open: Counter[str] = Counter()
+        self._posts = 0
+
+    def answer(
+        self, api_method: str, authorization: str, arguments: Mapping[str, Any]
+    ) -> tuple[int, Mapping[str, str], dict[str, Any]] | Silence:
+        if api_method != "chat.postMessage":
+            return super().answer(api_method, authorization, arguments)
+        place = arguments["channel"]
+        with self._lock:
+            self._open[place] += 1
+            self.most_open = max(self.most_open, self._open[place])
+            self._posts += 1
+            limited = self._posts % 2 == 0
+        if limited:
+            self.fail_next(api_method, status=429, headers={"Retry-After": "0"}, error="ratelimited")
+        answer = super().answer(api_method, authorization, arguments)
+        with self._lock:
+            self._open[place] -= 1
+        return answer
+
+
+def test_threads_post_to_a_conversation_one_after_the_other_and_none_burns_its_tries() -> None:
+    with BusyChannel() as slack:
+        messages = SlackMessages(token=TOKEN, base_url=slack.base_url)
+        assert all(not each.failed for each in at_once(lambda number: messages.send(["#general"], f"hello {number}")))
+        assert slack.most_open == 1
+        assert sorted(received(slack)) == [("#general", f"hello {number}") for number in range(10)]
+
+
+def test_failures_that_come_together_do_not_make_a_run_give_slack_up(
+    slack: SlackStandIn, messages: SlackMessages
+) -> None:
+    people = ["#general", "#random", "#devops-channel", "bbrown", "alice", "carol"]
+    assert messages.send(people, "hello").failed == ()
+    slack.latency_seconds = 0.3
+    slack.fail_next("chat.postMessage", status=502, times=6)
+    assert all(each.failed for each in at_once(lambda number: messages.send([people[number]], "hello"), 6))
+    assert messages.send(["#general"], "hello").failed == ()
 
 
 def test_the_stand_in_shows_everything_it_received(slack: SlackStandIn, messages: SlackMessages) -> None:

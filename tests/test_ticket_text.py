@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -34,6 +34,7 @@ from library.ticket_text import (
     reminder_comment,
     restored_comment,
     slack_closed,
+    slack_exception,
     slack_failure,
     slack_remediated,
     slack_reminder,
@@ -41,6 +42,7 @@ from library.ticket_text import (
     slack_restored,
     summary,
 )
+from library.whitelist import Exemption
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DUE = datetime(2026, 3, 8, 9, 30, tzinfo=UTC)
@@ -114,7 +116,7 @@ EVERY_WIKI_TEXT: list[Callable[[Issue, TextContext], str]] = [
     lambda i, c: closing_comment(i, c).text,
     lambda i, c: remediated_comment(i, c).text,
     lambda i, c: failure_comment(i, c).text,
-    lambda i, c: restored_comment(i, c, "bob").text,
+    lambda i, c: restored_comment(i, c, i.details.username).text,
 ]
 EVERY_SLACK_TEXT: list[Callable[[Issue, TextContext], str]] = [
     lambda i, c: slack_report(i, c, "https://jira.example.com/browse/AWSSEC-12"),
@@ -336,6 +338,16 @@ def test_a_restoring_keeps_its_reference_when_a_scan_has_begun_a_new_episode_sin
     assert before.reference == after.reference
 
 
+@pytest.mark.parametrize("character", "{*|[_-~^+?!\\#}]()%@&:<>\"'`")
+def test_each_character_with_a_meaning_is_shown_as_it_is(character: str) -> None:
+    name = f"a{character}b{character}"
+    (line,) = (row for row in description(issue(username=name), context()).splitlines() if "*User:*" in row)
+    assert shown_by_jira(line.removeprefix("* *User:* ")) == name
+    # In Slack, a backtick would end the code that a name is shown as.
+    shown = html.escape(name, quote=False).replace("`", "'")
+    assert f"`{shown}`" in slack_report(issue(username=name), context(), "")
+
+
 def test_a_user_name_with_markup_is_shown_as_it_is_and_is_no_markup() -> None:
     (line,) = (row for row in description(issue(username=NASTY), context()).splitlines() if "*User:*" in row)
     value = line.removeprefix("* *User:* ")
@@ -355,9 +367,9 @@ def test_whatever_the_value_jira_shows_it_as_it_is(value: str) -> None:
 @pytest.mark.parametrize("text", EVERY_WIKI_TEXT)
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\u2028", "\x0b", "\x85"])
 def test_a_value_cannot_begin_a_line(text: Callable[[Issue, TextContext], str], separator: str) -> None:
-    injected = f"x{separator}h1. Injected"
+    injected = f"h1. x{separator}h1. Injected"
     words = text(issue(username=injected, cause=injected), context(account_name=injected))
-    assert not [line for line in words.splitlines() if line.startswith("h1.")]
+    assert not [line for line in words.split("{noformat}")[0].splitlines() if line.startswith("h1.")]
 
 
 @pytest.mark.parametrize("text", EVERY_SLACK_TEXT)
@@ -369,6 +381,42 @@ def test_a_value_cannot_ping_link_or_format_in_slack(text: Callable[[Issue, Text
     assert "<@" not in words
     inside_code = re.findall(r"`[^`\n]*`", words)
     assert words.count("*b*") == sum(part.count("*b*") for part in inside_code)
+
+
+def test_an_exception_that_ends_is_told_with_its_last_day_and_what_it_covers() -> None:
+    exemption = Exemption("ci-*", date(2027, 1, 31), "migration", "ann")
+    words = slack_exception(exemption, [issue(), issue(username="joe")], context(url="https://wiki.example.com"))
+    assert words.splitlines() == [
+        "*An exception ends soon:* `ci-*` in account `master` (123456789012) "
+        "holds until the end of 2027-01-31 (UTC).",
+        "Reason: `migration`",
+        "Owner: `ann`",
+        f"It covers 2 idle access keys: `{KEY}` of user `bob`, `{KEY}` of user `joe`. "
+        "From then on, what is still idle is reported.",
+        "<https://wiki.example.com|How to ask for an exception>",
+    ]
+
+
+def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
+    words = slack_exception(Exemption("bob", date(2027, 1, 31), "", ""), [issue()], context())
+    assert "Reason" not in words
+    assert "Owner" not in words
+    assert "1 idle access key:" in words
+
+
+@pytest.mark.parametrize(("count", "named", "more"), [(10, 10, False), (11, 10, True), (3000, 10, True)])
+def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool) -> None:
+    words = slack_exception(Exemption("*", date(2027, 1, 31), "", ""), [issue()] * count, context())
+    assert words.count(KEY) == named
+    assert (f"{count - 10} more" in words) is more
+
+
+def test_an_exception_cannot_ping_or_format() -> None:
+    evil = "<!channel> `*b*`"
+    exemption = Exemption("*", date(2027, 1, 31), evil, evil)
+    words = slack_exception(exemption, [issue(username=evil)], context(account_name=evil))
+    assert "<!" not in words
+    assert words.count("`&lt;!channel&gt; '*b*'`") == 4
 
 
 @pytest.mark.parametrize("text", EVERY_SLACK_TEXT)

@@ -45,7 +45,11 @@ def fetch_credentials(client: SecretsManagerClient, secret_name: str, *, jira: b
     """
     if not (jira or slack):
         return Credentials(jira=None, slack_token=None)
-    content = _content(client, secret_name)
+    return check_credentials(_content(client, secret_name), secret_name, jira=jira, slack=slack)
+
+
+def check_credentials(content: Mapping[str, Any], secret_name: str, *, jira: bool, slack: bool) -> Credentials:
+    """The entries that are needed, of the content of the secret; raises CredentialsError as `fetch_credentials`."""
     problems: list[str] = []
     credentials = Credentials(
         jira=_jira(content.get("jira"), problems) if jira else None,

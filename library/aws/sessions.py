@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.errors import AccessDenied, AwsCallFailed
+
+# Below this, botocore logs session tokens, the keys that STS hands out, and what Secrets Manager answers.
+logging.getLogger("botocore").setLevel(logging.WARNING)
 
 CLIENT_CONFIG = ClientConfig(
     retries={"mode": "adaptive", "total_max_attempts": 10},

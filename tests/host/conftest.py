@@ -194,12 +194,16 @@ class Estate:
     def use_cloud(self) -> JiraStandIn:
         """Replace JIRA Server by JIRA Cloud, which takes e-mail and API token."""
         flavour: Flavour = "cloud"
-        self.jira.stop()
-        self.jira = JiraStandIn(flavour=flavour, issues=["AWSSEC-1"]).start()
-        self.configure(jira={"server": self.jira.url})
+        self.use_jira(JiraStandIn(flavour=flavour, issues=["AWSSEC-1"]))
         basic = {"username": DEFAULT_USERNAME, "password": DEFAULT_PASSWORD}
         self.secret({"jira": {"basic": basic}, "slack": {"api_token": SLACK_TOKEN}})
         return self.jira
+
+    def use_jira(self, jira: JiraStandIn) -> None:
+        """Replace JIRA by another one."""
+        self.jira.stop()
+        self.jira = jira.start()
+        self.configure(jira={"server": self.jira.url})
 
     def _write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
@@ -378,9 +382,9 @@ class Estate:
             check=False,
         )
 
-    def dialogue(self, module: str, *arguments: str) -> Dialogue:
-        """Start a command on a terminal of its own."""
-        dialogue = Dialogue(module, *arguments, cwd=self.folder)
+    def dialogue(self, module: str, *arguments: str, kind: str = "dumb") -> Dialogue:
+        """Start a command on a terminal of its own, of this kind (TERM)."""
+        dialogue = Dialogue(module, *arguments, cwd=self.folder, kind=kind)
         self.dialogues.append(dialogue)
         return dialogue
 
@@ -388,11 +392,11 @@ class Estate:
 class Dialogue:
     """A command that runs on a pseudo-terminal, as in an operator's shell."""
 
-    def __init__(self, module: str, *arguments: str, cwd: Path) -> None:
+    def __init__(self, module: str, *arguments: str, cwd: Path, kind: str) -> None:
         self._terminal, far_end = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env=process_environment(),
+            env={**process_environment(), "TERM": kind, "COLUMNS": "200"},
             cwd=cwd,
             stdin=far_end,
             stdout=far_end,

@@ -210,7 +210,7 @@ def test_the_key_that_signs_the_requests_of_this_process_is_left_alone(
     issue = estate.add_due_issue("hammer", key_id=OWN_KEY)
     result = estate.remediate()
     assert result.exit_code == 0
-    assert "reason=the key signs the requests of this very process" in result.output
+    assert "reason=the key is one of the credentials of this very process" in result.output
     assert_left_alone(estate, issue)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 
 from deployment.local.jira_stand_in import Transition
-from library.issues import Episode, Resolution, Status
+from library.issues import Episode, Issue, Resolution, Status
+from library.lifecycle import reconcile
 from tests.host.conftest import LABEL, MAIN, OTHER, REPORTING, TABLE, Estate, label_of
 
 pytestmark = pytest.mark.moto
@@ -357,6 +359,48 @@ def test_a_reminder_that_one_channel_could_not_say_is_made_up_for_by_that_channe
     assert len(estate.tickets_of(issue)[0].comments) == 1
 
 
+def test_a_jira_that_is_down_since_the_report_does_not_keep_slack_from_reminding(estate: Estate) -> None:
+    issue = estate.add_issue(reported=estate.ago(days=8), jira_failed=estate.ago(days=8))
+    estate.jira_is_down()
+
+    assert estate.report().exit_code == 1
+
+    ((_, text),) = estate.messages()
+    assert "within 7 days" in text
+    assert "*Inactive IAM access key*" not in text
+    assert estate.read(issue).jira.failed == issue.jira.failed
+
+    assert estate.report().exit_code == 0
+    (ticket,) = estate.tickets_of(issue)
+    assert ["within 7 days" in comment for comment in ticket.comments] == [True]
+    assert estate.read(issue).jira.failed is None
+    assert len(estate.messages()) == 1
+
+
+def test_slack_gets_the_report_that_it_missed_together_with_the_reminder(estate: Estate) -> None:
+    issue = estate.add_due_issue(reported=estate.ago(days=8), slack_failed=estate.ago(days=8))
+    estate.put(replace(issue, slack=replace(issue.slack, notified=None)))
+
+    assert estate.report().exit_code == 0
+
+    ((_, text),) = estate.messages()
+    assert "*Inactive IAM access key*" in text
+    assert "within 7 days" in text
+    assert estate.read(issue).slack.failed is None
+
+
+def test_a_reminder_that_nobody_heard_leaves_what_was_owed_before(estate: Estate) -> None:
+    issue = estate.add_issue(
+        reported=estate.ago(days=8), jira_failed=estate.ago(days=8), slack_failed=estate.ago(days=2)
+    )
+    rows = estate.rows()
+    estate.jira_is_down()
+    estate.slack_is_down()
+    assert estate.report().exit_code == 1
+    assert estate.rows() == rows
+    assert estate.read(issue).timestamps.reminded is None
+
+
 def test_a_reminder_that_no_channel_could_say_is_said_by_the_next_run(estate: Estate) -> None:
     issue = estate.add_due_issue(reported=estate.ago(days=8))
     estate.slack_is_down()
@@ -558,7 +602,173 @@ def test_a_resolved_issue_with_a_ticket_kept_from_an_earlier_episode_has_it_clos
     assert estate.read(issue).status is Status.CLOSED
 
 
+def scan(estate: Estate, issue: Issue, *, whitelisted: bool = False) -> Issue:
+    """What a scan that finds the key idle makes of the issue now."""
+    record = estate.read(issue)
+    after = reconcile(
+        issue.account_id,
+        issue.issue_id,
+        record,
+        replace(record.details, resolution=None),
+        whitelisted=whitelisted,
+        now=datetime.now(UTC),
+    )
+    if after is not None:
+        estate.put(after)
+    return after or record
+
+
+def test_an_exception_that_comes_and_goes_between_two_runs_ends_in_a_comment_on_the_same_ticket(
+    estate: Estate,
+) -> None:
+    issue = estate.add_issue()
+    assert estate.report().exit_code == 0
+    (ticket,) = estate.tickets_of(issue)
+
+    scan(estate, issue, whitelisted=True)
+    assert scan(estate, issue).episode is Episode.REOPENED
+    assert estate.report().exit_code == 0
+
+    assert estate.tickets_of(issue) == [ticket]
+    assert ["an issue again" in comment for comment in ticket.comments] == [True]
+    assert "whitelisted" not in ticket.labels
+    assert ["(again)" in text for _, text in estate.messages()] == [False, True]
+
+
+def test_a_key_that_is_exempted_closed_and_no_longer_exempted_gets_a_ticket_of_its_own(estate: Estate) -> None:
+    issue = estate.add_issue()
+    assert estate.report().exit_code == 0
+    scan(estate, issue, whitelisted=True)
+    assert estate.report().exit_code == 0
+    assert estate.read(issue).status is Status.CLOSED
+
+    assert scan(estate, issue).status is Status.OPEN
+    assert estate.report().exit_code == 0
+
+    old, new = estate.tickets_of(issue)
+    assert (old.status, "whitelisted" in old.labels) == ("Closed", True)
+    assert ["exception" in comment for comment in old.comments] == [True]
+    assert (new.status, new.labels) == ("To Do", [LABEL, label_of(issue)])
+    assert estate.read(issue).jira.ticket == new.key
+    assert [text.split("*")[1] for _, text in estate.messages()] == [
+        "Inactive IAM access key",
+        "Closed:",
+        "Inactive IAM access key",
+    ]
+
+
+# --- exceptions that end ---
+
+
+def in_days(estate: Estate, days: int) -> str:
+    return (estate.now + timedelta(days=days)).date().isoformat()
+
+
+def test_an_exception_that_ends_soon_is_said_once_for_all_its_keys(estate: Estate) -> None:
+    until = in_days(estate, 10)
+    estate.whitelist({"id": "ci-*", "until": until, "reason": "build farm", "owner": "Bob Brown"})
+    issues = [estate.add_issue(f"ci-{number}", status=Status.WHITELISTED) for number in range(3)]
+
+    result = estate.report()
+
+    assert result.exit_code == 0, result.output
+    ((recipient, text),) = estate.messages()
+    assert recipient == "#devops-channel"
+    for said in ("ci-*", until, "build farm", "Bob Brown", *(issue.issue_id for issue in issues)):
+        assert said in text
+    assert [str(estate.read(issue).slack.exception_told) for issue in issues] == [until] * 3
+    assert f"exception=ci-* verdict=told reason=ends after {until}" in result.output
+    assert "1 told" in result.output
+
+    rows = estate.rows()
+    assert estate.report().exit_code == 0
+    assert len(estate.messages()) == 1
+    assert estate.rows() == rows
+
+
+def test_an_exception_of_an_issue_whose_ticket_was_closed_for_it_is_said_too(estate: Estate) -> None:
+    estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
+    estate.add_due_issue("joe", status=Status.WHITELISTED)
+    assert estate.report().exit_code == 0
+    assert [text.split("*")[1] for _, text in estate.messages()][1:] == ["An exception ends soon:"]
+    assert estate.report().exit_code == 0
+    assert len(estate.messages()) == 2
+
+
+def test_the_end_of_an_exception_that_slack_did_not_take_is_said_by_the_next_run(estate: Estate) -> None:
+    estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
+    issue = estate.add_issue("joe", status=Status.WHITELISTED)
+    estate.slack_is_down()
+    result = estate.report()
+    assert result.exit_code == 1
+    assert f"account {MAIN} exception 'joe': Slack:" in result.output
+    assert estate.read(issue).slack.exception_told is None
+    assert estate.report().exit_code == 0
+    assert len(estate.messages()) == 1
+
+
+def test_what_people_are_told_later_does_not_lose_that_they_were_told_of_the_exception(estate: Estate) -> None:
+    estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
+    issue = estate.add_issue("joe", status=Status.WHITELISTED)
+    assert estate.report().exit_code == 0
+    estate.put(replace(estate.read(issue), status=Status.OPEN))
+    estate.whitelist()
+    assert estate.report().exit_code == 0
+    assert str(estate.read(issue).slack.exception_told) == in_days(estate, 3)
+
+
+def test_without_slack_nothing_is_recorded_of_an_exception_that_ends(estate: Estate) -> None:
+    estate.configure(slack={"enabled": False})
+    estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
+    estate.add_issue("joe", status=Status.WHITELISTED)
+    rows = estate.rows()
+    assert estate.report().exit_code == 0
+    assert estate.rows() == rows
+
+
 # --- failures ---
+
+
+def test_a_mistake_of_ours_on_one_issue_does_not_stop_the_others(estate: Estate) -> None:
+    odd, good = estate.add_issue("joe"), estate.add_issue("ann")
+    boto3.client("dynamodb").update_item(
+        TableName=TABLE,
+        Key={"account_id": {"S": MAIN}, "issue_id": {"S": odd.issue_id}},
+        UpdateExpression="SET issue_details.last_used_service = :number",
+        ExpressionAttributeValues={":number": {"N": "5"}},
+    )
+    result = estate.report()
+    assert result.exit_code == 1
+    assert f"ERROR account {MAIN} key {odd.issue_id}: unexpected: TypeError" in result.output
+    assert "1 reported, 0 reminded, 0 closed, 0 told, 0 skipped, 1 failed" in result.output
+    assert len(estate.tickets_of(good)) == 1
+
+
+def test_each_failure_is_one_line_with_account_key_channel_and_cause(estate: Estate) -> None:
+    issue = estate.add_issue()
+    estate.jira_is_down()
+    estate.slack_is_down()
+    lines = [line for line in estate.report().stderr.splitlines() if " ERROR " in line]
+    assert [line.split(" ERROR ")[1].split(": ")[:2] for line in lines] == [
+        [f"account {MAIN} key {issue.issue_id}", "JIRA"],
+        [f"account {MAIN} key {issue.issue_id}", "Slack"],
+    ]
+
+
+def test_news_of_a_key_that_was_switched_off_raises_the_ticket_that_jira_never_got(estate: Estate) -> None:
+    issue = estate.add_issue(
+        reported=estate.ago(days=20),
+        remediation_started=estate.ago(hours=2),
+        remediated=estate.ago(hours=2),
+        jira_failed=estate.ago(days=20),
+    )
+    assert estate.report().exit_code == 0
+    (ticket,) = estate.tickets_of(issue)
+    assert "Automatic remediation" not in ticket.description
+    assert ["Hammer switched this access key off" in comment for comment in ticket.comments] == [True]
+    assert estate.read(issue).jira.failed is None
+    said = estate.report().output
+    assert "0 told, 1 skipped" in said
 
 
 def test_one_issue_that_fails_does_not_stop_the_others(estate: Estate) -> None:

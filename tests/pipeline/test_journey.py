@@ -55,6 +55,7 @@ def test_a_key_goes_from_the_schedule_to_its_closed_ticket_and_back(estate: Esta
     assert sorted(message.recipient for message in estate.slack.messages) == [
         *["#devops-channel"] * 3,
         "#slave1-team",
+        "alice",
         *["bob"] * 3,
     ]
 

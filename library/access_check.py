@@ -1,0 +1,135 @@
+"""Tries each AWS call that the work in an account takes, with no effect, and says which ones are refused."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from library.aws.sessions import CLIENT_CONFIG, Account, account_session
+from library.config import Config
+from library.errors import AwsCallFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
+
+# What a call says that was allowed: there is nothing that it could have had an effect on.
+_ALLOWED = frozenset(
+    {"NoSuchEntity", "ReportNotPresent", "ReportInProgress", "ReportExpired", "ConditionalCheckFailedException"}
+)
+_NEVER = "attribute_exists(account_id) AND attribute_not_exists(account_id)"
+_USERS_TRIED = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call (`iam:ListUsers`) that did not go through, and what AWS said."""
+
+    call: str
+    said: str
+
+
+def of_identification(settings: Config, account_id: str, name: str) -> list[Refusal]:
+    """What is refused to the process, or the role it assumes, of what a scan of the account takes; empty is well."""
+    iam, refusals = _iam(settings, account_id, name, settings.aws.role_name_identification)
+    if iam is not None:
+        refusals += [*_looks(iam), *_report(iam)]
+    return refusals + of_table(settings)
+
+
+def of_remediation(settings: Config, account_id: str, name: str) -> list[Refusal]:
+    """The same for looking at a key of the account once more, and switching it off or on."""
+    iam, refusals = _iam(settings, account_id, name, settings.aws.role_name_reporting)
+    if iam is not None:
+        refusals += [*_looks(iam), *_switch(iam)]
+    return refusals
+
+
+def of_table(settings: Config) -> list[Refusal]:
+    """The same for reading and writing issues."""
+    client: DynamoDBClient = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    table = settings.inactive_keys.table_name
+    key: Any = {"account_id": {"S": settings.aws.main_account_id}, "issue_id": {"S": "access-check"}}
+    tries: dict[str, Callable[[], object]] = {
+        "dynamodb:Query": lambda: client.query(
+            TableName=table,
+            KeyConditionExpression="account_id = :account",
+            ExpressionAttributeValues={":account": key["account_id"]},
+            Limit=1,
+        ),
+        "dynamodb:GetItem": lambda: client.get_item(TableName=table, Key=key),
+        "dynamodb:PutItem": lambda: client.put_item(TableName=table, Item=key, ConditionExpression=_NEVER),
+        "dynamodb:UpdateItem": lambda: client.update_item(TableName=table, Key=key, ConditionExpression=_NEVER),
+    }
+    return [refusal for name, call in tries.items() for refusal in _tried(name, call)]
+
+
+def _iam(settings: Config, account_id: str, name: str, role: str) -> tuple[IAMClient | None, list[Refusal]]:
+    account = Account(account_id, name, None if account_id == settings.aws.main_account_id else role)
+    try:
+        session = account_session(
+            account,
+            region=settings.aws.region,
+            partition=settings.aws.partition,
+            external_id=settings.aws.external_id,
+            purpose="hammer-access-check",
+        )
+    except AwsCallFailed as error:
+        return None, [Refusal("sts:AssumeRole", str(error))]
+    return session.client("iam", config=CLIENT_CONFIG), []
+
+
+def _looks(iam: IAMClient) -> Iterator[Refusal]:
+    users: list[str] = []
+    keys: list[str] = []
+
+    def list_users() -> None:
+        users.extend(user["UserName"] for user in iam.list_users(MaxItems=_USERS_TRIED)["Users"])
+
+    def list_access_keys() -> None:
+        # Without a user's name it would list the caller's own keys.
+        for user in users or [_nobody()]:
+            found = iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
+            keys.extend(key["AccessKeyId"] for key in found)
+            if keys:
+                return
+
+    yield from _tried("iam:ListUsers", list_users)
+    yield from _tried("iam:ListAccessKeys", list_access_keys)
+    yield from _tried("iam:ListUserTags", lambda: iam.list_user_tags(UserName=users[0] if users else _nobody()))
+    # For a key that does not exist AWS would deny it to everybody, so in an account without keys nothing can be said.
+    for key in keys[:1]:
+        yield from _tried("iam:GetAccessKeyLastUsed", lambda key=key: iam.get_access_key_last_used(AccessKeyId=key))  # type: ignore[misc]
+
+
+def _report(iam: IAMClient) -> Iterator[Refusal]:
+    yield from _tried("iam:GenerateCredentialReport", iam.generate_credential_report)
+    yield from _tried("iam:GetCredentialReport", iam.get_credential_report)
+
+
+def _switch(iam: IAMClient) -> Iterator[Refusal]:
+    # AWS decides on the permission before it looks for the user, whom there cannot be.
+    yield from _tried(
+        "iam:UpdateAccessKey",
+        lambda: iam.update_access_key(UserName=_nobody(), AccessKeyId="AKIAACCESSCHECKNOKEY", Status="Inactive"),
+    )
+
+
+def _nobody() -> str:
+    return f"access-check-{uuid.uuid4().hex}"
+
+
+def _tried(name: str, call: Callable[[], object]) -> Iterator[Refusal]:
+    try:
+        call()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code not in _ALLOWED:
+            yield Refusal(name, f"{code}: {error.response['Error'].get('Message', '')}")
+    except BotoCoreError as error:
+        yield Refusal(name, str(error))
