@@ -1,4 +1,4 @@
-"""Builds the zip with both functions, the same bytes from the same files, after checking the configuration."""
+"""Builds the zips of the functions and of the host: same files, same bytes, and a checked configuration."""
 
 import ast
 import importlib.metadata
@@ -6,7 +6,7 @@ import re
 import stat
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -16,10 +16,12 @@ from library.errors import ConfigurationError, HammerError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGE_NAME = "hammer-iam-user-inactive-keys.zip"
+HOST_PACKAGE_NAME = "hammer-reporting-remediation.zip"
 
 _HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
 _REQUIREMENTS = REPOSITORY / "requirements-lambda.txt"
-_CONFIGURATION_FILES = ("config.json", "whitelist.json", "ticket_owners.json")
+_HOST_CODE = REPOSITORY / "reporting_remediation"
+_HOST_PACKAGES = ("reporting", "remediation", "cronjobs")
 # These say how a package came onto this machine, so they differ between machines.
 _INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 _COMPILED = {".so", ".pyd", ".dylib"}
@@ -34,7 +36,7 @@ class BuildError(HammerError):
 
 
 def build(config_source: str | None, output: Path) -> Path:
-    """Check the configuration, write the zip into the folder `output`, and return the zip's path.
+    """Check the configuration, write the functions' zip into the folder `output`, and return the zip's path.
 
     `config_source` is a folder; None is the repository's `config/`. Its files go into the zip as `config/`, which the
     functions read unless HAMMER_CONFIG sends them elsewhere.
@@ -42,11 +44,27 @@ def build(config_source: str | None, output: Path) -> Path:
     Raises ConfigurationError with every problem of the configuration, and BuildError if an installed package is not
     the pinned one or is not pure Python. In both cases nothing is written.
     """
-    folder = Path(config_source) if config_source else REPOSITORY / "config"
-    config.load(str(folder))
-    files = {**_dependencies(), **_library(), **_handlers(), **_configuration(folder)}
-    output.mkdir(parents=True, exist_ok=True)
-    package = output / PACKAGE_NAME
+    configuration = _configuration(config_source)
+    return _write(output / PACKAGE_NAME, {**_dependencies(), **_library(), **_handlers(), **configuration})
+
+
+def build_host(config_source: str | None, output: Path) -> Path:
+    """The same for the host's zip, which is unpacked into `/hammer-correlation-engine`, as the manual has it.
+
+    What its code needs is not inside: `requirements.txt` at its root says it. Raises ConfigurationError.
+    """
+    files = {
+        path.relative_to(base).as_posix(): path
+        for base, names in ((_HOST_CODE, _HOST_PACKAGES), (REPOSITORY, ("library",)))
+        for name in names
+        for path in (base / name).rglob("*.py")
+    }
+    requirements = {"requirements.txt": REPOSITORY / "requirements.txt"}
+    return _write(output / HOST_PACKAGE_NAME, {**files, **requirements, **_configuration(config_source)})
+
+
+def _write(package: Path, files: Mapping[str, Path]) -> Path:
+    package.parent.mkdir(parents=True, exist_ok=True)
     unfinished = package.with_suffix(".tmp")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):
@@ -91,8 +109,10 @@ def _imported(module: Path) -> Iterator[Path]:
                 yield from filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py"))
 
 
-def _configuration(folder: Path) -> dict[str, Path]:
-    return {f"config/{name}": folder / name for name in _CONFIGURATION_FILES if (folder / name).is_file()}
+def _configuration(source: str | None) -> dict[str, Path]:
+    folder = Path(source) if source else REPOSITORY / "config"
+    config.load(str(folder))
+    return {f"config/{name}": folder / name for name in config.FILES if (folder / name).is_file()}
 
 
 def _dependencies() -> dict[str, Path]:
@@ -130,22 +150,24 @@ def _pins() -> Iterator[tuple[str, str]]:
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=REPOSITORY / "build",
-    help="Folder that the zip is written to; build/ of the repository if not given.",
+    help="Folder that the zips are written to; build/ of the repository if not given.",
 )
 def main(config_folder: str | None, output: Path) -> None:
-    """Check the configuration in CONFIG_FOLDER (config/ if not given) and build the functions' zip with it.
+    """Check the configuration in CONFIG_FOLDER (config/ if not given), and build the functions' and the host's zip.
 
-    Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration is wrong.
+    The same files give the same bytes. Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration
+    is wrong.
     """
     try:
-        package = build(config_folder, output)
+        packages = [build(config_folder, output), build_host(config_folder, output)]
     except ConfigurationError as error:
         click.echo(error, err=True)
         sys.exit(2)
     except BuildError as error:
         click.echo(error, err=True)
         sys.exit(1)
-    click.echo(f"{package} ({package.stat().st_size / 1024:.0f} KiB)")
+    for package in packages:
+        click.echo(f"{package} ({package.stat().st_size / 1024:.0f} KiB)")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def of_identification(settings: Config, account_id: str, name: str) -> list[Refu
     iam, refusals = _iam(settings, account_id, name, settings.aws.role_name_identification)
     if iam is not None:
         refusals += [*_looks(iam), *_report(iam)]
-    return refusals + of_table(settings)
+    return refusals + _table(settings, "Query", "GetItem", "PutItem", "UpdateItem")
 
 
 def of_remediation(settings: Config, account_id: str, name: str) -> list[Refusal]:
@@ -51,22 +51,26 @@ def of_remediation(settings: Config, account_id: str, name: str) -> list[Refusal
 
 
 def of_table(settings: Config) -> list[Refusal]:
-    """The same for reading and writing issues."""
+    """The same for reading issues and carrying them on."""
+    return _table(settings, "Query", "GetItem", "UpdateItem")
+
+
+def _table(settings: Config, *operations: str) -> list[Refusal]:
     client: DynamoDBClient = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     table = settings.inactive_keys.table_name
     key: Any = {"account_id": {"S": settings.aws.main_account_id}, "issue_id": {"S": "access-check"}}
     tries: dict[str, Callable[[], object]] = {
-        "dynamodb:Query": lambda: client.query(
+        "Query": lambda: client.query(
             TableName=table,
             KeyConditionExpression="account_id = :account",
             ExpressionAttributeValues={":account": key["account_id"]},
             Limit=1,
         ),
-        "dynamodb:GetItem": lambda: client.get_item(TableName=table, Key=key),
-        "dynamodb:PutItem": lambda: client.put_item(TableName=table, Item=key, ConditionExpression=_NEVER),
-        "dynamodb:UpdateItem": lambda: client.update_item(TableName=table, Key=key, ConditionExpression=_NEVER),
+        "GetItem": lambda: client.get_item(TableName=table, Key=key),
+        "PutItem": lambda: client.put_item(TableName=table, Item=key, ConditionExpression=_NEVER),
+        "UpdateItem": lambda: client.update_item(TableName=table, Key=key, ConditionExpression=_NEVER),
     }
-    return [refusal for name, call in tries.items() for refusal in _tried(name, call)]
+    return [refusal for name in operations for refusal in _tried(f"dynamodb:{name}", tries[name])]
 
 
 def _iam(settings: Config, account_id: str, name: str, role: str) -> tuple[IAMClient | None, list[Refusal]]:

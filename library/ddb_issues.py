@@ -186,16 +186,24 @@ def update_expression(
     )
     conditions = ["attribute_exists(issue_id)"]
     for path in guarded:
-        if path in old:
-            conditions.append(f"{name(path)} = {value(old[path])}")
+        absent = path not in old
+        if absent or _ABSENT_MEANS.get(path) == old[path]:
+            alternatives = [f"attribute_not_exists({name(path)})", f"attribute_type({name(path)}, {value('NULL')})"]
+            alternatives += [] if absent else [f"{name(path)} = {value(old[path])}"]
+            conditions.append(f"({' OR '.join(alternatives)})")
         else:
-            conditions.append(
-                f"(attribute_not_exists({name(path)}) OR attribute_type({name(path)}, {value('NULL')}))"
-            )
+            conditions.append(f"{name(path)} = {value(old[path])}")
     return update, " AND ".join(conditions), names, values
 
 
 _TIMES = ("identified", "reported", "reminded", "remediation_started", "remediated", "restored", "resolved", "closed")
+# Rows of Hammer's own lack these, and are read as if they had these values.
+_ABSENT_MEANS: Mapping[Path, Any] = {
+    ("episode",): "first",
+    ("issue_details", "never_used"): False,
+    ("issue_details", "user_id"): "",
+    ("slack_details", "recipients"): [],
+}
 _MAPS = ("issue_details", "timestamps", "jira_details", "slack_details")
 
 

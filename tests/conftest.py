@@ -112,6 +112,10 @@ class Wire:
         """Let `reaction` see the requests of an operation before they go out."""
         self._reactions[operation].append(reaction)
 
+    def withdraw(self, operation: str) -> None:
+        """Let an operation reach AWS again."""
+        self._reactions[operation].clear()
+
     def __call__(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
         self.sent.append(operation)

@@ -32,8 +32,9 @@ def table(dynamodb: DynamoDBClient) -> IssuesTable:
 def put(table: IssuesTable, issue: Issue) -> Issue:
     """Write an issue that is not there yet."""
     written = table.step(issue.account_id, issue.issue_id, None, lambda _: issue)
+    assert written is not None
     assert written == issue
-    return issue
+    return written
 
 
 def row(dynamodb: DynamoDBClient) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import click
 import pytest
 from marshmallow import fields
 
+from cronjobs import automation_scheduler
 from deployment import build_packages
 from library.config_fields import Object, PerName, Section
 from library.config_schema import ConfigSchema, OwnerSchema, OwnersSchema
-from remediation import clean_iam_keys_inactive, restore_iam_keys
+from remediation import clean_iam_keys_inactive, restore_iam_keys, show_issue
 from reporting import create_iam_key_inactive_tickets
 
 ROOT = Path(__file__).parent.parent
@@ -22,8 +23,14 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize(
     "command",
-    [clean_iam_keys_inactive.main, restore_iam_keys.main, create_iam_key_inactive_tickets.main],
-    ids=["clean", "restore", "report"],
+    [
+        clean_iam_keys_inactive.main,
+        restore_iam_keys.main,
+        create_iam_key_inactive_tickets.main,
+        show_issue.main,
+        automation_scheduler.main,
+    ],
+    ids=["clean", "restore", "report", "show", "schedule"],
 )
 def test_every_option_of_every_command_is_in_the_readme(command: click.Command) -> None:
     options = {name for parameter in command.params for name in parameter.opts}
@@ -33,7 +40,12 @@ def test_every_option_of_every_command_is_in_the_readme(command: click.Command) 
 def test_every_option_that_the_readme_names_exists() -> None:
     known = {
         name
-        for command in (clean_iam_keys_inactive.main, restore_iam_keys.main, build_packages.main)
+        for command in (
+            clean_iam_keys_inactive.main,
+            restore_iam_keys.main,
+            automation_scheduler.main,
+            build_packages.main,
+        )
         for parameter in command.params
         for name in parameter.opts
     }

@@ -47,6 +47,7 @@ _ARTIFACT_BUCKET = f"hammer-deployment-{MAIN_ACCOUNT}"
 _SECONDS_TO_START = 60
 _SECONDS_BETWEEN_LOOKS = 0.1
 _LOG_LINES_SHOWN = 15
+_LONG_AGO = "2018-02-14T16:48:02Z"
 # Below the ports that systems give to outgoing connections, one of which could take a port between the look and the
 # start. Drawn by chance, not in order, because several of these may start at the same moment.
 _PORT_RANGE = range(20000, 32000)
@@ -90,6 +91,10 @@ class EmbeddedAws:
     Ports that are not given are chosen free. Nothing is served before `start`. The main account is MAIN_ACCOUNT; the
     accounts that hold the users are filled through `accounts`.
 
+    With `permissions` every call needs what IAM's policies allow. ministack then plays IAM and STS, too, where all
+    users and keys are old and were never used; `accounts` is of no use. An access key id of 12 digits is an account's
+    root.
+
         with EmbeddedAws() as aws:
             aws.accounts.populate({...}, now)
             aws.deploy(build(None, folder))
@@ -99,8 +104,11 @@ class EmbeddedAws:
             subprocess.run([...], env=aws.process_environment())
     """
 
-    def __init__(self, *, port: int | None = None, accounts_port: int | None = None) -> None:
+    def __init__(
+        self, *, port: int | None = None, accounts_port: int | None = None, permissions: bool = False
+    ) -> None:
         self._wanted_ports = (port, accounts_port)
+        self._permissions = permissions
         self._endpoint = ""
         self._accounts_endpoint = ""
         self._children: list[_Child] = []
@@ -129,7 +137,10 @@ class EmbeddedAws:
         ministack = _Child(
             "the embedded AWS (ministack)",
             ["deployment.local.ministack_server"],
-            environment | _MINISTACK_SETTINGS | {"GATEWAY_PORT": str(port)},
+            environment
+            | _MINISTACK_SETTINGS
+            | {"GATEWAY_PORT": str(port)}
+            | ({"AUTH": "true", "IAM_CREATED": _LONG_AGO} if self._permissions else {}),
             self._folder / "ministack.log",
         )
         self._children = [accounts, ministack]
@@ -166,10 +177,11 @@ class EmbeddedAws:
 
         AWS_PROFILE and AWS_DEFAULT_PROFILE must not be set beside them: see `process_environment`.
         """
+        accounts = self._endpoint if self._permissions else self._accounts_endpoint
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
-            "AWS_ENDPOINT_URL_IAM": self._accounts_endpoint,
-            "AWS_ENDPOINT_URL_STS": self._accounts_endpoint,
+            "AWS_ENDPOINT_URL_IAM": accounts,
+            "AWS_ENDPOINT_URL_STS": accounts,
             # ministack takes an access key id of 12 digits for the account. moto, which does not know the key, takes
             # it for one of 123456789012.
             "AWS_ACCESS_KEY_ID": MAIN_ACCOUNT,

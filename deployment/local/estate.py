@@ -148,7 +148,7 @@ class Estate:
         self.stop()
 
     def deploy(self) -> tuple[Path, dict[str, str]]:
-        """Build the zip with this configuration, create the stack and the secret; the zip and the stack's outputs."""
+        """Build the zip with this configuration, create the stack, fill its secret; the zip and the outputs."""
         package = build(str(self.folder), self._scratch)
         outputs = self.aws.deploy(package)
         secret = {
@@ -157,7 +157,7 @@ class Estate:
         }
         self.aws.session.client(
             "secretsmanager", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
-        ).create_secret(Name=self.settings.credentials_secret, SecretString=json.dumps(secret))
+        ).put_secret_value(SecretId=self.settings.credentials_secret, SecretString=json.dumps(secret))
         return package, outputs
 
     def scan(self) -> Scan:

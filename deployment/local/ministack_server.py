@@ -1,8 +1,15 @@
-"""Runs ministack as `python -m ministack` does, after mending what would hide the end of a function's log."""
+"""Runs ministack as `python -m ministack` does, after mending what would hide the end of a function's log.
 
+IAM_CREATED, if it is set, is when everything in IAM was created: ministack itself makes no idle keys.
+"""
+
+import os
 import runpy
+from typing import Any
 
+from ministack.core import iam_actions
 from ministack.core.lambda_runtime import Worker
+from ministack.services import iam
 
 _SECONDS_FOR_THE_FIRST_LINE = 0.5
 _SECONDS_OF_SILENCE = 0.2
@@ -14,7 +21,33 @@ def main() -> None:
     # ministack takes a run's log for complete after 5 ms of silence. On a busy machine lines come later than that,
     # and appear in the log of another run, or never.
     Worker._drain_stderr_bounded.__defaults__ = (_SECONDS_FOR_THE_FIRST_LINE, _SECONDS_OF_SILENCE, _SECONDS_AT_MOST)
+    if created := os.environ.get("IAM_CREATED"):
+        iam._now = lambda: created
+    _mend_permissions()
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)
+
+
+def _mend_permissions() -> None:
+    """Have ministack ask for the permissions that AWS's Service Authorization Reference names, where it does not."""
+    action_of, resource_of = iam_actions.extract_iam_action, iam_actions.extract_resource_arn
+
+    def action(*request: Any) -> str | None:
+        found = action_of(*request)
+        return "sns:Publish" if found == "sns:PublishBatch" else found
+
+    def resource(*request: Any) -> str:
+        found: str = resource_of(*request)
+        service, region, account = request[0], *request[-2:]
+        if service == "iam" and found == "*":
+            key = iam._access_keys.get(iam_actions._query_param(request[5], "AccessKeyId"))
+            return f"arn:aws:iam::{account}:user/{key['UserName']}" if key else found
+        if service == "logs":
+            group = f"arn:aws:logs:{region}:{account}:log-group:" if found == "*" else f"{found}:"
+            stream = iam_actions._safe_json_field(request[4], "logStreamName")
+            return f"{group}log-stream:{stream}"
+        return found
+
+    iam_actions.extract_iam_action, iam_actions.extract_resource_arn = action, resource
 
 
 if __name__ == "__main__":

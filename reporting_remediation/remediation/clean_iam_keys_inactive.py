@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import click
 
-from library import host_command
+from library import config, host_command
 from library.access_keys import ACTIVE, AccessKey, idle_days
 from library.config import Config
 from library.ddb_issues import IssuesTable
-from library.errors import AwsCallFailed, HammerError
+from library.errors import AwsCallFailed, ConfigurationError, HammerError
 from library.host_command import log_decision, logger
 from library.issues import Issue, RemediationError, Status, Timestamps
-from library.key_switch import KeySwitch
+from library.key_switch import KeySwitch, was_refused
 from library.lifecycle import (
     Due,
     Finish,
+    RemediationVerdict,
     Skip,
     TellRemediated,
     may_switch_off,
@@ -29,16 +31,23 @@ from library.lifecycle import (
     second_look,
 )
 from library.notices import Failure, Notices
+from library.operator_prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
+from remediation import plan
+from remediation.plan import PlanRow
 
 STREAM = "remediation.clean_iam_user_inactive_keys"
+
+FAILURES_IN_A_ROW = 3
+"""After so many failures to switch off, one after the other, the rest of an account is left for the next run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the operator asked for on the command line."""
+    """What the operator asked for on the command line; `form` is that of a dry run's plan."""
 
     batch: bool = False
     dry_run: bool = False
+    form: str = "table"
     limit: int | None = None
     accounts: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -48,6 +57,12 @@ class Options:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--batch", is_flag=True, help="Do not ask. Does nothing while user_inactivekeys.remediation is false.")
 @click.option("--dry-run", is_flag=True, help="Print each issue with verdict and reason; change nothing anywhere.")
+@click.option(
+    "--format",
+    "form",
+    type=plan.FORMATS,
+    help="With --dry-run: how to print the plan. JSON and CSV come alone on standard output.  [default: table]",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Switch off at most so many keys, the longest idle first.")
 @click.option("--account", "accounts", multiple=True, help="Only this account id. Repeatable.")
 @click.option("--user", "users", multiple=True, help="Only keys of this IAM user. Repeatable.")
@@ -55,6 +70,7 @@ class Options:
 def main(
     batch: bool,
     dry_run: bool,
+    form: str | None,
     limit: int | None,
     accounts: tuple[str, ...],
     users: tuple[str, ...],
@@ -62,15 +78,24 @@ def main(
 ) -> None:
     """Switch off idle access keys whose retention period is over.
 
-    Shows each key and asks [y/N]; no terminal means no. Each key is looked at again right before it is switched
-    off: it must still exist, be Active and idle, and not be whitelisted. Works by hand while
-    user_inactivekeys.remediation is false, too. A key is switched on again with
+    Shows each key and asks: y switches it off, Enter or n does not, a switches off this one and the rest of its
+    account, q ends the run. The end of input, or no terminal, means no to all; --batch does not ask. Works by hand
+    while user_inactivekeys.remediation is false, too.
+
+    Each key is looked at again right before it is switched off: it must still exist, be Active and idle, not be
+    whitelisted, and not be one of this process's own credentials. In any doubt it stays as it is, and the reason is
+    said. After three failures in a row in one account, the rest of that account is left for the next run.
+
+    After Ctrl-C or SIGTERM the key in hand is finished first. See what a run would do with --dry-run, what has
+    happened to a key with `python -m remediation.show_issue --key ID`, and switch a key on again with
     `python -m remediation.restore_iam_keys --key ID`.
 
-    Exit codes: 0 done, 1 something failed, 2 configuration or usage, 3 another instance is running,
-    130 interrupted.
+    Exit codes: 0 done, 1 something failed (it is tried again by the next run), 2 configuration or usage, 3 another
+    instance is running, 130 interrupted.
     """
-    options = Options(batch, dry_run, limit, accounts, users, keys)
+    if form is not None and not dry_run:
+        raise click.UsageError("--format is for the plan of a --dry-run")
+    options = Options(batch, dry_run, form or "table", limit, accounts, users, keys)
     sys.exit(host_command.run(STREAM, lambda settings: Remediation(settings, options).run(), dry_run=dry_run))
 
 
@@ -80,13 +105,16 @@ class Remediation:
     def __init__(self, settings: Config, options: Options) -> None:
         self._settings = settings
         self._options = options
+        self._whitelist = settings.whitelist
         self._retention = settings.inactive_keys.remediation_retention_period
         self._table: IssuesTable = host_command.issues_table(settings)
         self._switch = KeySwitch(settings)
+        self._prompt = Prompt("Switch this key off?")
         self._notices: Notices | None = None
         self._counts: Counter[str] = Counter()
-        self._plan: list[tuple[str, ...]] = []
-        self._nobody_asked = False
+        self._in_a_row: Counter[str] = Counter()
+        self._plan: list[PlanRow] = []
+        self._left: set[str] = set()
 
     def run(self) -> int:
         """Do what the options say; returns the exit code."""
@@ -96,31 +124,39 @@ class Remediation:
             return host_command.OK
         if not options.dry_run:
             self._notices = host_command.notices(self._settings, self._table)
-        caps = [cap for cap in (options.limit, keys.remediation_max_keys_per_run) if cap is not None]
-        left = min(caps) if caps else None
+        ending = "broken off"
         try:
-            issues = self._issues()
-            for issue in issues:
-                full = left is not None and self._counts["switched off"] >= left
-                try:
-                    self._work_on(issue, capped=full)
-                except HammerError as error:
-                    self._failed(issue, str(error))
+            with stoppable_between_keys():
+                issues = self._issues()
+                self._left = {issue.issue_id for issue in issues}
+                for issue in issues:
+                    if self._handle(issue) is Answer.QUIT:
+                        ending = "ended by the operator"
+                        break
+                    self._left.discard(issue.issue_id)
+                else:
+                    ending = "done"
+        except KeyboardInterrupt:
+            ending = "interrupted"
+            raise
+        except ConfigurationError:
+            ending = "stopped, as the configuration is not usable any more"
+            raise
         finally:
-            self._close()
+            self._close(ending)
         return host_command.FAILED if self._counts["failed"] else host_command.OK
 
-    def _close(self) -> None:
+    def _close(self, ending: str) -> None:
         if self._options.dry_run:
-            headings = ("account", "user", "key", "verdict", "reason", "due (UTC)", "ticket")
-            host_command.console().print(host_command.table_of("The plan; nothing was changed", headings, self._plan))
-        if self._nobody_asked:
+            plan.show(self._plan, self._options.form)
+        if self._prompt.nobody_there:
             logger.warning(
                 "There is no terminal to ask at, so every answer was no; --batch switches off without asking"
             )
         done = ("would be switched off",) if self._options.dry_run else ("switched off", "completed")
         counted = ", ".join(f"{self._counts[name]} {name}" for name in (*done, "skipped", "failed"))
-        logger.info("Remediation is done: %s", counted)
+        rest = f", {len(self._left)} left" if self._left else ""
+        logger.info("Remediation is %s: %s%s", ending, counted, rest)
 
     def _issues(self) -> list[Issue]:
         options = self._options
@@ -145,66 +181,117 @@ class Remediation:
         )
         return sorted(chosen, key=lambda issue: (issue.details.last_used, issue.issue_id))
 
-    def _work_on(self, issue: Issue, *, capped: bool) -> None:
-        now = datetime.now(UTC)
-        verdict = remediation_verdict(
-            issue, self._retention, whitelisted=self._whitelisted(issue, issue.details.username, now), now=now
-        )
+    def _handle(self, issue: Issue) -> Answer:
+        """Do with one issue what is to be done; QUIT if the operator wants no more."""
+        try:
+            return self._work_on(issue, datetime.now(UTC))
+        except ConfigurationError:
+            raise
+        except HammerError as error:
+            self._failed(issue, str(error))
+        except Exception as error:
+            # A mistake of ours on one key must not keep the others from their turn for ever.
+            self._failed(issue, repr(error))
+        return Answer.NO
+
+    @contextmanager
+    def _in_hand(self, issue: Issue) -> Iterator[None]:
+        """What is done in the block is done to its end, whatever signal comes."""
+        with uninterrupted():
+            try:
+                yield
+            except ConfigurationError:
+                raise
+            except HammerError as error:
+                self._failed(issue, str(error))
+            self._left.discard(issue.issue_id)
+
+    def _work_on(self, issue: Issue, now: datetime) -> Answer:
+        verdict = self._verdict(issue, now)
         if isinstance(verdict, TellRemediated):
-            self._tell_again(issue, verdict, now)
-            return
+            with self._in_hand(issue):
+                self._tell_again(issue, verdict, now)
+            return Answer.NO
         if isinstance(verdict, Skip):
-            self._skipped(issue, verdict)
-            return
+            return self._skipped(issue, verdict)
+        if self._in_a_row[issue.account_id] >= FAILURES_IN_A_ROW:
+            return self._skipped(issue, Skip("the run on this account has ended, as it failed too often"))
         try:
             key = self._switch.look(issue)
+            if isinstance(verdict, Finish):
+                if key is not None and key.status != ACTIVE:
+                    with self._in_hand(issue):
+                        self._finish(issue, now, "an earlier run was cut off; the key is off", "completed")
+                    return Answer.NO
+                verdict = self._verdict_of_a_key_that_is_on(issue, now)
+            against = verdict if isinstance(verdict, Skip) else self._against(issue, key, now)
         except AwsCallFailed as error:
             # The look failed: nothing is known of the key, so it stays as it is, and the run ends with exit code 1.
             self._failed(issue, f"the key could not be looked at: {error}")
-            return
-        if isinstance(verdict, Finish):
-            if key is not None and key.status != ACTIVE:
-                with host_command.uninterrupted():
-                    self._finish(issue, now, "an earlier run was cut off; the key is off")
-                return
-            due = remediation_due(issue, self._retention)
-            if issue.status is not Status.OPEN or due is None:
-                self._skipped(issue, Skip("switching it off was announced, but the key is on"))
-                return
-            whitelisted = self._whitelisted(issue, issue.details.username, now)
-            verdict = may_switch_off(issue, due, whitelisted=whitelisted, now=now)
-            if isinstance(verdict, Skip):
-                self._skipped(issue, verdict)
-                return
-        against = self._look_again(issue, key, now)
-        if against is not None or key is None:
-            self._skipped(issue, against or Skip("the key does not exist any more"))
-        elif capped:
-            self._skipped(issue, Skip("the limit of keys for one run is reached", verdict.since))
-        elif self._options.dry_run:
-            self._planned(
-                issue, "would be switched off", f"due since {verdict.since:%Y-%m-%d %H:%M} UTC", verdict.since
-            )
-        elif self._confirmed(issue, key, verdict, now):
-            with host_command.uninterrupted():
-                self._switch_off(issue)
+            self._count_in_a_row(issue.account_id)
+            return Answer.NO
+        if against is not None or key is None or not isinstance(verdict, Due):
+            return self._skipped(issue, against or Skip("the key does not exist any more"))
+        if self._is_full():
+            return self._skipped(issue, Skip("the limit of keys for one run is reached", verdict.since))
+        due_since = f"due since {verdict.since:%Y-%m-%d %H:%M} UTC"
+        if self._options.dry_run:
+            self._planned(issue, "would be switched off", due_since, verdict.since)
+            return Answer.NO
+        answer = self._ask(issue, key, verdict, now)
+        if answer is not Answer.YES:
+            return answer if answer is Answer.QUIT else self._skipped(issue, Skip(answer.value))
+        confirmed = "" if self._options.batch else ", confirmed by the operator"
+        with self._in_hand(issue):
+            self._switch_off(issue, f"idle for {idle_days(key.idle_since, now)} days, {due_since}{confirmed}")
+        return Answer.YES
 
-    def _look_again(self, issue: Issue, key: AccessKey | None, now: datetime) -> Skip | None:
+    def _is_full(self) -> bool:
+        caps = (self._options.limit, self._settings.inactive_keys.remediation_max_keys_per_run)
+        return any(cap is not None and self._counts["switched off"] >= cap for cap in caps)
+
+    def _count_in_a_row(self, account_id: str) -> None:
+        self._in_a_row[account_id] += 1
+        if self._in_a_row[account_id] == FAILURES_IN_A_ROW:
+            logger.error(
+                "account %s: %d failures to switch off in a row; the run on this account ends here",
+                account_id,
+                FAILURES_IN_A_ROW,
+            )
+
+    # --- whether a key may be switched off ---
+
+    def _verdict(self, issue: Issue, now: datetime) -> RemediationVerdict:
+        whitelisted = self._whitelisted(issue, issue.details.username, now)
+        return remediation_verdict(issue, self._retention, whitelisted=whitelisted, now=now)
+
+    def _verdict_of_a_key_that_is_on(self, issue: Issue, now: datetime) -> RemediationVerdict:
+        """As `_verdict`, but that it was once announced to switch the key off counts for nothing."""
+        verdict = self._verdict(issue, now)
+        if not isinstance(verdict, Finish):
+            return verdict
+        due = remediation_due(issue, self._retention)
+        if issue.status is not Status.OPEN or due is None:
+            return Skip("switching it off was announced, but the key is on")
+        whitelisted = self._whitelisted(issue, issue.details.username, now)
+        return may_switch_off(issue, due, whitelisted=whitelisted, now=now)
+
+    def _against(self, issue: Issue, key: AccessKey | None, now: datetime) -> Skip | None:
         return second_look(
             key,
             self._settings.inactive_keys.inactive_criteria_days,
             whitelisted=self._whitelisted(issue, key.user_name, now) if key else None,
-            own_key_id=self._switch.own_key_id,
+            own=key is not None and self._switch.is_own(issue.account_id, key),
             now=now,
         )
 
     def _whitelisted(self, issue: Issue, user_name: str, now: datetime) -> str | None:
-        entry = self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now)
+        entry = self._whitelist.find(issue.account_id, user_name, issue.issue_id, now)
         return None if entry is None else repr(entry.id)
 
-    def _confirmed(self, issue: Issue, key: AccessKey, verdict: Due, now: datetime) -> bool:
+    def _ask(self, issue: Issue, key: AccessKey, verdict: Due, now: datetime) -> Answer:
         if self._options.batch:
-            return True
+            return Answer.YES
         where = f" ({key.last_used_service} in {key.last_used_region})" if key.last_used_service else ""
         used = "never" if key.last_used is None else f"{key.last_used:%Y-%m-%d %H:%M} UTC{where}"
         facts = (
@@ -218,57 +305,62 @@ class Remediation:
             ("ticket", issue.jira.ticket or "none"),
             ("assignee", issue.jira.ticket_assignee_id or "none"),
         )
-        click.echo("\n" + "\n".join(f"  {name:<10} {value}" for name, value in facts))
-        answer = host_command.ask("Switch this key off?")
-        if answer:
-            return True
-        self._nobody_asked = self._nobody_asked or answer is None
-        self._skipped(issue, Skip("refused by the operator" if answer is False else "nobody could be asked"))
-        return False
+        return self._prompt.ask(issue.account_id, facts)
 
-    def _switch_off(self, issue: Issue) -> None:
+    # --- switching off ---
+
+    def _switch_off(self, issue: Issue, why: str) -> None:
+        against = self._what_has_changed_meanwhile()
+        if against is not None:
+            self._skipped(issue, against)
+            return
         began = datetime.now(UTC)
         refusal: list[Skip] = []
 
         def announce(current: Issue | None) -> Issue | None:
             if current is None:
                 return None
-            verdict = remediation_verdict(
-                current,
-                self._retention,
-                whitelisted=self._whitelisted(current, current.details.username, began),
-                now=began,
-            )
-            if isinstance(verdict, Due | Finish) and current.status is Status.OPEN:
+            verdict = self._verdict_of_a_key_that_is_on(current, began)
+            if isinstance(verdict, Due):
                 return replace(current, timestamps=replace(current.timestamps, remediation_started=began))
             refusal.append(verdict if isinstance(verdict, Skip) else Skip("changed by somebody else meanwhile"))
             return None
 
         # The intent comes first: a scan that sees the key off must know that it was us, even if we die right here.
-        announced = self._table.step(issue.account_id, issue.issue_id, issue, announce)
+        announced = self._table.step(issue.account_id, issue.issue_id, issue, announce, why)
         if announced is None or refusal:
             self._skipped(issue, refusal[-1] if refusal else Skip("removed from the table by somebody"))
             return
         try:
             # Time went by (a prompt, a slow call): the key is looked at for the last time before it is touched.
             key = self._switch.look(issue)
+            against = self._against(issue, key, datetime.now(UTC))
         except AwsCallFailed as error:
-            self._withdraw(announced)
+            self._withdraw(announced, f"the key could not be looked at: {error}")
             self._failed(issue, f"the key could not be looked at: {error}")
+            self._count_in_a_row(issue.account_id)
             return
-        against = self._look_again(issue, key, datetime.now(UTC))
         if key is None or against is not None:
-            self._withdraw(announced)
-            self._skipped(issue, against or Skip("the key does not exist any more"))
+            against = against or Skip("the key does not exist any more")
+            self._withdraw(announced, against.reason)
+            self._skipped(issue, against)
             return
         try:
             self._switch.set_status(issue.account_id, key, "Inactive")
         except AwsCallFailed as error:
             off = self._is_off(issue)
             if not off:
-                self._record_failure(announced, str(error), known=off is not None)
+                self._record_failure(announced, str(error), known=was_refused(error) and off is not None)
                 return
-        self._finish(announced, datetime.now(UTC), "idle and due")
+        self._finish(announced, datetime.now(UTC), why, "switched off")
+
+    def _what_has_changed_meanwhile(self) -> Skip | None:
+        """Read the configuration as it is by now: an exception, or an end to all this, takes effect within a run."""
+        settings = config.load(self._settings.source)
+        self._whitelist = settings.whitelist
+        if self._options.batch and not settings.inactive_keys.remediation:
+            return Skip("remediation was switched off in the configuration meanwhile")
+        return None
 
     def _is_off(self, issue: Issue) -> bool | None:
         try:
@@ -277,7 +369,7 @@ class Remediation:
             return None
         return key is not None and key.status != ACTIVE
 
-    def _finish(self, issue: Issue, now: datetime, reason: str) -> None:
+    def _finish(self, issue: Issue, now: datetime, reason: str, verdict: str) -> None:
         if self._options.dry_run or self._notices is None:
             self._planned(issue, "would be completed", reason, None)
             return
@@ -290,11 +382,12 @@ class Remediation:
             return notices.owed(replace(current, timestamps=times, remediation_error=None), now)
 
         # What is owed is recorded with the success: whoever comes next says it, should this process die here.
-        after = self._table.step(issue.account_id, issue.issue_id, issue, done)
+        after = self._table.step(issue.account_id, issue.issue_id, issue, done, reason)
         if after is None:
             raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
-        self._counts["switched off"] += 1
-        log_decision(issue.account_id, issue.details.username, issue.issue_id, "switched off", reason)
+        self._counts[verdict] += 1
+        self._in_a_row[issue.account_id] = 0
+        log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
         step = TellRemediated(jira=after.jira.failed is not None, slack=after.slack.failed is not None)
         self._count_failures(after, notices.tell_remediated(after, step, now))
 
@@ -308,8 +401,8 @@ class Remediation:
             self._counts["completed"] += 1
             log_decision(issue.account_id, issue.details.username, issue.issue_id, "told", "switched off before")
 
-    def _withdraw(self, issue: Issue) -> None:
-        self._amend(issue, lambda current: replace(current, timestamps=_unannounced(current)))
+    def _withdraw(self, issue: Issue, why: str) -> None:
+        self._amend(issue, lambda current: replace(current, timestamps=_unannounced(current)), why)
 
     def _record_failure(self, issue: Issue, cause: str, *, known: bool) -> None:
         now = datetime.now(UTC)
@@ -320,19 +413,22 @@ class Remediation:
             times = _unannounced(current) if known else current.timestamps
             return replace(current, timestamps=times, remediation_error=error)
 
-        after = self._amend(issue, failed)
+        after = self._amend(issue, failed, cause)
         self._failed(issue, f"the key could not be switched off: {cause}")
+        self._count_in_a_row(issue.account_id)
         if after is not None and self._notices is not None:
             self._count_failures(after, self._notices.tell_failure(after, now))
 
-    def _amend(self, issue: Issue, change: Callable[[Issue], Issue]) -> Issue | None:
+    def _amend(self, issue: Issue, change: Callable[[Issue], Issue], why: str) -> Issue | None:
         announced = issue.timestamps.remediation_started
 
         def decide(current: Issue | None) -> Issue | None:
             ours = current is not None and current.timestamps.remediation_started == announced
             return change(current) if current is not None and ours else None
 
-        return self._table.step(issue.account_id, issue.issue_id, issue, decide)
+        return self._table.step(issue.account_id, issue.issue_id, issue, decide, why)
+
+    # --- saying what was decided ---
 
     def _count_failures(self, issue: Issue, failures: Sequence[Failure]) -> None:
         for failure in failures:
@@ -341,29 +437,27 @@ class Remediation:
                 "account %s key %s: %s: %s", issue.account_id, issue.issue_id, failure.channel, failure.cause
             )
 
-    def _skipped(self, issue: Issue, skip: Skip) -> None:
+    def _skipped(self, issue: Issue, skip: Skip) -> Answer:
         self._counts["skipped"] += 1
-        if self._options.dry_run:
-            self._plan.append(self._row(issue, "skipped", skip.reason, skip.due))
-        log_decision(issue.account_id, issue.details.username, issue.issue_id, "skipped", skip.reason)
+        self._decided(issue, "skipped", skip.reason, skip.due)
+        return Answer.NO
 
     def _planned(self, issue: Issue, verdict: str, reason: str, due: datetime | None) -> None:
         self._counts[verdict] += 1
         self._counts["switched off"] += verdict == "would be switched off"
-        self._plan.append(self._row(issue, verdict, reason, due))
-        log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
+        self._decided(issue, verdict, reason, due)
 
     def _failed(self, issue: Issue, cause: str) -> None:
         self._counts["failed"] += 1
-        if self._options.dry_run:
-            self._plan.append(self._row(issue, "skipped", cause, None))
         logger.error("account %s key %s: %s", issue.account_id, issue.issue_id, cause)
-        log_decision(issue.account_id, issue.details.username, issue.issue_id, "skipped, with failures", cause)
+        self._decided(issue, "skipped, with failures", cause, None)
 
-    def _row(self, issue: Issue, verdict: str, reason: str, due: datetime | None) -> tuple[str, ...]:
-        ticket = issue.jira.ticket or ""
-        when = f"{due:%Y-%m-%d %H:%M}" if due else ""
-        return issue.account_id, issue.details.username, issue.issue_id, verdict, reason, when, ticket
+    def _decided(self, issue: Issue, verdict: str, reason: str, due: datetime | None) -> None:
+        log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
+        if self._options.dry_run:
+            ahead = issue.status is Status.OPEN and issue.timestamps.remediated is None
+            when = due or (remediation_due(issue, self._retention) if ahead else None)
+            self._plan.append(plan.row(self._settings, issue, verdict, reason, when, datetime.now(UTC)))
 
 
 def _unannounced(issue: Issue) -> Timestamps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from deployment.local.scanned_accounts import Control, UserSeed
 from library.access_keys import AccessKey, is_long_ago
 from library.aws.iam import (
+    READ_BACK_PAUSES,
     RENAME_ROUNDS,
     IamClients,
     Listing,
@@ -275,12 +277,34 @@ def test_a_key_is_switched_and_no_other_one(iam: IamClients, scanned: Control, s
     assert {seen["id"]: seen["status"] for seen in keys} == {KEYS[0]: status, KEYS[1]: "Active"}
 
 
-def test_switching_off_is_read_back_and_without_effect_is_an_error(iam: IamClients, wire: Wire) -> None:
+def test_switching_off_is_read_back_and_without_effect_is_an_error(
+    iam: IamClients, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = find_access_key(iam, KEYS[0], "alice")
     assert key is not None
     wire.react("UpdateAccessKey", lambda _: answer(200, "<UpdateAccessKeyResponse/>"))
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
     with pytest.raises(AwsCallFailed, match=f"{KEYS[0]} was set to Inactive, but IAM lists it as Active"):
         set_status(iam, key, "Inactive")
+    assert tuple(pauses) == READ_BACK_PAUSES
+
+
+def test_switching_off_that_shows_late_is_no_failure(
+    iam: IamClients, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = find_access_key(iam, KEYS[0], "alice")
+    assert key is not None
+    wire.react("UpdateAccessKey", lambda _: answer(200, "<UpdateAccessKeyResponse/>"))
+    client = iam.of("ListUsers")
+
+    def takes_effect(_seconds: float) -> None:
+        wire.withdraw("UpdateAccessKey")
+        client.update_access_key(UserName="alice", AccessKeyId=KEYS[0], Status="Inactive")
+
+    monkeypatch.setattr(time, "sleep", takes_effect)
+    set_status(iam, key, "Inactive")
+    assert wire.sent[-2:] == ["UpdateAccessKey", "ListAccessKeys"]
 
 
 def test_switching_off_that_is_denied_raises(iam: IamClients, scanned: Control) -> None:

@@ -57,7 +57,7 @@ PARTS: dict[int, Part] = {1: _scanning, 2: _reconciling, 3: _initiating, 4: _sta
     "numbers",
     type=click.Choice([str(number) for number in PARTS]),
     multiple=True,
-    help="Only this: 1 reading keys, 2 reconciling, 3 initiating, 4 starting, 5 the proof by many accounts, 6 reporting.",
+    help="Only this: 1 reading, 2 reconciling, 3 initiating, 4 starting, 5 the proof by many accounts, 6 reporting.",
 )
 def main(quick: bool, numbers: tuple[str, ...]) -> None:
     """Measure everything, about half an hour; exit code 1 if a bar was missed."""

@@ -1,4 +1,4 @@
-"""Starts the reporting command as a process of its own, without waiting for its imports each time.
+"""Starts a command of the host as a process of its own, without waiting for its imports each time.
 
 A launcher has everything imported and nothing done; each run is a fork of it, which takes a hundredth of a second
 where a new interpreter takes one. It is an ordinary process, and killed like one.
@@ -12,10 +12,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
-from tests.host.conftest import process_environment
+from tests.host.conftest import REMEDIATION, REPORTING, RESTORE, process_environment
 
 
 class Launcher:
@@ -42,14 +43,16 @@ class Launcher:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def run(self, *arguments: str, aws: str, started: Callable[[int], None] = lambda _: None) -> tuple[int, str]:
+    def run(
+        self, *arguments: str, aws: str, started: Callable[[int], None] = lambda _: None, module: str = REPORTING
+    ) -> tuple[int, str]:
         """Run the command to its end: its exit code, negative if a signal ended it, and what it printed.
 
         `aws` is where it finds AWS. `started` is handed the number of its process while it runs.
         """
         assert self._process.stdin is not None
         environment = {**process_environment(), "AWS_ENDPOINT_URL": aws}
-        self._process.stdin.write(json.dumps([arguments, environment]) + "\n")
+        self._process.stdin.write(json.dumps([module, arguments, environment]) + "\n")
         self._process.stdin.flush()
         started(self._answer()["pid"])
         ended = self._answer()
@@ -62,19 +65,18 @@ class Launcher:
 
 def serve() -> None:
     """Fork one process for each line of standard input, one after the other."""
-    from reporting import create_iam_key_inactive_tickets as command
-
+    mains = {name: import_module(name).main for name in (REPORTING, REMEDIATION, RESTORE)}
     # Else the collector would look at what is inherited, and so copy it, in every fork.
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
-        arguments, environment = json.loads(line)
+        module, arguments, environment = json.loads(line)
         read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(read)
             os.environ.update(environment)
-            _become(command.main, arguments, write)
+            _become(mains[module], arguments, write)
         os.close(write)
         print(json.dumps({"pid": pid}), flush=True)
         with os.fdopen(read, encoding="utf-8") as printed:

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 Variant = Literal["before", "after"]
 _SECONDS = 60
@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        variant = self.proxy.take(self._name())
+        variant = self.proxy.take(self._name(body))
         if variant == "before":
             self.proxy.kill()
             return
@@ -104,10 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = _pass_on
 
-    def _name(self) -> str:
+    def _name(self, body: bytes) -> str:
         target = self.headers.get("X-Amz-Target")
         if target:
             return target.rpartition(".")[2]
+        if body.startswith(b"Action="):
+            return parse_qs(body.decode())["Action"][0]
         path = urlsplit(self.path).path
         if path.startswith("/api/"):
             return path.removeprefix("/api/")

@@ -1,8 +1,8 @@
-"""The functions' zip: complete, without what it must not have, and the same bytes every time."""
+"""The zips of the functions and of the host: complete, nothing beyond that, and the same bytes each time."""
 
-import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,16 +12,19 @@ import pytest
 from click.testing import CliRunner
 
 from deployment import build_packages
-from deployment.build_packages import build
+from deployment.build_packages import build, build_host
 from library.errors import ConfigurationError
-
-# The packages of AWS's Python runtime that matter here: boto3 and what it needs.
-RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+from tests.deployment.lambda_emulator import AWS_PACKAGES, link_installed
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(None, tmp_path_factory.mktemp("build"))
+
+
+@pytest.fixture(scope="module")
+def host_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_host(None, tmp_path_factory.mktemp("build"))
 
 
 def names(package: Path) -> list[str]:
@@ -75,14 +78,7 @@ def test_it_holds_nothing_of_the_host_the_runtime_the_tests_or_one_architecture(
 def test_it_runs_on_nothing_but_the_standard_library_and_boto3(package: Path, tmp_path: Path) -> None:
     """In the embedded AWS the functions see everything that is installed here, so what is missing would not show."""
     code, runtime = tmp_path / "code", tmp_path / "runtime"
-    runtime.mkdir()
-    for name in RUNTIME:
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        origin = Path(spec.origin)
-        source = origin.parent if origin.name == "__init__.py" else origin
-        (runtime / source.name).symlink_to(source)
+    link_installed(AWS_PACKAGES, runtime)
     with zipfile.ZipFile(package) as archive:
         archive.extractall(code)
     modules = [
@@ -121,10 +117,55 @@ def test_a_wrong_configuration_is_refused_and_nothing_is_written(tmp_path: Path)
     assert not (tmp_path / "build").exists()
 
 
+def test_the_hosts_zip_has_the_manuals_layout_at_its_root(host_package: Path) -> None:
+    found = names(host_package)
+    assert {
+        "reporting/create_iam_key_inactive_tickets.py",
+        "remediation/clean_iam_keys_inactive.py",
+        "remediation/restore_iam_keys.py",
+        "library/host_command.py",
+        "library/jira_tickets.py",
+        "library/aws/iam.py",
+        "config/config.json",
+        "requirements.txt",
+    } <= set(found)
+    assert {name.partition("/")[0] for name in found} - {"cronjobs"} == {
+        *("reporting", "remediation", "library", "config", "requirements.txt")
+    }
+    assert not [name for name in found if "__pycache__" in name or name.endswith(".ini")]
+
+
+def test_the_hosts_commands_start_from_its_unpacked_zip(host_package: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(host_package) as archive:
+        archive.extractall(tmp_path)
+    # Whatever is installed here is there on the host by requirements.txt, but not this repository's own modules.
+    program = (
+        "import sys, runpy\n"
+        "sys.path.insert(0, '.')\n"
+        "sys.argv = [sys.argv[1], '--help']\n"
+        "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+    )
+    for module in ("reporting.create_iam_key_inactive_tickets", "remediation.clean_iam_keys_inactive"):
+        run = subprocess.run(
+            [sys.executable, "-c", program, module], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (run.returncode, "Exit codes" in run.stdout) == (0, True), run.stderr
+    program = "import sys; sys.path.insert(0, '.'); import library.config as c; print(c.load().source)"
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.stdout.strip() == str(tmp_path / "config"), run.stderr
+
+
+def test_the_same_files_give_the_same_host_zip(host_package: Path, tmp_path: Path) -> None:
+    assert build_host(None, tmp_path).read_bytes() == host_package.read_bytes()
+
+
 def test_the_command_says_what_it_built(tmp_path: Path) -> None:
     result = CliRunner().invoke(build_packages.main, ["--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    assert str(tmp_path / "hammer-iam-user-inactive-keys.zip") in result.output
+    for line, name in zip(
+        result.output.splitlines(), ("iam-user-inactive-keys", "reporting-remediation"), strict=True
+    ):
+        assert re.fullmatch(rf"{tmp_path}/hammer-{name}\.zip \(\d+ KiB\)", line)
 
 
 def test_the_command_names_what_is_wrong_with_the_configuration_and_exits_with_2(tmp_path: Path) -> None:

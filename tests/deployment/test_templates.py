@@ -1,20 +1,34 @@
 """What the CloudFormation templates must hold beyond being valid, which cfn-lint checks."""
 
-from collections.abc import Iterator
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from deployment.local.embedded_aws import STACK, EmbeddedAws
+from tests.deployment.test_embedded_aws import HANDLERS
 
 FOLDER = Path(__file__).resolve().parents[2] / "deployment" / "cloudformation"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
+FUNCTIONS = ("Initiation", "Identification")
 # The Service Authorization Reference lists no resource types for these.
 WITHOUT_RESOURCES = {
     "iam:ListUsers",
     "iam:GenerateCredentialReport",
     "iam:GetCredentialReport",
     "organizations:ListAccounts",
+    # This one does, but the agent's own instance is not known to its role's policy.
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
 }
 
 
@@ -54,6 +68,11 @@ def main_account() -> dict[str, Any]:
     return load(FOLDER / "main-account.yaml")
 
 
+@pytest.fixture
+def host() -> dict[str, Any]:
+    return load(FOLDER / "reporting-remediation-host.yaml")
+
+
 def policy_actions(template: dict[str, Any], role: str) -> set[str]:
     policies = template["Resources"][role]["Properties"]["Policies"]
     return {action for one in statements({"": policies}) for action in actions(one)}
@@ -65,6 +84,7 @@ def test_the_issues_table_outlives_its_stack_and_can_be_restored_to_any_point(ma
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["DeletionProtectionEnabled"] is True
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["TableName"] == "hammer-iam-user-keys-inactive"
     assert {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]} == {
@@ -100,14 +120,151 @@ def test_what_fails_for_good_in_either_function_reaches_the_queue_and_the_alarm(
         assert configuration["DestinationConfig"] == {"OnFailure": {"Destination": queue_arn}}
     for role in ("InitiationRole", "IdentificationRole"):
         assert "sqs:SendMessage" in policy_actions(main_account, role)
-    (alarm,) = (one["Properties"] for one in of_type(main_account, "AWS::CloudWatch::Alarm").values())
+    alarm = main_account["Resources"]["FailuresAlarm"]["Properties"]
     assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def test_every_alarm_tells_the_operators(main_account: dict[str, Any], host: dict[str, Any]) -> None:
+    alarms = {name: one["Properties"] for name, one in of_type(main_account, "AWS::CloudWatch::Alarm").items()}
+    assert set(alarms) == {
+        "FailuresAlarm",
+        "NoScanAlarm",
+        "HostErrorsAlarm",
+        *(f"{who}{what}Alarm" for who in FUNCTIONS for what in ("Errors", "Throttles", "Duration")),
+    }
+    assert all(one["AlarmActions"] == [{"Ref": "OperatorsTopic"}] for one in alarms.values())
+    (silence,) = (one["Properties"] for one in of_type(host, "AWS::CloudWatch::Alarm").values())
+    assert silence["AlarmActions"] == [{"Ref": "OperatorsTopicArn"}]
+    shown = main_account["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert all(f"${{{name}.Arn}}" in shown for name in alarms)
+
+
+@pytest.mark.parametrize("who", FUNCTIONS)
+def test_a_function_is_watched_for_errors_throttles_and_the_end_of_its_time(
+    main_account: dict[str, Any], who: str
+) -> None:
+    function = main_account["Resources"][f"{who}Function"]["Properties"]
+    for what in ("Errors", "Throttles", "Duration"):
+        alarm = main_account["Resources"][f"{who}{what}Alarm"]["Properties"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", what)
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": f"{who}Function"}}]
+        assert alarm["Threshold"] == (function["Timeout"] * 1000 * 80 // 100 if what == "Duration" else 0)
+
+
+@pytest.mark.parametrize(("file", "name"), [("main-account", "NoScan"), ("reporting-remediation-host", "Silence")])
+def test_what_does_not_happen_raises_an_alarm(file: str, name: str) -> None:
+    alarm = load(FOLDER / f"{file}.yaml")["Resources"][f"{name}Alarm"]["Properties"]
+    assert (alarm["TreatMissingData"], alarm["ComparisonOperator"]) == ("breaching", "LessThanThreshold")
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
+
+
+def test_the_alarm_for_missing_scans_waits_three_hours_unless_told_otherwise(main_account: dict[str, Any]) -> None:
+    alarm = main_account["Resources"]["NoScanAlarm"]["Properties"]
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, {"Ref": "HoursWithoutScan"})
+    assert main_account["Parameters"]["HoursWithoutScan"]["Default"] == 3
+    (emitted,) = main_account["Resources"]["CompletedScans"]["Properties"]["MetricTransformations"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (emitted["MetricNamespace"], emitted["MetricName"])
+
+
+def test_the_dashboard_shows_every_metric_of_the_logs(main_account: dict[str, Any]) -> None:
+    body = main_account["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    shown = json.dumps(json.loads(re.sub(r"\$\{[^}]*}", "x", body)))
+    filters = of_type(main_account, "AWS::Logs::MetricFilter").values()
+    names = {one["Properties"]["MetricTransformations"][0]["MetricName"] for one in filters}
+    assert names == {
+        "completed_scans",
+        "opened",
+        "resolved",
+        "switched_off",
+        "scan_duration",
+        "oldest_open_issue_days",
+        "host_errors",
+    }
+    assert all(f'["Hammer", "{name}"' in shown for name in names)
+    # A metric for each account would cost more than all the rest.
+    assert all("Dimensions" not in one["Properties"]["MetricTransformations"][0] for one in filters)
+
+
+def test_the_secret_has_no_value_of_the_template(main_account: dict[str, Any]) -> None:
+    (secret,) = of_type(main_account, "AWS::SecretsManager::Secret").values()
+    assert set(secret["Properties"]) == {"Name", "Description"}
+    assert main_account["Parameters"]["CredentialsSecretName"]["Default"] == "hammer-credentials"
+
+
+def test_the_bucket_outlives_its_stack_keeps_versions_and_lets_nobody_else_in() -> None:
+    template = load(FOLDER / "bucket.yaml")
+    (bucket,) = of_type(template, "AWS::S3::Bucket").values()
+    properties = bucket["Properties"]
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    (statement,) = statements(template)
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2
+
+
+def test_the_host_is_one_encrypted_machine_without_a_public_address_and_with_the_second_metadata_version(
+    host: dict[str, Any],
+) -> None:
+    group = host["Resources"]["HostGroup"]
+    assert (group["Properties"]["MinSize"], group["Properties"]["MaxSize"]) == ("1", "1")
+    data = host["Resources"]["HostTemplate"]["Properties"]["LaunchTemplateData"]
+    assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+    assert [disk["Ebs"]["Encrypted"] for disk in data["BlockDeviceMappings"]] == [True]
+    assert [each["AssociatePublicIpAddress"] for each in data["NetworkInterfaces"]] == [{"Ref": "PublicAddress"}]
+    parameters = host["Parameters"]
+    assert parameters["PublicAddress"]["Default"] == "false"
+    assert parameters["ImageId"]["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
+    assert "/al2023-ami-kernel-default-arm64" in parameters["ImageId"]["Default"]
+    (security,) = of_type(host, "AWS::EC2::SecurityGroup").values()
+    condition, ingress, otherwise = security["Properties"]["SecurityGroupIngress"]["Fn::If"]
+    assert [(one["FromPort"], one["ToPort"], one["CidrIp"]) for one in ingress] == [(22, 22, {"Ref": "SshCidr"})]
+    assert (condition, otherwise) == ("SshIsOpen", {"Ref": "AWS::NoValue"})
+    assert parameters["SshCidr"]["Default"] == ""
+
+
+def test_a_host_that_does_not_come_up_fails_its_stack_and_two_never_work_at_once(host: dict[str, Any]) -> None:
+    group = host["Resources"]["HostGroup"]
+    assert group["CreationPolicy"]["ResourceSignal"]["Count"] == 1
+    update = group["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert (update["MinInstancesInService"], update["WaitOnResourceSignals"]) == (0, True)
+
+
+def test_the_host_may_do_what_it_does_and_nothing_else(host: dict[str, Any]) -> None:
+    assert {one for one in policy_actions(host, "HostRole") if not one.startswith("ssm")} == {
+        "sts:AssumeRole",
+        "iam:ListUsers",
+        "iam:ListAccessKeys",
+        "iam:GetAccessKeyLastUsed",
+        "iam:ListUserTags",
+        "iam:UpdateAccessKey",
+        "dynamodb:Query",
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+        "secretsmanager:GetSecretValue",
+        "s3:GetObject",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "logs:DescribeLogGroups",
+        "organizations:ListAccounts",
+    }
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_every_parameter_says_what_it_is(path: Path) -> None:
+    assert all(one.get("Description") for one in load(path).get("Parameters", {}).values())
 
 
 def test_what_never_reaches_a_function_reaches_the_queue(main_account: dict[str, Any]) -> None:
     (queue,) = of_type(main_account, "AWS::SQS::Queue")
     queue_arn = {"Fn::GetAtt": [queue, "Arn"]}
-    (subscription,) = of_type(main_account, "AWS::SNS::Subscription").values()
+    subscription = main_account["Resources"]["DescribeSubscription"]
     (rule,) = of_type(main_account, "AWS::Events::Rule").values()
     assert subscription["Properties"]["RedrivePolicy"] == {"deadLetterTargetArn": queue_arn}
     assert [one["DeadLetterConfig"] for one in rule["Properties"]["Targets"]] == [{"Arn": queue_arn}]
@@ -158,7 +315,7 @@ def test_only_the_reporting_role_of_a_scanned_account_may_switch_keys_off() -> N
     look = {"iam:ListUsers", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListUserTags"}
     report = {"iam:GenerateCredentialReport", "iam:GetCredentialReport"}
     assert policy_actions(template, "IdentificationRole") == look | report
-    assert policy_actions(template, "ReportingRole") == look | {"iam:UpdateAccessKey"}
+    assert policy_actions(template, "ReportingRole") == look | report | {"iam:UpdateAccessKey"}
 
 
 @pytest.mark.parametrize("role", ["IdentificationRole", "ReportingRole"])
@@ -178,6 +335,8 @@ def test_no_policy_deletes_keys_or_allows_more_than_it_names(path: Path) -> None
     found = statements(template)
     assert found
     for statement in found:
+        if statement["Effect"] == "Deny":
+            continue
         for action in actions(statement):
             assert "*" not in action
             assert action.lower() != "iam:deleteaccesskey"
@@ -192,5 +351,97 @@ def test_no_template_trusts_a_whole_account_or_names_a_partition(path: Path) -> 
     resources = load(path)["Resources"]
     texts = [one for one in walk(resources) if isinstance(one, str)]
     assert not [text for text in texts if ":root" in text or "arn:aws:" in text]
-    principals = [one["Principal"] for one in walk(resources) if isinstance(one, dict) and "Principal" in one]
+    granted = [one for one in walk(resources) if isinstance(one, dict) and one.get("Effect") != "Deny"]
+    principals = [one["Principal"] for one in granted if "Principal" in one]
     assert all(principal not in ("*", {"AWS": "*"}) for principal in principals)
+
+
+class Stacks:
+    """CloudFormation of an embedded AWS."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self.aws = aws
+        self._client = self.client("cloudformation")
+
+    def client(self, service: str) -> Any:
+        """A client in the main account."""
+        return self.aws.session.client(service, endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"])  # type: ignore[call-overload]
+
+    def update(self, name: str, parameters: Mapping[str, str]) -> None:
+        """Give the stack these parameters, and keep the others."""
+        (stack,) = self._client.describe_stacks(StackName=name)["Stacks"]
+        kept = [
+            {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in stack.get("Parameters", [])
+        ]
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        self._client.update_stack(
+            StackName=name,
+            UsePreviousTemplate=True,
+            Parameters=given + [one for one in kept if one["ParameterKey"] not in parameters],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        self._wait("stack_update_complete", name)
+
+    def delete(self, name: str) -> None:
+        """Delete the stack."""
+        self._client.delete_stack(StackName=name)
+        self._wait("stack_delete_complete", name)
+
+    def _wait(self, what: str, name: str) -> None:
+        try:
+            self._client.get_waiter(what).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        except WaiterError as error:
+            pytest.fail(f"{error}\n{self._client.describe_stack_events(StackName=name)['StackEvents']}")
+
+
+@pytest.mark.ministack
+def test_all_stacks_can_be_created_updated_and_deleted(tmp_path: Path) -> None:
+    package = tmp_path / "functions.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        for name, text in HANDLERS.items():
+            archive.writestr(name, text)
+    with EmbeddedAws() as aws:
+        stacks = Stacks(aws)
+        bucket = aws.create_stack("bucket", FOLDER / "bucket.yaml", {})["BucketName"]
+        main = aws.deploy(package)
+        subnet = stacks.client("ec2").describe_subnets()["Subnets"][0]
+        settings = {
+            "VpcId": subnet["VpcId"],
+            "SubnetId": subnet["SubnetId"],
+            "ArtifactBucket": bucket,
+            "HostPackageKey": "packages/host-1.zip",
+            "OperatorsTopicArn": main["OperatorsTopicArn"],
+            # The only one of these images that ministack knows.
+            "ImageId": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+        }
+        host = aws.create_stack("host", FOLDER / "reporting-remediation-host.yaml", settings)
+        trusted = {
+            name: main[name] if name in main else host[name] for name in ("IdentificationRoleArn", "ReportingRoleArn")
+        }
+        aws.create_stack("roles", FOLDER / "scanned-account-roles.yaml", trusted)
+
+        stacks.update(STACK, {"OperatorsEmail": "operators@example.com", "ConfigSource": f"s3://{bucket}/config"})
+        stacks.update("host", {"HostPackageKey": "packages/host-2.zip", "SshCidr": "192.0.2.0/24", "KeyName": "any"})
+        stacks.update("roles", {"ExternalId": "open-sesame"})
+        subscribed = stacks.client("sns").list_subscriptions_by_topic(TopicArn=main["OperatorsTopicArn"])
+        assert [one["Endpoint"] for one in subscribed["Subscriptions"]] == ["operators@example.com"]
+        dashboard = stacks.client("cloudwatch").get_dashboard(DashboardName=main["DashboardName"])
+        shown = json.loads(dashboard["DashboardBody"])["widgets"]
+        assert len(shown) == 8
+        assert "${" not in dashboard["DashboardBody"]
+        latest = stacks.client("ec2").describe_launch_template_versions(
+            LaunchTemplateName="hammer-reporting-remediation", Versions=["$Latest"]
+        )["LaunchTemplateVersions"][0]
+        assert latest["VersionNumber"] == 2
+        (group,) = stacks.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        assert group["LaunchTemplate"]["Version"] == "2"
+
+        for name in ("roles", "host", STACK, "bucket"):
+            stacks.delete(name)
+        # What must not be lost with a stack.
+        assert stacks.client("dynamodb").list_tables()["TableNames"] == ["hammer-iam-user-keys-inactive"]
+        assert bucket in [one["Name"] for one in stacks.client("s3").list_buckets()["Buckets"]]
+        groups = stacks.client("logs").describe_log_groups()["logGroups"]
+        assert "/aws/ec2/hammer-reporting-remediation" in [one["logGroupName"] for one in groups]
+        assert stacks.client("lambda").list_functions()["Functions"] == []
+        assert stacks.client("cloudwatch").describe_alarms()["MetricAlarms"] == []

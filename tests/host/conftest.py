@@ -62,6 +62,7 @@ LABEL = "inactive-iam-keys"
 REPORTING = "reporting.create_iam_key_inactive_tickets"
 REMEDIATION = "remediation.clean_iam_keys_inactive"
 RESTORE = "remediation.restore_iam_keys"
+SHOW = "remediation.show_issue"
 
 CRITERIA_DAYS = 90
 RETENTION_DAYS = 14
@@ -423,9 +424,13 @@ class Dialogue:
     def type(self, line: str) -> None:
         os.write(self._terminal, f"{line}\n".encode())
 
-    def interrupt(self) -> None:
-        """Press Ctrl-C at a prompt."""
-        self._process.send_signal(signal.SIGINT)
+    def press(self, characters: bytes) -> None:
+        """Press keys without Enter, as Ctrl-D."""
+        os.write(self._terminal, characters)
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Press Ctrl-C at a prompt, or send another signal."""
+        self._process.send_signal(number)
         # A signal that comes before the process really waits for input is seen only when the line ends.
         with contextlib.suppress(OSError):
             self.type("")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import boto3
 import pytest
 
-from library.issues import Episode, Issue, Status
+from library.issues import Episode, Issue, RestoreDetails, Status
 from library.lifecycle import reconcile
+from tests.conftest import Wire, answer
 from tests.host.conftest import MAIN, OTHER, REMEDIATION, RESTORE, Estate
 
 pytestmark = pytest.mark.moto
@@ -235,3 +240,180 @@ def test_a_channel_that_did_not_take_the_word_on_the_restoring_gets_that_word_la
     (comment,) = estate.tickets_of(issue)[0].comments
     assert "had Hammer switch this access key" in comment
     assert (estate.read(issue).jira.failed, estate.read(issue).slack.failed) == (None, None)
+
+
+# --- who, and what a run that was cut off has left ---
+
+BY = "arn:aws:iam::123456789012:user/bob"
+
+
+def test_who_wanted_it_is_recorded_and_said_everywhere(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.restore("--key", issue.issue_id)
+    who = _caller()
+    after = estate.read(issue)
+    assert after.restore is not None
+    assert after.restore.by == who
+    assert after.timestamps.restored is not None
+    assert after.restore.started < after.timestamps.restored
+    assert who.replace(":", "") in estate.tickets_of(issue)[0].comments[-1].replace("&#58;", "").replace(":", "")
+    assert who in estate.messages()[-1][1]
+    assert [(entry["what"], entry["why"]) for entry in after.history][:1] == [
+        ("about to be switched on again", f"wanted by {who}")
+    ]
+
+
+def _caller() -> str:
+    return str(boto3.client("sts").get_caller_identity()["Arn"])
+
+
+def test_what_a_run_has_switched_on_and_not_recorded_is_completed_in_the_name_of_who_began_it(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.put(replace(issue, restore=RestoreDetails(BY, estate.ago(minutes=5))))
+    estate.iam().update_access_key(UserName="joe", AccessKeyId=issue.issue_id, Status="Active")
+    result = estate.restore("--since", "3d")
+    assert result.exit_code == 0, result.output
+    assert "1 completed" in result.output
+    after = estate.read(issue)
+    assert after.timestamps.restored is not None
+    assert BY.rpartition("/")[2] in estate.tickets_of(issue)[0].comments[-1]
+    assert BY in estate.messages()[-1][1]
+
+
+def test_it_is_completed_even_if_a_scan_came_first(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    begun = replace(issue, restore=RestoreDetails(BY, estate.ago(minutes=5)))
+    estate.iam().update_access_key(UserName="joe", AccessKeyId=issue.issue_id, Status="Active")
+    scanned = reconcile(MAIN, issue.issue_id, begun, issue.details, whitelisted=False, now=datetime.now(UTC))
+    assert scanned is not None
+    assert scanned.timestamps.remediated is None
+    estate.put(scanned)
+    assert "1 completed" in estate.restore("--since", "3d").output
+    assert estate.read(issue).timestamps.restored is not None
+    assert len(estate.messages()) == 1
+
+
+def test_an_intent_whose_key_is_still_off_is_carried_out(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.put(replace(issue, restore=RestoreDetails(BY, estate.ago(minutes=5))))
+    assert estate.restore("--key", issue.issue_id).exit_code == 0
+    assert estate.key_status(issue) == "Active"
+    after = estate.read(issue)
+    assert after.restore is not None
+    assert after.restore.by == _caller()
+
+
+def test_a_key_that_a_remediation_switched_off_and_did_not_record_is_brought_back_and_stays(estate: Estate) -> None:
+    issue = estate.add_due_issue("joe", key_status="Inactive", remediation_started=estate.ago(minutes=10))
+    assert estate.restore("--key", issue.issue_id).exit_code == 0
+    assert estate.key_status(issue) == "Active"
+    assert estate.remediate().exit_code == 0
+    assert estate.key_status(issue) == "Active"
+    after = estate.read(issue)
+    again = reconcile(MAIN, issue.issue_id, after, issue.details, whitelisted=False, now=datetime.now(UTC))
+    assert again is not None
+    assert again.episode is Episode.REACTIVATED
+
+
+def test_what_was_not_told_is_told_by_the_next_restore(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.slack_is_down()
+    assert estate.restore("--key", issue.issue_id).exit_code == 1
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 0
+    assert "1 completed" in result.output
+    assert estate.messages()[-1][1].startswith("*Switched on again:*")
+    assert _caller() in estate.messages()[-1][1]
+    assert len(estate.tickets_of(issue)[0].comments) == 1
+
+
+def test_a_refusal_of_iam_leaves_no_intent_behind(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.accounts.fail(MAIN, "UpdateAccessKey", "AccessDenied", times=1)
+    assert estate.restore("--key", issue.issue_id).exit_code == 1
+    assert estate.read(issue).restore is None
+    assert estate.messages() == []
+    assert estate.tickets_of(issue)[0].comments == []
+
+
+def test_where_nobody_knows_whether_the_key_is_on_nothing_is_claimed_and_the_next_run_completes(
+    estate: Estate, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue = switched_off(estate, "joe")
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    wire.react("UpdateAccessKey", lambda _: answer(200, "<UpdateAccessKeyResponse/>"))
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 1
+    assert "was set to Active, but IAM lists it as Inactive" in result.output
+    assert estate.read(issue).restore is not None
+    assert estate.read(issue).timestamps.restored is None
+    assert estate.messages() == []
+    wire.withdraw("UpdateAccessKey")
+    estate.iam().update_access_key(UserName="joe", AccessKeyId=issue.issue_id, Status="Active")
+    assert "1 completed" in estate.restore("--key", issue.issue_id).output
+
+
+def test_a_key_that_is_expired_is_no_key_that_we_switched_off(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.iam().update_access_key(UserName="joe", AccessKeyId=issue.issue_id, Status="Expired")
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 0
+    assert "reason=the key is Expired" in result.output
+    assert estate.read(issue) == issue
+
+
+# --- the prompt and the plan ---
+
+
+def test_the_prompt_takes_a_and_q(estate: Estate) -> None:
+    issues = [switched_off(estate, user, account=account) for account, user in ((MAIN, "ann"), (MAIN, "joe"))]
+    elsewhere = [switched_off(estate, user, account=OTHER) for user in ("kim", "zoe")]
+    dialogue = estate.dialogue(RESTORE, "--since", "3d")
+    for fact in (f"master ({MAIN})", "off since", "ticket", "Support-General"):
+        dialogue.wait_for(fact)
+    dialogue.answer("a")
+    dialogue.wait_for(f"slave1 ({OTHER})")
+    dialogue.answer("q")
+    assert dialogue.exit_code() == 0, dialogue.screen
+    assert [estate.key_status(issue) for issue in issues] == ["Active", "Active"]
+    assert [estate.key_status(issue) for issue in elsewhere] == ["Inactive", "Inactive"]
+    assert "Restore is ended by the operator: 2 switched on, 0 skipped, 0 failed, 2 left" in dialogue.screen
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_stop_at_the_prompt_ends_with_130(estate: Estate, number: int) -> None:
+    issue = switched_off(estate, "joe")
+    dialogue = estate.dialogue(RESTORE, "--key", issue.issue_id)
+    dialogue.wait_for("[y/N]")
+    dialogue.interrupt(number)
+    assert dialogue.exit_code() == 130, dialogue.screen
+    assert "Restore is interrupted: 0 switched on, 0 skipped, 0 failed, 1 left" in dialogue.screen
+    assert estate.read(issue) == issue
+
+
+def test_ctrl_d_is_no_to_all(estate: Estate) -> None:
+    issues = [switched_off(estate, "ann"), switched_off(estate, "joe")]
+    dialogue = estate.dialogue(RESTORE, "--since", "3d")
+    dialogue.wait_for("[y/N]")
+    dialogue.press(b"\x04")
+    assert dialogue.exit_code() == 0, dialogue.screen
+    assert dialogue.screen.count("[y/N]") == 1
+    assert {estate.key_status(issue) for issue in issues} == {"Inactive"}
+
+
+def test_the_plan_can_be_had_as_json(estate: Estate) -> None:
+    issue, other = switched_off(estate, "joe"), estate.add_due_issue("ann")
+    done = estate.process(RESTORE, "--key", issue.issue_id, "--key", other.issue_id, "--dry-run", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert {row["key"]: (row["verdict"], row["reason"][:12]) for row in json.loads(done.stdout)} == {
+        issue.issue_id: ("would be switched on", "switched off"),
+        other.issue_id: ("skipped", "this system "),
+    }
+
+
+def test_an_account_that_is_unknown_is_said_with_exit_code_1(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    result = estate.restore("--since", "3d", "--account", "999999999999")
+    assert result.exit_code == 1
+    assert "--account 999999999999: not one of aws.accounts" in result.output
+    assert estate.key_status(issue) == "Inactive"

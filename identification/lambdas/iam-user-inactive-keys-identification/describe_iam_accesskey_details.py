@@ -15,7 +15,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from library import config
+from library import access_check, config
 from library.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
 from library.aws.iam import IamClients, WatchedKey, scan_access_keys, tags_of_users
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
@@ -48,10 +48,18 @@ class ScanResult:
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001
-    """Scan the account that the topic's message names. Any failure is raised, so that Lambda tries again."""
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:  # noqa: ARG001
+    """Scan the account that the topic's message names. Any failure is raised, so that Lambda tries again.
+
+    An event `{"check": {"account_id", "account_name"}}` only asks what a scan would be refused: `deployment.
+    check_deployment` sends it, because no one but this function's role may assume the role of the account.
+    """
     began = monotonic()
     try:
+        if "check" in event:
+            asked = event["check"]
+            refusals = access_check.of_identification(config.load(), asked["account_id"], asked["account_name"])
+            return {"refusals": [asdict(refusal) for refusal in refusals]}
         for record in event["Records"]:
             message = _message(record["Sns"]["Message"])
             result = identify(message["account_id"], message["account_name"], datetime.now(UTC))
@@ -63,6 +71,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
     except HammerError as error:
         logger.error(str(error))
         raise
+    return None
 
 
 def _message(text: str) -> dict[str, str]:

@@ -1,0 +1,137 @@
+"""Says what a scan would be refused, account by account, and what is missing in the main account, before it fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import boto3
+import click
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deployment import stacks
+from deployment.commands import (
+    EXIT_CODES,
+    config_argument,
+    exit_codes,
+    main_account_session,
+    settings_of,
+)
+from library import host_command
+from library.access_check import Refusal
+from library.aws import organizations
+from library.aws.secrets import fetch_credentials
+from library.config import AccountRef, Config
+from library.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+_AT_ONCE = 8
+# A run may have to start first; botocore must not start another one meanwhile.
+_PATIENT = ClientConfig(read_timeout=120, retries={"total_max_attempts": 1}, max_pool_connections=_AT_ONCE)
+
+Row = tuple[str, str, str, str, str]
+"""Account id, its name or a part of the main account, what is refused or missing, what was said, what to do."""
+
+
+def scanned_accounts(functions: LambdaClient, function: str, settings: Config) -> Iterator[Row]:
+    """What is refused to the identification function, in every account that it scans.
+
+    The function is asked to try the calls itself, because the roles of the accounts trust its role and no other one.
+    """
+
+    def of(account: AccountRef) -> list[Refusal]:
+        event = {"check": {"account_id": account.id, "account_name": account.name}}
+        try:
+            answer = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        except (ClientError, BotoCoreError) as error:
+            return [Refusal("lambda:InvokeFunction", str(error))]
+        content = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            return [Refusal(function, str(content.get("errorMessage")))]
+        return [Refusal(**refusal) for refusal in content["refusals"]]
+
+    accounts = settings.accounts()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for account, refusals in zip(accounts, pool.map(of, accounts), strict=True):
+            for refusal in refusals:
+                yield account.id, account.name, refusal.call, refusal.said, _remedy(settings, account, refusal)
+
+
+def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
+    role = settings.aws.role_name_identification
+    if refusal.call == "sts:AssumeRole":
+        return (
+            f"deploy the roles there (deployment.deploy_roles); {role} must trust the function's role and ask for "
+            "aws.external_id of config.json"
+        )
+    if not refusal.call.startswith("iam:") or account.id == settings.aws.main_account_id:
+        return "deploy the main stack again (deployment.deploy); the function's log says more"
+    return (
+        f"deploy the roles there again (deployment.deploy_roles); if {role} allows it, an organization's policy or a "
+        "permissions boundary denies it"
+    )
+
+
+def main_account(session: boto3.Session, outputs: dict[str, str], settings: Config) -> Iterator[Row]:
+    """What else is missing in the main account: credentials, somebody who hears alarms, a schedule that is on."""
+    main = settings.aws.main_account_id
+    try:
+        fetch_credentials(
+            session.client("secretsmanager"),
+            settings.credentials_secret,
+            jira=settings.jira.enabled,
+            slack=settings.slack.enabled,
+        )
+    except CredentialsError as error:
+        yield main, "credentials", settings.credentials_secret, str(error), "run deployment.put_credentials"
+    rule = session.client("events").describe_rule(Name=outputs["ScheduleRuleName"])
+    if rule["State"] != "ENABLED":
+        said = f"its state is {rule['State']}"
+        yield main, "schedule", outputs["ScheduleRuleName"], said, "no account is scanned: enable the rule"
+    topic = outputs["OperatorsTopicArn"]
+    pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    endpoints = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
+    if not any(arn.startswith("arn:") for arn in endpoints):
+        said = "nobody has confirmed the subscription" if endpoints else "nobody has subscribed"
+        remedy = "confirm the e-mail, or deploy with --parameter OperatorsEmail=…"
+        yield main, "alarms", topic, said, remedy
+
+
+@click.command(epilog=EXIT_CODES)
+@config_argument
+def main(config_folder: str | None) -> None:
+    """Try every AWS call that a scan needs, with no effect, in every account of CONFIG_FOLDER (config/ if not given).
+
+    The identification function does it, with its own role: the roles of the scanned accounts trust nobody else.
+    Then the main account: credentials that are needed, the schedule, somebody who hears the alarms. Each line of
+    the answer names what is refused or missing and what to do about it; if there is one, the exit code is 1.
+
+    What the host needs is checked on the host: python -m remediation.check_access
+    """
+    with exit_codes():
+        settings = settings_of(config_folder)
+        session = main_account_session(settings)
+        if settings.aws.accounts_from_organization:
+            settings = settings.with_organization(organizations.active_accounts(session.client("organizations")))
+        outputs = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)
+        functions = session.client("lambda", config=_PATIENT)
+        refused = list(scanned_accounts(functions, outputs["IdentificationFunctionName"], settings))
+        missing = list(main_account(session, outputs, settings))
+        for account, part, what, said, remedy in refused + missing:
+            click.echo(f"{account} {part}: {what}\n    {said}\n    {remedy}")
+        accounts = settings.accounts()
+        well = len(accounts) - len({row[0] for row in refused})
+        click.echo(f"{well} of {len(accounts)} accounts can be scanned; {len(missing)} things are missing otherwise")
+        if refused or missing:
+            sys.exit(host_command.FAILED)
+        click.echo("What the host needs is checked on the host: python -m remediation.check_access")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What the deployment's commands share: sessions in the main account, how they fail, tables and the question."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from library import config, host_command
+from library.config import Config
+from library.errors import ConfigurationError, CredentialsError, HammerError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+EXIT_CODES = (
+    "Exit codes: 0 done (also: nothing to do), 1 something failed, 2 configuration or usage, 130 interrupted."
+)
+
+config_argument = click.argument("config_folder", required=False)
+
+
+class DeploymentError(HammerError):
+    """A step of the deployment did not come out as it should."""
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """End the process with one clear message and the right exit code, whatever the block raises."""
+    try:
+        yield
+    except (ConfigurationError, CredentialsError) as error:
+        _end(str(error), host_command.USAGE)
+    except HammerError as error:
+        _end(str(error), host_command.FAILED)
+    except (ClientError, BotoCoreError) as error:
+        _end(f"AWS: {error}", host_command.FAILED)
+    except KeyboardInterrupt:
+        _end("Interrupted", host_command.INTERRUPTED)
+
+
+def _end(message: str, code: int) -> None:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+def settings_of(config_folder: str | None) -> Config:
+    """The checked configuration of the folder (or S3 address), of the repository's `config/` without one."""
+    return config.load(config_folder or str(REPOSITORY / "config"))
+
+
+def main_account_session(settings: Config) -> boto3.Session:
+    """A session in the region of the configuration; raises DeploymentError if it is in another account."""
+    session = boto3.Session(region_name=settings.aws.region)
+    found = session.client("sts").get_caller_identity()["Account"]
+    if found != settings.aws.main_account_id:
+        raise DeploymentError(
+            f"these AWS credentials are of account {found}; the configuration's main account (aws.main_account_id) "
+            f"is {settings.aws.main_account_id}"
+        )
+    return session
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output, as wide as the terminal; plain and wide enough in a pipe."""
+    host_command.console().print(host_command.table_of("", headings, rows))
+
+
+def agreed(question: str) -> bool:
+    """Ask `[y/N]` on standard input; its end means no."""
+    click.echo(f"{question} [y/N] ", nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        click.echo("\nNobody answered, which means no; --yes does not ask")
+    return answer.strip().lower() in ("y", "yes")

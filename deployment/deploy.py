@@ -1,0 +1,161 @@
+"""Deploys the main account's stacks: shows what would change, asks, does it, and says what came out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from botocore.exceptions import ClientError
+
+from deployment import stacks
+from deployment.build_packages import build, build_host
+from deployment.commands import (
+    EXIT_CODES,
+    REPOSITORY,
+    agreed,
+    exit_codes,
+    main_account_session,
+    print_table,
+    settings_of,
+)
+from deployment.publish_config import PREFIX, current, publish
+from library.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_s3.client import S3Client
+
+TEMPLATE_OF = {
+    stacks.BUCKET_STACK: "bucket.yaml",
+    stacks.MAIN_STACK: "main-account.yaml",
+    stacks.HOST_STACK: "reporting-remediation-host.yaml",
+}
+
+_PARTS: Mapping[str, tuple[str, Callable[[str, Path], Path], str]] = {
+    "main": (stacks.MAIN_STACK, build, "ArtifactKey"),
+    "host": (stacks.HOST_STACK, build_host, "HostPackageKey"),
+}
+"""For --stack: the stack, what builds its package, and the parameter that names it."""
+
+
+def upload(s3: S3Client, bucket: str, package: Path) -> str:
+    """Put a zip into the bucket, unless it is there already, and return its key, which is named by its content."""
+    content = package.read_bytes()
+    key = f"packages/{package.stem}-{hashlib.sha256(content).hexdigest()[:16]}.zip"
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+    return key
+
+
+def parameters_of(settings: Config) -> dict[str, str]:
+    """The parameters of all templates that the configuration decides on."""
+    return {
+        "RoleNameIdentification": settings.aws.role_name_identification,
+        "RoleNameReporting": settings.aws.role_name_reporting,
+        "AccountsFromOrganization": str(settings.aws.accounts_from_organization).lower(),
+        "CredentialsSecretName": settings.credentials_secret,
+    }
+
+
+def deploy(cloudformation: CloudFormationClient, stack: str, parameters: Mapping[str, str], *, ask: bool) -> bool:
+    """Bring one stack to the state of its template: show the changes, ask, do them, and print the outputs.
+
+    Returns False if the answer was no; then nothing was changed. Raises StackError.
+    """
+    planned = stacks.plan(cloudformation, stack, stacks.TEMPLATES / TEMPLATE_OF[stack], parameters)
+    if planned is None:
+        click.echo(f"Stack {stack}: no changes")
+        return True
+    click.echo(f"Stack {stack} {'is new' if planned.creates else 'would be changed'}:")
+    print_table(
+        ("action", "resource", "type", "replaced"),
+        [(one.action, one.logical_id, one.kind, one.replacement) for one in planned.changes],
+    )
+    if ask and not agreed("Go ahead?"):
+        stacks.discard(cloudformation, planned)
+        click.echo(f"Stack {stack}: nothing was changed")
+        return False
+    click.echo("This takes a few minutes.")
+    outputs = stacks.execute(cloudformation, planned)
+    click.echo(f"Stack {stack}: done")
+    if outputs:
+        print_table(("output", "value"), sorted(outputs.items()))
+    return True
+
+
+def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    wrong = [pair for pair in given if "=" not in pair]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in given)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("config_folder", required=False)
+@click.option(
+    "--stack",
+    type=click.Choice(["main", "host"]),
+    default="main",
+    show_default=True,
+    help="main: table, topic, functions, schedule, alarms. host: the EC2 host of reporting and remediation.",
+)
+@click.option(
+    "--parameter",
+    "given",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=VALUE",
+    help="A parameter of the template; repeatable. What is not given keeps its value, or has the template's default.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool) -> None:
+    """Deploy with the configuration in CONFIG_FOLDER (config/ if not given), with the AWS credentials at hand.
+
+    First the bucket for packages and configuration, if it is not there yet; then the package is built and uploaded,
+    and the stack created or updated with it. Before anything is changed in a stack, the changes are shown and a yes
+    is asked for. What is in the account already under the template's names (the issues table of an earlier
+    stack, or Hammer's own) is taken over with its content.
+
+    Functions and host read their configuration from config/ in that bucket, where the first deployment puts it. Later
+    ones leave alone what is published there: see deployment.publish_config. `--parameter ConfigSource=` has them read
+    the copy in their package.
+    """
+    with exit_codes():
+        folder = Path(config_folder or REPOSITORY / "config")
+        settings = settings_of(str(folder))
+        session = main_account_session(settings)
+        cloudformation, s3 = session.client("cloudformation"), session.client("s3")
+        name, with_code, key = _PARTS[stack]
+        known = stacks.declared(cloudformation, stacks.TEMPLATES / TEMPLATE_OF[name])
+        if given.keys() - known:
+            raise click.UsageError(
+                f"{TEMPLATE_OF[name]} has no parameter {', '.join(sorted(given.keys() - known))}; it has "
+                f"{', '.join(sorted(known))}"
+            )
+        if not deploy(cloudformation, stacks.BUCKET_STACK, {}, ask=not yes):
+            return
+        bucket = stacks.outputs(cloudformation, stacks.BUCKET_STACK)["BucketName"]
+        source = f"s3://{bucket}/{PREFIX}"
+        values = parameters_of(settings) | {"ArtifactBucket": bucket, "ConfigSource": source}
+        # Whoever has chosen another source stays with it.
+        values |= {"ConfigSource": stacks.parameters(cloudformation, name).get("ConfigSource", source)}
+        if stack == "host":
+            outputs = stacks.outputs(cloudformation, stacks.MAIN_STACK)
+            values["OperatorsTopicArn"] = outputs["OperatorsTopicArn"]
+        values |= given
+        values[key] = upload(s3, bucket, with_code(str(folder), REPOSITORY / "build"))
+        if values["ConfigSource"] == source and current(s3, source) is None:
+            publish(s3, folder, source)
+            click.echo(f"The configuration is published at {source}")
+        deploy(cloudformation, name, values, ask=not yes)
+
+
+if __name__ == "__main__":
+    main()

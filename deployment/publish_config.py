@@ -1,0 +1,124 @@
+"""Puts a checked configuration into S3 as one consistent set, which takes effect at once and as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from botocore.exceptions import ClientError
+
+from deployment import stacks
+from deployment.commands import (
+    EXIT_CODES,
+    REPOSITORY,
+    DeploymentError,
+    exit_codes,
+    main_account_session,
+    print_table,
+    settings_of,
+)
+from library import config
+from library.config import PublishedSet
+from library.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+PREFIX = "config"
+"""Where in the bucket of bucket.yaml the configuration lies, if nothing else is asked for."""
+
+
+def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str]]:
+    """Put the configuration files of `folder` into force at `destination` (`s3://bucket/prefix`).
+
+    Returns each file's name and what became of it: `new`, `changed`, `unchanged` or `taken away`. All files go under
+    a folder named by their content; then one write of `current.json` switches over, so that a reader sees the set of
+    before or this one. Earlier sets stay: a reader may be in the middle of one.
+
+    Raises ConfigurationError if the files are wrong, and DeploymentError if plain files lie at the destination.
+    """
+    config.load(str(folder))
+    contents = {name: (folder / name).read_bytes() for name in config.FILES if (folder / name).exists()}
+    bucket, prefix = split(destination)
+    before = current(s3, destination)
+    plain = [name for name in config.FILES if _content(s3, bucket, f"{prefix}{name}") is not None]
+    if plain:
+        raise DeploymentError(
+            f"{destination} holds {', '.join(plain)} themselves, which nobody would read any more once a set is "
+            "published there: choose another prefix, or take them away"
+        )
+    published = PublishedSet({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
+    for name, content in contents.items():
+        s3.put_object(Bucket=bucket, Key=prefix + published.place(name), Body=content)
+    s3.put_object(Bucket=bucket, Key=prefix + config.CURRENT, Body=published.pointer())
+    earlier = before.files if before else {}
+    return [
+        (name, _became(earlier.get(name), published.files.get(name)))
+        for name in config.FILES
+        if name in earlier or name in published.files
+    ]
+
+
+def _became(before: str | None, after: str | None) -> str:
+    if after is None:
+        return "taken away"
+    if before is None:
+        return "new"
+    return "unchanged" if before == after else "changed"
+
+
+def current(s3: S3Client, destination: str) -> PublishedSet | None:
+    """The set in force at `destination`; None if none was published, or if what says so cannot be read any more."""
+    bucket, prefix = split(destination)
+    pointer = _content(s3, bucket, prefix + config.CURRENT)
+    try:
+        return config.published_set(pointer) if pointer is not None else None
+    except ConfigurationError:
+        # Publishing again is what mends it.
+        return None
+
+
+def split(destination: str) -> tuple[str, str]:
+    """Bucket and prefix, with a slash at its end unless it is empty."""
+    bucket, _, prefix = destination.removeprefix("s3://").partition("/")
+    if not (destination.startswith("s3://") and bucket):
+        raise click.BadParameter(f"{destination!r} is not s3://bucket/prefix")
+    return bucket, f"{prefix.strip('/')}/".lstrip("/")
+
+
+def _content(s3: S3Client, bucket: str, key: str) -> bytes | None:
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("config_folder", required=False)
+@click.argument("destination", required=False)
+def main(config_folder: str | None, destination: str | None) -> None:
+    """Check the configuration in CONFIG_FOLDER (config/ if not given) and put it into force at DESTINATION.
+
+    DESTINATION is s3://bucket/prefix; if not given, config/ in the bucket of the stack hammer-deployment. The
+    functions and the host read it there, at each run, when HAMMER_CONFIG names it (parameter ConfigSource of both
+    stacks). They see all of a change or nothing of it. The files at hand replace the whole set: what colleagues
+    have published meanwhile is shown as changed.
+    """
+    with exit_codes():
+        folder = Path(config_folder or REPOSITORY / "config")
+        settings = settings_of(str(folder))
+        session = main_account_session(settings)
+        if destination is None:
+            bucket = stacks.outputs(session.client("cloudformation"), stacks.BUCKET_STACK)["BucketName"]
+            destination = f"s3://{bucket}/{PREFIX}"
+        done = publish(session.client("s3"), folder, destination)
+        print_table(("file", "what became of it"), done)
+        click.echo(f"In force from {destination}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Stores the JIRA and Slack credentials in Secrets Manager, after logging in with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from botocore.exceptions import ClientError
+
+from deployment.commands import (
+    EXIT_CODES,
+    config_argument,
+    exit_codes,
+    main_account_session,
+    print_table,
+    settings_of,
+)
+from library.aws.secrets import check_credentials
+from library.config import Config
+from library.errors import CredentialsError
+from library.jira_tickets import JiraTickets
+from library.slack_messages import SlackMessages
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Log in with every entry of the secret's content: what, where, and as whom.
+
+    Raises CredentialsError, TicketError or MessageError if one is malformed or not accepted.
+    """
+    jira, slack = "jira" in content, "slack" in content
+    credentials = check_credentials(content, settings.credentials_secret, jira=jira, slack=slack)
+    done = []
+    if credentials.jira is not None:
+        server = settings.jira.server
+        if not server:
+            raise CredentialsError("config.json names no jira.server to try the credentials at")
+        tickets = JiraTickets(server=server, credentials=credentials.jira, ca_bundle=settings.jira.ca_bundle)
+        done.append(("JIRA", server, tickets.log_in()))
+    if credentials.slack_token is not None:
+        messages = SlackMessages(token=credentials.slack_token, base_url=settings.slack.base_url)
+        done.append(("Slack", settings.slack.base_url, messages.log_in()))
+    return done
+
+
+def store(client: SecretsManagerClient, name: str, content: Mapping[str, Any]) -> list[str]:
+    """Put the entries into the secret, which is made if it does not exist; returns the entries that were kept.
+
+    An entry that is not given stays as it was.
+    """
+    before: dict[str, Any] = {}
+    try:
+        before = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    except client.exceptions.ResourceNotFoundException:
+        # Neither a secret nor a value of it: the stack makes a secret that has none.
+        pass
+    except ValueError:
+        # The error has the secret in it.
+        raise CredentialsError(f"Secret '{name}' holds something that is not JSON: take it away first") from None
+    text = json.dumps({**before, **content})
+    try:
+        client.put_secret_value(SecretId=name, SecretString=text)
+    except client.exceptions.ResourceNotFoundException:
+        client.create_secret(Name=name, SecretString=text)
+    return sorted(before.keys() - content.keys())
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        # The error of json has no part of the text in it.
+        raise CredentialsError(f"{path}: {error}") from error
+    if not isinstance(content, dict) or not content or not content.keys() <= {"jira", "slack"}:
+        raise CredentialsError(f"{path}: expected a JSON object with the entries jira and slack, or one of them")
+    return content
+
+
+def _from_prompts(settings: Config) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    if settings.jira.enabled:
+        click.echo(f"JIRA, {settings.jira.server}. OAuth 1 is given by --file only.")
+        user = click.prompt("User name or e-mail, or nothing for a personal access token", "", show_default=False)
+        secret = click.prompt("Password or API token" if user else "Personal access token", hide_input=True)
+        content["jira"] = {"basic": {"username": user, "password": secret}} if user else {"token": secret}
+    if settings.slack.enabled:
+        content["slack"] = {"api_token": click.prompt("Slack bot token (xoxb-…)", hide_input=True)}
+    if not content:
+        raise CredentialsError("config.json enables neither jira nor slack, so no credentials are needed")
+    return content
+
+
+@click.command(epilog=EXIT_CODES)
+@config_argument
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help='A JSON file: {"jira": {"token": "…"} or {"basic": {"username", "password"}} or {"oauth": {"access_token", '
+    '"access_token_secret", "consumer_key", "key_cert"}}, "slack": {"api_token": "xoxb-…"}}.',
+)
+def main(config_folder: str | None, path: Path | None) -> None:
+    """Ask for the credentials of the integrations that CONFIG_FOLDER enables, log in with them, and store them.
+
+    They go into the secret credentials.secret_name of config.json, in Secrets Manager. What is typed is not shown;
+    no credential is ever taken from an argument, where every user of the machine could read it. With --file they are
+    read from a file; delete it afterwards. Nothing is stored unless JIRA and Slack accept what is new. An entry that
+    is not given (JIRA's or Slack's) stays as it is.
+    """
+    with exit_codes():
+        settings = settings_of(config_folder)
+        session = main_account_session(settings)
+        try:
+            content = _from_file(path) if path else _from_prompts(settings)
+        except click.Abort:
+            raise KeyboardInterrupt from None
+        print_table(("logged in to", "at", "as"), log_in(settings, content))
+        try:
+            kept = store(session.client("secretsmanager"), settings.credentials_secret, content)
+        except ClientError as error:
+            raise CredentialsError(
+                f"Secret '{settings.credentials_secret}' was not written: {error.response['Error']['Message']}"
+            ) from error
+        click.echo(f"Stored in the secret {settings.credentials_secret} of {settings.aws.region}")
+        if kept:
+            click.echo(f"Kept as it was: {', '.join(kept)}")
+
+
+if __name__ == "__main__":
+    main()

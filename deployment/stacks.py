@@ -1,0 +1,196 @@
+"""CloudFormation stacks: what a change would do, shown before it is done, and how it ended."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+from deployment.commands import REPOSITORY, DeploymentError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
+
+BUCKET_STACK = "hammer-deployment"
+MAIN_STACK = "hammer-iam-user-inactive-keys"
+HOST_STACK = "hammer-reporting-remediation"
+TEMPLATES = REPOSITORY / "deployment" / "cloudformation"
+
+_SECONDS_BETWEEN_LOOKS = 2
+_LOOKS = 900
+# The two sentences with which CloudFormation refuses to make an empty change set.
+_NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
+_STARTED = "REVIEW_IN_PROGRESS"
+
+
+class StackError(DeploymentError):
+    """A stack was refused, failed, or is in a state in which it cannot be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would happen to one resource; `replacement` is `True`, `False`, `Conditional`, or empty if it is new."""
+
+    action: str
+    logical_id: str
+    kind: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A change set that CloudFormation has computed, not executed; `arn` is the change set's."""
+
+    stack: str
+    arn: str
+    creates: bool
+    changes: tuple[Change, ...]
+
+
+def plan(
+    cloudformation: CloudFormationClient, stack: str, template: Path, parameters: Mapping[str, str]
+) -> Plan | None:
+    """What creating or updating the stack would do; None if nothing would change.
+
+    `parameters` that the template does not have are left out; on an update, those not given keep their values.
+    Raises StackError if the template or a parameter is refused, or the stack cannot be changed in its state.
+    """
+    body = template.read_text(encoding="utf-8")
+    try:
+        existing = _describe(cloudformation, stack)
+        creates = existing is None or existing["StackStatus"] == _STARTED
+        kept = {} if existing is None or creates else {one["ParameterKey"] for one in existing.get("Parameters", [])}
+        if existing is not None and existing["StackStatus"] == "ROLLBACK_COMPLETE":
+            raise StackError(
+                f"the stack {stack} failed when it was created, and can only be deleted: "
+                f"aws cloudformation delete-stack --stack-name {stack}"
+            )
+        values: list[ParameterTypeDef] = [
+            {"ParameterKey": name, "ParameterValue": parameters[name]}
+            if name in parameters
+            else {"ParameterKey": name, "UsePreviousValue": True}
+            for name in declared(cloudformation, template)
+            if name in parameters or name in kept
+        ]
+        made = cloudformation.create_change_set(
+            StackName=stack,
+            ChangeSetName=f"hammer-{uuid.uuid4().hex[:12]}",
+            ChangeSetType="CREATE" if creates else "UPDATE",
+            TemplateBody=body,
+            Parameters=values,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            # What outlived an earlier stack, or was Hammer's own, is taken over: the issues table above all.
+            ImportExistingResources=True,
+        )
+        arn = made["Id"]
+        try:
+            cloudformation.get_waiter("change_set_create_complete").wait(
+                ChangeSetName=arn,
+                StackName=stack,
+                WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _LOOKS},
+            )
+        except WaiterError as error:
+            reason = cloudformation.describe_change_set(ChangeSetName=arn, StackName=stack).get("StatusReason", "")
+            discard(cloudformation, Plan(stack, arn, creates, ()))
+            if any(sentence in reason for sentence in _NOTHING_TO_DO):
+                return None
+            raise StackError(f"the stack {stack} was refused: {reason or error}") from error
+    except ClientError as error:
+        raise StackError(f"the stack {stack} was refused: {error.response['Error']['Message']}") from error
+    planned = Plan(stack, arn, creates, tuple(_changes(cloudformation, stack, arn)))
+    if not planned.changes and not creates:
+        # Only values that no resource uses are different.
+        discard(cloudformation, planned)
+        return None
+    return planned
+
+
+def declared(cloudformation: CloudFormationClient, template: Path) -> list[str]:
+    """The names of a template's parameters, as AWS reads it."""
+    found = cloudformation.validate_template(TemplateBody=template.read_text(encoding="utf-8"))
+    return [one["ParameterKey"] for one in found["Parameters"]]
+
+
+def _describe(cloudformation: CloudFormationClient, stack: str) -> dict[str, Any] | None:
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        # This error has no code of its own.
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    return None if found["StackStatus"] == "DELETE_COMPLETE" else dict(found)
+
+
+def _changes(cloudformation: CloudFormationClient, stack: str, arn: str) -> list[Change]:
+    changes = []
+    token: dict[str, str] = {}
+    while True:
+        page = cloudformation.describe_change_set(ChangeSetName=arn, StackName=stack, **token)  # type: ignore[arg-type]
+        for one in page.get("Changes", []):
+            change = one["ResourceChange"]
+            changes.append(
+                Change(
+                    change["Action"],
+                    change["LogicalResourceId"],
+                    change["ResourceType"],
+                    change.get("Replacement", ""),
+                )
+            )
+        if not page.get("NextToken"):
+            return changes
+        token = {"NextToken": page["NextToken"]}
+
+
+def discard(cloudformation: CloudFormationClient, planned: Plan) -> None:
+    """Take the change set back, and the empty stack that a first one has made."""
+    cloudformation.delete_change_set(ChangeSetName=planned.arn, StackName=planned.stack)
+    if planned.creates:
+        cloudformation.delete_stack(StackName=planned.stack)
+
+
+def execute(cloudformation: CloudFormationClient, planned: Plan) -> dict[str, str]:
+    """Do what was planned, wait for its end, and return the stack's outputs.
+
+    Raises StackError with the resources that failed, and why; CloudFormation has then undone what it did.
+    """
+    seen = {event["EventId"] for event in _events(cloudformation, planned.stack)}
+    cloudformation.execute_change_set(ChangeSetName=planned.arn, StackName=planned.stack)
+    waiter = "stack_create_complete" if planned.creates else "stack_update_complete"
+    try:
+        cloudformation.get_waiter(waiter).wait(  # type: ignore[call-overload]
+            StackName=planned.stack, WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _LOOKS}
+        )
+    except WaiterError as error:
+        failures = "\n".join(
+            f"    {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
+            for event in reversed(_events(cloudformation, planned.stack))
+            if event["EventId"] not in seen and event["ResourceStatus"].endswith("_FAILED")
+        )
+        raise StackError(f"the stack {planned.stack} failed:\n{failures or f'    {error}'}") from error
+    return outputs(cloudformation, planned.stack)
+
+
+def _events(cloudformation: CloudFormationClient, stack: str) -> list[Any]:
+    """The events of the stack, newest first."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
+    return [event for page in pages for event in page["StackEvents"]]
+
+
+def outputs(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
+    """The outputs of a stack; raises StackError if there is no such stack."""
+    found = _describe(cloudformation, stack)
+    if found is None:
+        raise StackError(f"there is no stack {stack} in this region; deployment.deploy makes it")
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+
+def parameters(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
+    """The parameters that a stack has now; none if there is no such stack."""
+    found = _describe(cloudformation, stack) or {}
+    return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}

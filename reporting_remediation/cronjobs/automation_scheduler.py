@@ -1,0 +1,134 @@
+"""Writes the cron entries of the jobs that the configuration turns on, and removes those that it turns off."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from library import config
+from library.config import Config
+from library.errors import ConfigurationError, HammerError
+
+CRON_FOLDER = Path("/etc/cron.d")
+_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file for cron, whose name has letters, digits, - and _ only; without content there is to be none."""
+
+    file_name: str
+    content: str | None
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=CRON_FOLDER,
+    show_default=True,
+    help="Where cron looks for its files.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be written or removed; change nothing.")
+def main(folder: Path, dry_run: bool) -> None:
+    """Let cron start reporting and remediation as the configuration says.
+
+    Writes one file for reporting while user_inactivekeys.reporting is true, and one for remediation (with --batch)
+    while user_inactivekeys.remediation is true, at the times of cronjobs.reporting and cronjobs.remediation; removes
+    the file of what is false. Run it as root after the configuration was changed. Both jobs read the configuration
+    again whenever they start: an entry that is still there does nothing once its job is switched off.
+
+    The entries run as root, in the folder of this code and with this Python; what they print goes to syslog. If
+    HAMMER_CONFIG is set here, it is set there.
+
+    Exit codes: 0 done, 1 a file cannot be written, 2 configuration or usage (nothing is changed).
+    """
+    try:
+        jobs = wanted(config.load(), sys.executable, os.environ)
+        for job in jobs:
+            click.echo(_put(folder / job.file_name, job.content, dry_run=dry_run))
+    except ConfigurationError as error:
+        click.echo(error, err=True)
+        sys.exit(2)
+    except (HammerError, OSError) as error:
+        click.echo(f"The cron entries cannot be written: {error}", err=True)
+        sys.exit(1)
+
+
+def wanted(settings: Config, python: str, environment: Mapping[str, str]) -> tuple[Job, ...]:
+    """What cron is to have; `python` is the interpreter that runs the jobs.
+
+    Raises ConfigurationError or HammerError if something cannot be put into a cron file.
+    """
+    keys = settings.inactive_keys
+    return tuple(
+        Job(
+            f"hammer-iam-user-inactive-keys-{name}",
+            _entry(name, when, command, python, settings.aws.region, environment) if on else None,
+        )
+        for name, on, when, command in (
+            ("reporting", keys.reporting, settings.cronjobs.reporting, "reporting.create_iam_key_inactive_tickets"),
+            (
+                "remediation",
+                keys.remediation,
+                settings.cronjobs.remediation,
+                "remediation.clean_iam_keys_inactive --batch",
+            ),
+        )
+    )
+
+
+def _entry(name: str, when: str, command: str, python: str, region: str, environment: Mapping[str, str]) -> str:
+    folder, source = str(config.CODE), environment.get("HAMMER_CONFIG", "")
+    if source and not source.startswith("s3://"):
+        source = str(Path(source).absolute())
+    for place in (folder, python, source):
+        if not place.isprintable() or '"' in place:
+            raise HammerError(f"{place!r} has characters that a cron file cannot hold")
+    # Mailed, the jobs' log lines would fill root's mailbox; syslog keeps them, and what the shell could not start.
+    job = f"cd {shlex.quote(folder)} && {shlex.quote(python)} -m {command} 2>&1 | logger -t hammer-{name}"
+    lines = [
+        "# Written by python -m cronjobs.automation_scheduler, which overwrites what is changed here.",
+        "SHELL=/bin/sh",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        'MAILTO=""',
+        f"AWS_DEFAULT_REGION={region}",
+        *([f'HAMMER_CONFIG="{source}"'] if source else []),
+        # To cron, a bare % is the end of the line.
+        f"{when} root {job.replace('%', chr(92) + '%')}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _put(path: Path, content: str | None, *, dry_run: bool) -> str:
+    """Bring one file to what is wanted, and say what was done."""
+    present = path.read_text(encoding="utf-8") if path.exists() else None
+    if content == present and (content is None or path.stat().st_mode & 0o777 == _MODE):
+        return f"{path}: {'none, as before' if content is None else 'as before'}"
+    would = "would be " if dry_run else ""
+    if content is None:
+        if not dry_run:
+            path.unlink()
+        return f"{path}: {would}removed"
+    if not dry_run:
+        # cron reads no file with a dot in its name, and never sees a half-written one.
+        unfinished = path.with_name(f".{path.name}.new")
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), _MODE)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    return f"{path}: {would}written\n{content}"
+
+
+if __name__ == "__main__":
+    main()

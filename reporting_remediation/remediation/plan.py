@@ -1,0 +1,93 @@
+"""What a dry run would do, key by key, as a table for people or as JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+
+import click
+
+from library import host_command
+from library.access_keys import idle_days
+from library.config import Config
+from library.issues import Issue
+
+FORMATS = click.Choice(["table", "json", "csv"])
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One issue with what would become of its key; the names are those of the JSON objects and the CSV columns.
+
+    Times are ISO 8601 in UTC. `due` is when the key may be switched off, None if that is not known.
+    """
+
+    account: str
+    account_name: str
+    user: str
+    key: str
+    verdict: str
+    reason: str
+    due: str | None
+    idle_days: int
+    created: str
+    last_used: str | None
+    reported: str | None
+    ticket: str | None
+    assignee: str | None
+
+
+def row(settings: Config, issue: Issue, verdict: str, reason: str, due: datetime | None, now: datetime) -> PlanRow:
+    """The row of an issue, as of `now` (UTC)."""
+    details = issue.details
+    return PlanRow(
+        account=issue.account_id,
+        account_name=settings.aws.accounts.get(issue.account_id, ""),
+        user=details.username,
+        key=issue.issue_id,
+        verdict=verdict,
+        reason=reason,
+        due=_iso(due),
+        idle_days=idle_days(details.last_used, now),
+        created=details.create_date.isoformat(),
+        last_used=None if details.never_used else details.last_used.isoformat(),
+        reported=_iso(issue.timestamps.reported),
+        ticket=issue.jira.ticket,
+        assignee=issue.jira.ticket_assignee_id,
+    )
+
+
+def show(rows: Sequence[PlanRow], form: str) -> None:
+    """Print the plan to standard output, and nothing else."""
+    if form == "json":
+        click.echo(json.dumps([asdict(each) for each in rows], indent=2, ensure_ascii=False))
+    elif form == "csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(PlanRow)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(each) for each in rows)
+        click.echo(text.getvalue(), nl=False)
+    else:
+        headings = ("account", "user", "key", "idle days", "verdict", "reason", "due (UTC)", "ticket")
+        cells = [
+            (
+                each.account,
+                each.user,
+                each.key,
+                str(each.idle_days),
+                each.verdict,
+                each.reason,
+                (each.due or "")[:16].replace("T", " "),
+                each.ticket or "",
+            )
+            for each in rows
+        ]
+        host_command.console().print(host_command.table_of("The plan; nothing was changed", headings, cells))
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

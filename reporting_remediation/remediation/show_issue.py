@@ -1,0 +1,124 @@
+"""Shows what the table knows of an access key, and all that has happened to it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import click
+
+from library import host_command
+from library.access_keys import idle_days
+from library.config import Config
+from library.errors import HammerError
+from library.host_command import logger
+from library.issues import Issue, to_item
+from library.lifecycle import Skip, remediation_verdict
+
+STREAM = "remediation.show_issue"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--key", "keys", multiple=True, required=True, help="This access key id. Repeatable.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it; json is a list of the table's rows as they are.",
+)
+def main(keys: tuple[str, ...], form: str) -> None:
+    """Show the issue of an access key, and step by step what has happened to it and why.
+
+    Reads the table only; changes nothing, and needs nobody else to be idle.
+
+    Exit codes: 0 done, 1 a key has no issue or something failed, 2 configuration or usage, 130 interrupted.
+    """
+    sys.exit(host_command.run(STREAM, lambda settings: _show(settings, keys, form), dry_run=True))
+
+
+def _show(settings: Config, keys: Sequence[str], form: str) -> int:
+    found, code = [], host_command.OK
+    table = host_command.issues_table(settings)
+    for key in dict.fromkeys(keys):
+        issues = []
+        for account_id in settings.aws.accounts:
+            try:
+                issue = table.get(account_id, key)
+            except HammerError as error:
+                logger.error("%s", error)
+                code = host_command.FAILED
+            else:
+                issues += [issue] if issue is not None else []
+        if not issues:
+            logger.error("--key %s: no issue has this key", key)
+            code = host_command.FAILED
+        found += issues
+    if form == "json":
+        click.echo(json.dumps([to_item(issue) for issue in found], indent=2, ensure_ascii=False, default=str))
+    else:
+        now = datetime.now(UTC)
+        click.echo("\n\n".join("\n".join(_lines(settings, issue, now)) for issue in found))
+    return code
+
+
+def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
+    details, times = issue.details, issue.timestamps
+    idle = "never used, created" if details.never_used else "last used"
+    where = f" ({details.last_used_service} in {details.last_used_region})" if details.last_used_service else ""
+    ended = f": {details.resolution.value}" if details.resolution and times.resolved else ""
+    facts = (
+        ("key", issue.issue_id),
+        ("account", f"{settings.aws.accounts.get(issue.account_id, '')} ({issue.account_id})"),
+        ("user", details.username),
+        ("status", f"{issue.status.value}{ended}, {issue.episode.value} episode"),
+        ("created", _moment(details.create_date)),
+        ("idle since", f"{_moment(details.last_used)}, {idle} {idle_days(details.last_used, now)} days ago{where}"),
+        ("found", _moment(times.identified)),
+        ("reported", _moment(times.reported)),
+        ("reminded", _moment(times.reminded)),
+        ("switched off", _moment(times.remediated)),
+        ("switched on", _moment(times.restored) + (f", wanted by {issue.restore.by}" if issue.restore else "")),
+        ("ticket", issue.jira.ticket or "none"),
+        ("assignee", issue.jira.ticket_assignee_id or "none"),
+        ("remediation", _verdict(settings, issue, now)),
+        ("last failure", issue.remediation_error.cause if issue.remediation_error else "none"),
+    )
+    yield from (f"{name:<13} {value}" for name, value in facts)
+    yield ""
+    yield f"What has happened (UTC){'' if issue.history else ': nothing was written down yet'}"
+    for entry in issue.history:
+        why = f" -- {entry['why']}" if entry.get("why") else ""
+        yield f"  {_shown(str(entry.get('time', '')))}  {entry.get('what', '')}{why}"
+
+
+def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
+    """What remediation makes of the record; whether the key itself may be switched off, a look at it must show."""
+    if issue.account_id not in {account.id for account in settings.remediation_accounts()}:
+        return "not in remediation_accounts"
+    exemption = settings.whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
+    verdict = remediation_verdict(
+        issue,
+        settings.inactive_keys.remediation_retention_period,
+        whitelisted=repr(exemption.id) if exemption else None,
+        now=now,
+    )
+    return verdict.reason if isinstance(verdict, Skip) else "due, if a look at the key shows nothing against it"
+
+
+def _moment(time: datetime | None) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time else "no"
+
+
+def _shown(time: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return time
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The StackSet with the roles of the scanned accounts: made, brought to what is new, and what failed is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from click.testing import CliRunner, Result
+
+from deployment import deploy_roles, stacks
+from deployment.deploy_roles import STACK_SET
+from tests.conftest import Wire, answer
+
+pytestmark = pytest.mark.moto
+
+MAIN, FIRST, SECOND = "123456789012", "210987654321", "321098765432"
+OUTPUTS = {
+    stacks.MAIN_STACK: {"IdentificationRoleArn": f"arn:aws:iam::{MAIN}:role/hammer-describe-iam-user-inactive-keys"},
+    stacks.HOST_STACK: {"ReportingRoleArn": f"arn:aws:iam::{MAIN}:role/hammer-reporting-remediation"},
+}
+
+
+@pytest.fixture
+def folder(scanned: object, tmp_path: Path) -> Iterator[Path]:
+    """A configuration of three accounts; both stacks of the main account are there, with what is read of them."""
+    configure(tmp_path, FIRST, SECOND)
+    client = boto3.Session().client("cloudformation")
+    for stack, values in OUTPUTS.items():
+        template = {
+            "Resources": {"Any": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": {name: {"Value": value} for name, value in values.items()},
+        }
+        client.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+    yield tmp_path
+
+
+def configure(folder: Path, *accounts: str) -> None:
+    main = {
+        "aws": {
+            "region": "eu-west-1",
+            "main_account_id": MAIN,
+            "accounts": {account: f"name of {account}" for account in (MAIN, *accounts)},
+            "external_id": "agreed",
+        },
+        "user_inactivekeys": {"inactive_criteria_days": 90},
+    }
+    (folder / "config.json").write_text(json.dumps(main))
+
+
+def run(folder: Path, *arguments: str, answers: str = "") -> Result:
+    result = CliRunner().invoke(deploy_roles.main, [str(folder), *arguments], input=answers)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def accounts_with_the_roles() -> set[str]:
+    client = boto3.Session().client("cloudformation")
+    return {one["Account"] for one in client.list_stack_instances(StackSetName=STACK_SET)["Summaries"]}
+
+
+def role_names(account: str) -> set[str]:
+    role = f"arn:aws:iam::{account}:role/administrator"
+    credentials = boto3.Session().client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    iam = boto3.Session().client(
+        "iam",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+    return {role["RoleName"] for role in iam.list_roles()["Roles"]}
+
+
+def test_the_roles_come_to_every_account_but_the_main_one_and_to_new_ones_when_run_again(folder: Path) -> None:
+    configure(folder, FIRST)
+    made = run(folder, answers="y\n")
+    assert made.exit_code == 0, made.output
+    assert accounts_with_the_roles() == {FIRST}
+    assert role_names(FIRST) == {"hammer-cloudsec-crossact-id", "hammer-cloudsec-crossact-ec2"}
+    configure(folder, FIRST, SECOND)
+    shown = run(folder, answers="n\n")
+    assert [line.split() for line in shown.output.splitlines()[1:3]] == [[FIRST, "updated"], [SECOND, "new"]]
+    assert "Nothing was changed" in shown.output
+    assert accounts_with_the_roles() == {FIRST}
+    assert run(folder, "--yes").exit_code == 0
+    assert accounts_with_the_roles() == {FIRST, SECOND}
+    stack_set = boto3.Session().client("cloudformation").describe_stack_set(StackSetName=STACK_SET)["StackSet"]
+    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack_set["Parameters"]}
+    assert parameters == {
+        **OUTPUTS[stacks.MAIN_STACK],
+        **OUTPUTS[stacks.HOST_STACK],
+        "RoleNameIdentification": "hammer-cloudsec-crossact-id",
+        "RoleNameReporting": "hammer-cloudsec-crossact-ec2",
+        "ExternalId": "agreed",
+    }
+    assert stack_set["PermissionModel"] == "SELF_MANAGED"
+
+
+def test_one_account_can_be_named(folder: Path) -> None:
+    assert run(folder, "--account", SECOND, "--yes").exit_code == 0
+    assert accounts_with_the_roles() == {SECOND}
+
+
+def test_organizational_units_get_the_roles_and_so_do_accounts_that_join_later(folder: Path, wire: Wire) -> None:
+    asked = []
+
+    def note(request: AWSPreparedRequest) -> None:
+        body = request.body
+        asked.append(body.decode() if isinstance(body, bytes) else str(body))
+
+    wire.react("CreateStackSet", note)
+    wire.react("CreateStackInstances", note)
+    organization = boto3.Session().client("organizations")
+    organization.create_organization(FeatureSet="ALL")
+    root = organization.list_roots()["Roots"][0]["Id"]
+    unit = organization.create_organizational_unit(ParentId=root, Name="all")["OrganizationalUnit"]["Id"]
+    made = run(folder, "--ou", unit, "--delegated-admin", "--yes")
+    assert made.exit_code == 0, made.output
+    assert "PermissionModel=SERVICE_MANAGED" in asked[0]
+    assert "AutoDeployment.Enabled=true" in asked[0]
+    assert f"DeploymentTargets.OrganizationalUnitIds.member.1={unit}" in asked[1]
+    assert all("CallAs=DELEGATED_ADMIN" in body for body in asked)
+
+
+def test_accounts_that_fail_are_named_with_the_reason(folder: Path, wire: Wire) -> None:
+    results = (
+        "<ListStackSetOperationResultsResponse><ListStackSetOperationResultsResult><Summaries>"
+        f"<member><Account>{FIRST}</Account><Region>eu-west-1</Region><Status>SUCCEEDED</Status></member>"
+        f"<member><Account>{SECOND}</Account><Region>eu-west-1</Region><Status>FAILED</Status>"
+        "<StatusReason>Account should have AWSCloudFormationStackSetExecutionRole</StatusReason></member>"
+        "</Summaries></ListStackSetOperationResultsResult></ListStackSetOperationResultsResponse>"
+    )
+
+    def reply(request: AWSPreparedRequest) -> AWSResponse:
+        return answer(200, results)
+
+    wire.react("ListStackSetOperationResults", reply)
+    failed = run(folder, "--yes")
+    assert failed.exit_code == 1
+    assert SECOND in failed.output
+    assert "AWSCloudFormationStackSetExecutionRole" in failed.output
+    assert "could not be deployed into 1 accounts" in failed.output
+
+
+def test_without_the_stacks_of_the_main_account_there_is_one_message(scanned: object, tmp_path: Path) -> None:
+    configure(tmp_path, FIRST)
+    refused = run(tmp_path, "--yes")
+    assert refused.exit_code == 1
+    assert refused.output == (
+        "there is no stack hammer-iam-user-inactive-keys in this region; deployment.deploy makes it\n"
+    )
+
+
+def test_units_and_accounts_together_are_refused(folder: Path) -> None:
+    refused = run(folder, "--ou", "ou-abcd-12345678", "--account", FIRST, "--yes")
+    assert (refused.exit_code, "not both" in refused.output) == (2, True)

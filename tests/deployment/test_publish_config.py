@@ -1,0 +1,213 @@
+"""The configuration in S3: one consistent set at any moment, and an error as soon as a part of it is not right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from click.testing import CliRunner, Result
+
+from deployment import publish_config
+from deployment.commands import DeploymentError
+from deployment.publish_config import publish
+from library import config
+from library.config import Config, load
+from library.errors import ConfigurationError
+from tests.conftest import Wire
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+pytestmark = pytest.mark.moto
+
+MAIN = "123456789012"
+PLACE = "s3://estate/hammer/prod"
+
+
+class Died(Exception):
+    """The publisher's process ended at this very call."""
+
+
+@pytest.fixture
+def s3(scanned: object, wire: Wire) -> Iterator[S3Client]:
+    client = boto3.Session().client("s3", region_name="us-east-1")
+    client.create_bucket(Bucket="estate")
+    wire.sent.clear()
+    yield client
+
+
+def files(folder: Path, mark: str, days: int = 10) -> Path:
+    """A configuration in which each file bears the mark."""
+    folder.mkdir(exist_ok=True)
+    main = {
+        "aws": {"region": "us-east-1", "main_account_id": MAIN, "accounts": {MAIN: mark}},
+        "user_inactivekeys": {"inactive_criteria_days": days},
+    }
+    documents = {
+        config.CONFIG: main,
+        config.WHITELIST: {"user_inactivekeys": {MAIN: [mark]}},
+        config.OWNERS: {"jira_owner": mark},
+    }
+    for name, document in documents.items():
+        (folder / name).write_text(json.dumps(document))
+    return folder
+
+
+def marks(settings: Config) -> set[str]:
+    """The marks of the files that the configuration was read from: more than one if it is half of a change."""
+    (exemption,) = settings.whitelist.entries[MAIN]
+    return {settings.aws.accounts[MAIN], exemption.id, settings.owners.default.jira_owner}
+
+
+def keys(s3: S3Client) -> list[str]:
+    return [one["Key"] for one in s3.list_objects_v2(Bucket="estate").get("Contents", [])]
+
+
+def test_what_is_published_is_what_is_read(s3: S3Client, tmp_path: Path) -> None:
+    done = publish(s3, files(tmp_path / "a", "old"), PLACE)
+    assert done == [("config.json", "new"), ("whitelist.json", "new"), ("ticket_owners.json", "new")]
+    assert marks(load(PLACE)) == marks(load(f"{PLACE}/")) == {"old"}
+    assert load(PLACE).warnings == ()
+    files(tmp_path / "a", "new")
+    (tmp_path / "a" / config.OWNERS).unlink()
+    done = publish(s3, tmp_path / "a", PLACE)
+    assert done == [("config.json", "changed"), ("whitelist.json", "changed"), ("ticket_owners.json", "taken away")]
+    assert load(PLACE).owners.default.jira_owner == ""
+    assert [name for name, became in publish(s3, tmp_path / "a", PLACE) if became != "unchanged"] == []
+
+
+def test_a_publisher_that_dies_at_any_call_leaves_the_set_of_before(s3: S3Client, wire: Wire, tmp_path: Path) -> None:
+    publish(s3, files(tmp_path / "a", "old"), PLACE)
+    files(tmp_path / "b", "new")
+    wire.sent.clear()
+    publish(boto3.Session().client("s3", region_name="us-east-1"), tmp_path / "b", "s3://estate/elsewhere")
+    calls = len(wire.sent)
+    assert calls >= 5
+    for last in range(calls):
+        left = iter([*[False] * last, True])
+
+        def die(request: AWSPreparedRequest, left: Iterator[bool] = left, **_: object) -> None:
+            if next(left):
+                raise Died
+
+        client = boto3.Session().client("s3", region_name="us-east-1")
+        client.meta.events.register_first("before-send.s3", die)
+        with pytest.raises(Died):
+            publish(client, tmp_path / "b", PLACE)
+        assert marks(load(PLACE)) == {"old"}, f"after {last} of {calls} calls"
+
+
+def test_a_reader_that_is_overtaken_at_any_call_reads_one_set(s3: S3Client, tmp_path: Path) -> None:
+    old, new = files(tmp_path / "a", "old"), files(tmp_path / "b", "new")
+    seen = []
+    for overtaken in range(4):
+        publish(s3, old, PLACE)
+        left = iter([*[False] * overtaken, True, *[False] * 9])
+
+        def overtake(request: AWSPreparedRequest, left: Iterator[bool] = left, **_: object) -> None:
+            if next(left):
+                publish(s3, new, PLACE)
+
+        client = boto3.Session().client("s3", region_name="us-east-1")
+        client.meta.events.register_first("before-send.s3.GetObject", overtake)
+        settings = load(PLACE, s3_client=lambda client=client: client)  # type: ignore[misc]
+        seen.append(marks(settings))
+        assert marks(load(PLACE)) == {"new"}
+    assert seen == [{"new"}, {"old"}, {"old"}, {"old"}]
+
+
+@pytest.mark.parametrize("name", config.FILES)
+def test_a_file_of_the_set_that_is_gone_or_another_is_an_error_and_not_an_absent_file(
+    s3: S3Client, tmp_path: Path, name: str
+) -> None:
+    publish(s3, files(tmp_path / "a", "old"), PLACE)
+    (place,) = [key for key in keys(s3) if key.endswith(name)]
+    s3.put_object(Bucket="estate", Key=place, Body=(files(tmp_path / "b", "new") / name).read_bytes())
+    with pytest.raises(ConfigurationError, match=rf"^{PLACE}/sets/\w+/{name}: found another content than"):
+        load(PLACE)
+    s3.delete_object(Bucket="estate", Key=place)
+    with pytest.raises(ConfigurationError, match=rf"^{PLACE}/sets/\w+/{name}: found no such object"):
+        load(PLACE)
+    publish(s3, tmp_path / "a", PLACE)
+    assert marks(load(PLACE)) == {"old"}, "publishing again mends it"
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"files": [], "set": ""}',
+        b'{"files": {}, "set": "other"}',
+        b'{"files": {"config.json": 1}, "set": "x"}',
+    ],
+)
+def test_a_broken_pointer_is_an_error_and_publishing_mends_it(s3: S3Client, tmp_path: Path, pointer: bytes) -> None:
+    folder = files(tmp_path / "a", "old")
+    publish(s3, folder, PLACE)
+    s3.put_object(Bucket="estate", Key="hammer/prod/current.json", Body=pointer)
+    with pytest.raises(ConfigurationError, match=r"^current.json: found"):
+        load(PLACE)
+    publish(s3, folder, PLACE)
+    assert marks(load(PLACE)) == {"old"}
+
+
+def test_a_pointer_that_is_gone_is_an_error(s3: S3Client, tmp_path: Path) -> None:
+    publish(s3, files(tmp_path / "a", "old"), PLACE)
+    s3.delete_object(Bucket="estate", Key="hammer/prod/current.json")
+    with pytest.raises(ConfigurationError, match=r"^config.json: found no such file"):
+        load(PLACE)
+
+
+def test_nothing_is_published_beside_plain_files(s3: S3Client, tmp_path: Path) -> None:
+    folder = files(tmp_path / "a", "old")
+    s3.put_object(Bucket="estate", Key="hammer/prod/whitelist.json", Body=b"{}")
+    with pytest.raises(DeploymentError, match=r"holds whitelist.json themselves.*choose another prefix"):
+        publish(s3, folder, PLACE)
+    assert keys(s3) == ["hammer/prod/whitelist.json"]
+
+
+def test_a_wrong_configuration_is_not_published(s3: S3Client, tmp_path: Path) -> None:
+    publish(s3, files(tmp_path / "a", "old"), PLACE)
+    before = keys(s3)
+    (tmp_path / "a" / config.WHITELIST).write_text("{")
+    with pytest.raises(ConfigurationError):
+        publish(s3, tmp_path / "a", PLACE)
+    assert keys(s3) == before
+    assert marks(load(PLACE)) == {"old"}
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(publish_config.main, arguments)
+
+
+def test_the_command_says_what_became_of_each_file(s3: S3Client, tmp_path: Path) -> None:
+    result = run(str(files(tmp_path / "a", "old")), "s3://estate")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "In force from s3://estate"
+    assert marks(load("s3://estate")) == {"old"}
+
+
+def test_the_command_tells_each_failure_in_one_message(s3: S3Client, tmp_path: Path) -> None:
+    folder = files(tmp_path / "a", "old")
+    wrong = run(str(folder), "estate/prod")
+    assert (wrong.exit_code, "is not s3://bucket/prefix" in wrong.output) == (2, True)
+    gone = run(str(folder), "s3://no-such-bucket/x")
+    assert (gone.exit_code, "NoSuchBucket" in gone.output) == (1, True)
+    files(folder, "old", days=0)
+    invalid = run(str(folder), PLACE)
+    assert (invalid.exit_code, "inactive_criteria_days" in invalid.output) == (2, True)
+    settings = json.loads((folder / config.CONFIG).read_text())
+    settings["aws"] |= {"main_account_id": "999999999999", "accounts": {"999999999999": "other"}}
+    settings["user_inactivekeys"]["inactive_criteria_days"] = 1
+    (folder / config.CONFIG).write_text(json.dumps(settings))
+    foreign = run(str(folder), PLACE)
+    assert (foreign.exit_code, "credentials are of account 123456789012" in foreign.output) == (1, True)
+    assert not any("Traceback" in result.output for result in (wrong, gone, invalid, foreign))
+    assert keys(s3) == []

@@ -1,0 +1,156 @@
+"""What lies in the queue of failures is given back to its function, once each, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from deployment.redrive import redrive
+from tests.conftest import Wire, answer, body_of, json_failure
+
+pytestmark = pytest.mark.moto
+
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:hammer-describe-iam-user-inactive-keys"
+INITIATION = "arn:aws:lambda:eu-west-1:123456789012:function:hammer-initiate-iam-user-inactive-keys"
+SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "time": "2026-11-23T12:00:00Z"}
+
+
+class Queue:
+    """The queue of failures, and what the functions were given."""
+
+    def __init__(self, wire: Wire) -> None:
+        session = boto3.Session()
+        self.sqs = session.client("sqs")
+        self.functions = session.client("lambda")
+        self.url = self.sqs.create_queue(QueueName="hammer-iam-user-inactive-keys-failures")["QueueUrl"]
+        self.given: list[tuple[str, Any]] = []
+        self.refuse: str = ""
+        wire.react("Invoke", self._invoke)
+
+    def _invoke(self, request: AWSPreparedRequest) -> AWSResponse:
+        function = request.url.split("/functions/")[1].split("/")[0].replace("%3A", ":")
+        if self.refuse and self.refuse in function:
+            return json_failure("ResourceNotFoundException", 404)
+        self.given.append((function, json.loads(body_of(request))))
+        return answer(202, "")
+
+    def put(self, body: object, **attributes: str) -> None:
+        text = body if isinstance(body, str) else json.dumps(body)
+        named: Any = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=text, MessageAttributes=named)
+
+    def waiting(self) -> int:
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
+        return int(attributes["ApproximateNumberOfMessages"])
+
+    def redrive(self, *, dry_run: bool = False) -> list[tuple[str, str, str, bool]]:
+        return list(redrive(self.sqs, self.functions, self.url, FUNCTION, dry_run=dry_run))
+
+
+@pytest.fixture
+def queue(scanned: object, wire: Wire) -> Iterator[Queue]:
+    yield Queue(wire)
+
+
+def notification(account: str) -> dict[str, Any]:
+    return {
+        "Type": "Notification",
+        "MessageId": f"id of {account}",
+        "TopicArn": "arn:aws:sns:eu-west-1:123456789012:hammer-describe-iam-user-inactive-keys-lambda",
+        "Message": json.dumps({"account_id": account, "account_name": f"name-{account[0]}"}),
+    }
+
+
+def event_for(account: str) -> dict[str, Any]:
+    return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": notification(account)}]}
+
+
+def failed_run(event: object, function: str = FUNCTION, said: str = "Access denied") -> dict[str, Any]:
+    """As Lambda writes it for an on-failure destination."""
+    return {
+        "version": "1.0",
+        "timestamp": "2026-11-23T12:00:00.000Z",
+        "requestContext": {
+            "requestId": "e4b46cbf",
+            "functionArn": f"{function}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        },
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorMessage": said, "errorType": "AccessDenied"},
+    }
+
+
+def test_each_kind_of_message_goes_back_to_its_function(queue: Queue) -> None:
+    queue.put(failed_run(event_for("210987654321")))
+    queue.put(notification("321098765432"))
+    queue.put(SCHEDULED, RULE_ARN="arn:aws:events:eu-west-1:123456789012:rule/x", TARGET_ARN=INITIATION)
+    done = queue.redrive()
+    assert done == [
+        ("scan of 210987654321 name-2", "Access denied", "asked for again", True),
+        ("scan of 321098765432 name-3", "the topic could not deliver it", "asked for again", True),
+        ("scan of all accounts", "the schedule could not deliver it", "asked for again", True),
+    ]
+    assert queue.given == [
+        (FUNCTION, event_for("210987654321")),
+        (FUNCTION, event_for("321098765432")),
+        (INITIATION, SCHEDULED),
+    ]
+    assert queue.waiting() == 0
+    assert queue.redrive() == []
+
+
+def test_a_scan_that_failed_often_is_asked_for_once(queue: Queue) -> None:
+    for number in range(25):
+        queue.put(failed_run(event_for("210987654321"), said=f"cause {number}"))
+    queue.put(failed_run(event_for("321098765432")))
+    done = queue.redrive()
+    assert sorted(row[2] for row in done) == ["asked for again", "asked for again (25 messages)"]
+    assert len(queue.given) == 2
+    assert queue.waiting() == 0
+
+
+def test_a_dry_run_shows_the_same_and_leaves_everything(queue: Queue) -> None:
+    queue.put(failed_run(event_for("210987654321")))
+    assert queue.redrive(dry_run=True) == [
+        ("scan of 210987654321 name-2", "Access denied", "would be asked for again", True)
+    ]
+    assert (queue.given, queue.waiting()) == ([], 1)
+
+
+def test_what_its_function_does_not_take_stays_and_stops_nothing_else(queue: Queue) -> None:
+    queue.refuse = "initiate"
+    queue.put(failed_run(SCHEDULED, INITIATION))
+    queue.put(failed_run(event_for("210987654321")))
+    refused, taken = queue.redrive()
+    assert refused[2].startswith("left in the queue: ")
+    assert (refused[3], taken[3], len(queue.given), queue.waiting()) == (False, True, 1, 1)
+    queue.refuse = ""
+    assert [row[3] for row in queue.redrive()] == [True]
+    assert queue.waiting() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "what is this",
+        "[]",
+        '"text"',
+        "{}",
+        '{"requestPayload": {}}',
+        '{"Type": "Notification", "Message": "no JSON"}',
+        json.dumps(failed_run({"Records": [{"Sns": {"Message": "{}"}}]})),
+        json.dumps(failed_run("text")),
+    ],
+)
+def test_a_message_that_is_none_of_ours_stays_and_is_told(queue: Queue, body: str) -> None:
+    queue.put(body)
+    ((what, _, done, well),) = queue.redrive()
+    assert what.startswith("message ")
+    assert (done, well, queue.given, queue.waiting()) == ("left in the queue: it is not understood", False, [], 1)

@@ -1,0 +1,71 @@
+"""What the host would be refused is said before a run finds out, and saying it changes nothing."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+
+from tests.conftest import Wire, json_failure
+from tests.host.conftest import MAIN, OTHER, Estate
+
+pytestmark = pytest.mark.moto
+
+CHECK = "remediation.check_access"
+
+
+def test_a_host_that_may_do_everything_hears_so_and_nothing_changes(estate: Estate) -> None:
+    issue = estate.add_due_issue()
+    estate.add_key("ann", account=OTHER)
+    rows, state = estate.rows(), estate.accounts.state()
+    result = estate.run(CHECK)
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "2 accounts to remediate, 0 with a refusal")
+    assert (estate.rows(), estate.accounts.state()) == (rows, state)
+    assert estate.key_status(issue) == "Active"
+
+
+@pytest.mark.parametrize(
+    ("operation", "account", "remedy"),
+    [
+        ("UpdateAccessKey", OTHER, "deploy the roles there again"),
+        ("ListUsers", OTHER, "deploy the roles there again"),
+        ("ListAccessKeys", OTHER, "deploy the roles there again"),
+        ("GetAccessKeyLastUsed", OTHER, "deploy the roles there again"),
+        ("ListUserTags", OTHER, "deploy the roles there again"),
+        ("UpdateAccessKey", MAIN, "deploy the host's stack again"),
+    ],
+)
+def test_a_call_that_is_refused_is_named_with_its_account_and_what_to_do(
+    estate: Estate, operation: str, account: str, remedy: str
+) -> None:
+    estate.add_key("joe", account=MAIN)
+    estate.add_key("ann", account=OTHER)
+    estate.accounts.fail(account, operation, "AccessDenied")
+    result = estate.run(CHECK)
+    assert result.exit_code == 1
+    assert f"iam:{operation}\n" in result.output
+    assert account in result.output
+    assert remedy in result.output
+    assert result.output.splitlines()[-1] == "2 accounts to remediate, 1 with a refusal"
+
+
+def test_a_role_that_cannot_be_assumed_is_named(estate: Estate) -> None:
+    estate.accounts.fail(OTHER, "AssumeRole", "AccessDenied")
+    result = estate.run(CHECK)
+    assert result.exit_code == 1
+    assert f"{OTHER} slave1: sts:AssumeRole\n" in result.output
+    assert "hammer-cloudsec-crossact-ec2 must trust this host's role" in result.output
+
+
+def test_a_table_and_a_secret_that_are_refused_are_named(estate: Estate, wire: Wire) -> None:
+    wire.react("UpdateItem", lambda request: json_failure("AccessDeniedException"))
+    estate.secret({"slack": {"api_token": "xoxb-1"}})
+    result = estate.run(CHECK)
+    assert result.exit_code == 1
+    assert "issues table: dynamodb:UpdateItem\n" in result.output
+    assert "entry jira is missing" in result.output
+    assert "python -m deployment.put_credentials" in result.output
+
+
+def test_a_user_without_keys_and_an_account_without_users_are_no_refusal(estate: Estate) -> None:
+    boto3.client("iam").create_user(UserName="nobody")
+    assert estate.run(CHECK).exit_code == 0

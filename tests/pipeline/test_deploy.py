@@ -1,0 +1,273 @@
+"""The deployment's commands on the embedded AWS, one after the other, as in an afternoon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import pytest
+from click import Command
+from click.testing import CliRunner, Result
+
+from deployment import check_deployment, deploy, publish_config, redrive, stacks
+from deployment.local.embedded_aws import EmbeddedAws
+from deployment.local.estate import IDENTIFICATION, INITIATION
+from deployment.local.population import MASTER, SLAVE
+from deployment.local.scanned_accounts import KeySeed
+from library import config
+from tests.pipeline.conftest import configuration
+
+pytestmark = pytest.mark.ministack
+
+BUCKET = "hammer-deployment-123456789012-eu-west-1"
+PUBLISHED = f"s3://{BUCKET}/config"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = configuration(tmp_path_factory.mktemp("estate") / "config")
+    (folder / "config.ini").unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def aws(folder: Path) -> Iterator[EmbeddedAws]:
+    """The embedded AWS with nothing in it, which every client of this process reaches."""
+    with EmbeddedAws() as aws, pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment().items():
+            patch.setenv(name, value)
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def deployed(aws: EmbeddedAws, folder: Path) -> EmbeddedAws:
+    assert run(deploy.main, str(folder), "--yes").exit_code == 0
+    return aws
+
+
+def run(command: Command, *arguments: str, answers: str = "") -> Result:
+    result = CliRunner().invoke(command, arguments, input=answers)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def change(folder: Path, **keys: object) -> None:
+    settings = json.loads((folder / "config.json").read_text())
+    settings["user_inactivekeys"].update(keys)
+    (folder / "config.json").write_text(json.dumps(settings))
+
+
+def scan(aws: EmbeddedAws, accounts: int = 2) -> None:
+    runs = aws.finished_runs(IDENTIFICATION)
+    aws.invoke_schedule()
+    aws.wait_for(lambda: aws.finished_runs(IDENTIFICATION) >= runs + accounts, "the scans")
+
+
+def test_a_first_plan_that_is_taken_back_leaves_no_stack(aws: EmbeddedAws) -> None:
+    cloudformation = boto3.Session().client("cloudformation")
+    template = stacks.TEMPLATES / "bucket.yaml"
+    planned = stacks.plan(cloudformation, "declined", template, {})
+    assert planned is not None
+    assert planned.creates
+    stacks.discard(cloudformation, planned)
+    with pytest.raises(stacks.StackError, match="there is no stack declined"):
+        stacks.outputs(cloudformation, "declined")
+
+
+def test_the_first_deployment_shows_what_it_makes_and_prints_the_outputs(deployed: EmbeddedAws, folder: Path) -> None:
+    names = stacks.outputs(boto3.Session().client("cloudformation"), stacks.MAIN_STACK)
+    assert names["IdentificationFunctionName"] == IDENTIFICATION
+    deployed.accounts.populate({MASTER: {}, SLAVE: {}}, datetime.now(UTC))
+    scan(deployed)
+    functions = boto3.Session().client("lambda")
+    for function in (INITIATION, IDENTIFICATION):
+        environment = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        assert environment["HAMMER_CONFIG"] == PUBLISHED
+    again = run(deploy.main, str(folder))
+    assert again.exit_code == 0
+    assert again.output.splitlines() == [
+        "Stack hammer-deployment: no changes",
+        "Stack hammer-iam-user-inactive-keys: no changes",
+    ]
+
+
+def test_a_change_is_shown_before_it_is_made_and_the_rest_keeps_its_values(
+    deployed: EmbeddedAws, folder: Path
+) -> None:
+    logs = boto3.Session().client("logs")
+
+    def retention() -> int:
+        groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{INITIATION}")["logGroups"]
+        return groups[0]["retentionInDays"]
+
+    declined = run(deploy.main, str(folder), "--parameter", "LogRetentionDays=30", answers="n\n")
+    rows = [line.split() for line in declined.output.splitlines()]
+    assert ["Modify", "InitiationLogGroup", "AWS::Logs::LogGroup"] in [row[:3] for row in rows]
+    assert "nothing was changed" in declined.output
+    silent = run(deploy.main, str(folder), "--parameter", "LogRetentionDays=30")
+    assert "--yes does not ask" in silent.output
+    assert (declined.exit_code, silent.exit_code, retention()) == (0, 0, 90)
+    done = run(deploy.main, str(folder), "--parameter", "LogRetentionDays=30", answers="y\n")
+    assert (done.exit_code, retention()) == (0, 30)
+    assert "hammer-iam-user-keys-inactive" in done.output
+    source = run(deploy.main, str(folder), "--yes", "--parameter", "ConfigSource=s3://elsewhere/prod")
+    assert (source.exit_code, retention()) == (0, 30)
+    parameters = stacks.parameters(boto3.Session().client("cloudformation"), stacks.MAIN_STACK)
+    assert parameters["ConfigSource"] == "s3://elsewhere/prod"
+    kept = run(deploy.main, str(folder), "--yes")
+    assert kept.output.endswith("Stack hammer-iam-user-inactive-keys: no changes\n")
+    back = run(deploy.main, str(folder), "--yes", "--parameter", f"ConfigSource={PUBLISHED}")
+    assert back.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("parameter", "code", "said"),
+    [
+        ("LogRetentionDays=7", 1, "LogRetentionDays"),
+        ("LogRetentionDays", 2, "is not NAME=VALUE"),
+        ("NoSuchParameter=1", 2, "NoSuchParameter"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused(
+    deployed: EmbeddedAws, folder: Path, parameter: str, code: int, said: str
+) -> None:
+    refused = run(deploy.main, str(folder), "--yes", "--parameter", parameter)
+    assert (refused.exit_code, said in refused.output) == (code, True), refused.output
+
+
+def test_a_stack_that_fails_is_told_with_each_resource_and_its_reason(aws: EmbeddedAws, tmp_path: Path) -> None:
+    template = tmp_path / "template.json"
+    lost = {"FunctionName": "nobody", "Qualifier": "$LATEST"}
+    resources = {"OfNoFunction": {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": lost}}
+    template.write_text(json.dumps({"Resources": resources}), encoding="utf-8")
+    cloudformation = boto3.Session().client("cloudformation")
+    planned = stacks.plan(cloudformation, "fails", template, {})
+    assert planned is not None
+    assert [(one.action, one.logical_id) for one in planned.changes] == [("Add", "OfNoFunction")]
+    with pytest.raises(stacks.StackError, match=r"OfNoFunction \(AWS::Lambda::EventInvokeConfig\): .*nobody"):
+        stacks.execute(cloudformation, planned)
+    with pytest.raises(stacks.StackError, match="can only be deleted: aws cloudformation delete-stack"):
+        stacks.plan(cloudformation, "fails", template, {})
+
+
+def test_what_outlived_its_stack_is_taken_over_by_the_next_one(aws: EmbeddedAws, tmp_path: Path) -> None:
+    template = tmp_path / "template.json"
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "DeletionPolicy": "Retain",
+        "Properties": {
+            "TableName": "outlives",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        },
+    }
+    template.write_text(json.dumps({"Resources": {"Table": table}}), encoding="utf-8")
+    session = boto3.Session()
+    cloudformation, dynamodb = session.client("cloudformation"), session.client("dynamodb")
+    first = stacks.plan(cloudformation, "first", template, {})
+    assert first is not None
+    stacks.execute(cloudformation, first)
+    dynamodb.put_item(TableName="outlives", Item={"id": {"S": "a row"}})
+    cloudformation.delete_stack(StackName="first")
+    second = stacks.plan(cloudformation, "second", template, {})
+    assert second is not None
+    assert [one.action for one in second.changes] == ["Import"]
+    stacks.execute(cloudformation, second)
+    assert dynamodb.scan(TableName="outlives")["Count"] == 1
+
+
+def test_a_published_change_holds_from_the_next_scan_on_and_a_deployment_leaves_it_alone(
+    deployed: EmbeddedAws, folder: Path
+) -> None:
+    key: KeySeed = {"created_days_ago": 400, "last_used_days_ago": 200}
+    deployed.accounts.populate({SLAVE: {"alice": {"keys": [key]}}}, datetime.now(UTC))
+    change(folder, inactive_criteria_days=300)
+    published = run(publish_config.main, str(folder))
+    assert published.exit_code == 0, published.output
+    scan(deployed)
+    table = boto3.Session().client("dynamodb")
+    assert table.scan(TableName="hammer-iam-user-keys-inactive")["Count"] == 0
+    change(folder, inactive_criteria_days=90)
+    assert run(deploy.main, str(folder), "--yes").exit_code == 0
+    assert config.load(PUBLISHED).inactive_keys.inactive_criteria_days == 300
+    assert run(publish_config.main, str(folder)).exit_code == 0
+    scan(deployed)
+    assert table.scan(TableName="hammer-iam-user-keys-inactive")["Count"] == 1
+
+
+def test_a_broken_published_file_fails_the_scan_that_is_put_back_when_it_is_mended(
+    deployed: EmbeddedAws, folder: Path
+) -> None:
+    s3 = boto3.Session().client("s3")
+    sqs = boto3.Session().client("sqs")
+    queue = stacks.outputs(boto3.Session().client("cloudformation"), stacks.MAIN_STACK)["FailuresQueueUrl"]
+
+    def waiting() -> int:
+        attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        return int(attributes["ApproximateNumberOfMessages"])
+
+    assert run(redrive.main, str(folder)).output == "The queue of failures is empty\n"
+    pointer = s3.get_object(Bucket=BUCKET, Key="config/current.json")["Body"].read()
+    s3.put_object(Bucket=BUCKET, Key="config/current.json", Body=b"{}")
+    message = json.dumps({"account_id": SLAVE, "account_name": "slave1"})
+    for _ in range(2):
+        deployed.invoke(IDENTIFICATION, {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": message}}]})
+    deployed.invoke_schedule()
+    deployed.wait_for(lambda: waiting() == 3, "three failures in the queue")
+    s3.put_object(Bucket=BUCKET, Key="config/current.json", Body=pointer)
+
+    sqs.send_message(QueueUrl=queue, MessageBody="what is this")
+    shown = run(redrive.main, str(folder), "--dry-run")
+    assert shown.exit_code == 1
+    assert waiting() == 4, "a dry run takes nothing out"
+    before = deployed.finished_runs(IDENTIFICATION)
+    done = run(redrive.main, str(folder))
+    assert done.exit_code == 1, "what is not understood stays"
+    for line in ("scan of 210987654321 slave1", "scan of all accounts", "asked for again (2 messages)"):
+        assert line in done.output
+    assert "current.json: found no files" in done.output
+    assert "1 stay in the queue" in done.output
+    # One of the account, and of both by way of the schedule's event.
+    deployed.wait_for(lambda: deployed.finished_runs(IDENTIFICATION) >= before + 3, "the scans")
+    assert waiting() == 1
+    sqs.purge_queue(QueueUrl=queue)
+
+
+def test_the_check_names_what_is_refused_where_and_what_to_do(deployed: EmbeddedAws, folder: Path) -> None:
+    key: KeySeed = {"created_days_ago": 400, "last_used_days_ago": 200}
+    deployed.accounts.populate({SLAVE: {"alice": {"keys": [key]}}}, datetime.now(UTC))
+    session = boto3.Session()
+    topic = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)["OperatorsTopicArn"]
+    missing = run(check_deployment.main, str(folder))
+    assert missing.exit_code == 1
+    assert "nobody has subscribed" in missing.output
+    assert "run deployment.put_credentials" in missing.output
+    assert "2 of 2 accounts can be scanned; 2 things are missing otherwise" in missing.output
+
+    secret = json.dumps({"jira": {"token": "a"}, "slack": {"api_token": "b"}})
+    session.client("secretsmanager").put_secret_value(SecretId="hammer-credentials", SecretString=secret)
+    queue = session.client("sqs").create_queue(QueueName="operators")["QueueUrl"]
+    arn = session.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    session.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    well = run(check_deployment.main, str(folder))
+    assert (well.exit_code, well.output.splitlines()[0]) == (
+        0,
+        "2 of 2 accounts can be scanned; 0 things are missing otherwise",
+    )
+
+    deployed.accounts.fail(SLAVE, "ListUserTags", "AccessDenied")
+    refused = run(check_deployment.main, str(folder))
+    assert refused.exit_code == 1
+    assert "iam:ListUserTags" in refused.output
+    assert "deploy the roles there again" in refused.output
+    assert "1 of 2 accounts can be scanned" in refused.output
+    deployed.accounts.heal()
+    deployed.accounts.fail(SLAVE, "AssumeRole", "AccessDenied")
+    refused = run(check_deployment.main, str(folder))
+    deployed.accounts.heal()
+    assert (refused.exit_code, "sts:AssumeRole" in refused.output) == (1, True)
+    assert "must trust the function's role" in refused.output

@@ -1,0 +1,169 @@
+"""Failures are seen: what goes wrong is tried again, lands in the queue, counts in a metric and tells the operators."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from deployment.local.estate import IDENTIFICATION, INITIATION, REMEDIATION, REPORTING, Estate
+from deployment.local.population import MASTER, SLAVE
+from deployment.local.scanned_accounts import UserSeed
+from tests.pipeline.conftest import HOST_LOG_GROUP
+
+pytestmark = pytest.mark.ministack
+
+QUEUE = "hammer-iam-user-inactive-keys-failures"
+IDLE: UserSeed = {"keys": [{"created_days_ago": 300, "last_used_days_ago": 200, "service": "s3"}], "tags": {}}
+
+
+def client(estate: Estate, service: str) -> Any:
+    endpoint = estate.aws.environment()["AWS_ENDPOINT_URL"]
+    return estate.aws.session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+
+
+def message(account: str) -> dict[str, Any]:
+    """What the topic hands to the identification."""
+    return {"Records": [{"Sns": {"Message": json.dumps({"account_id": account, "account_name": "slave1"})}}]}
+
+
+def counted(estate: Estate, metric: str, function: str) -> float:
+    """The sum of a metric of a function, over the last minutes."""
+    now = datetime.now(UTC)
+    points = client(estate, "cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName=metric,
+        Dimensions=[{"Name": "FunctionName", "Value": function}],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=10),
+        Period=60,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return float(sum(point["Sum"] for point in points))
+
+
+def log_metrics(estate: Estate, group: str) -> dict[str, list[float]]:
+    """What the deployed metric filters make of a log group, by metric.
+
+    ministack keeps metric filters, but does not run them. Of the pattern language this knows what the templates use:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+    """
+    logs = client(estate, "logs")
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    lines = [event["message"].rstrip() for page in pages for event in page["events"]]
+    found: dict[str, list[float]] = {}
+    for one in logs.describe_metric_filters(logGroupName=group)["metricFilters"]:
+        (made,) = one["metricTransformations"]
+        matching = [line for line in lines if matches(one["filterPattern"], line)]
+        found[made["metricName"]] = [
+            float(json.loads(line)[value[2:]]) if (value := made["metricValue"]).startswith("$.") else float(value)
+            for line in matching
+        ]
+    return found
+
+
+def matches(pattern: str, line: str) -> bool:
+    if of_json := re.fullmatch(r'\{ \$\.(\w+) = "([^"]*)" }', pattern):
+        return line.startswith("{") and json.loads(line).get(of_json[1]) == of_json[2]
+    if of_words := re.fullmatch(r"\[\w+ = (\w+), \.\.\.]", pattern):
+        return line.split(" ")[0] == of_words[1]
+    phrase = re.fullmatch(r'"([^"]+)"', pattern)
+    assert phrase, f"unknown pattern {pattern}"
+    return phrase[1] in line
+
+
+def operators_hear(estate: Estate) -> str:
+    """Subscribe a queue to the operators' topic, and return its URL."""
+    sqs = client(estate, "sqs")
+    url: str = sqs.create_queue(QueueName="operators")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topics = [one["TopicArn"] for one in client(estate, "sns").list_topics()["Topics"]]
+    (topic,) = [one for one in topics if one.endswith(":hammer-operators")]
+    client(estate, "sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def alarm_in(estate: Estate, queue: str) -> Mapping[str, Any] | None:
+    """The next alarm that the operators were told of."""
+    # ministack looks at its alarms when somebody asks for them.
+    client(estate, "cloudwatch").describe_alarms()
+    messages = client(estate, "sqs").receive_message(QueueUrl=queue).get("Messages", [])
+    return json.loads(json.loads(messages[0]["Body"])["Message"]) if messages else None
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "said"),
+    [
+        (IDENTIFICATION, message(SLAVE), "Access denied in Account(id='210987654321', name='slave1', role="),
+        (INITIATION, {"source": "aws.events"}, "could not be asked for"),
+    ],
+    ids=["scan", "initiation"],
+)
+def test_what_fails_is_tried_again_lands_in_the_queue_and_raises_an_alarm(
+    estate: Estate, function: str, event: dict[str, Any], said: str
+) -> None:
+    operators = operators_hear(estate)
+    estate.aws.accounts.populate({SLAVE: {"idle": IDLE}}, datetime.now(UTC))
+    estate.aws.accounts.fail(SLAVE, "ListUsers", "AccessDenied")
+    if function == INITIATION:
+        client(estate, "lambda").update_function_configuration(
+            FunctionName=INITIATION, Environment={"Variables": {"SNS_ARN": "arn:aws:sns:eu-west-1:123456789012:gone"}}
+        )
+    sqs = client(estate, "sqs")
+    queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    estate.aws.invoke(function, event)
+
+    def waiting() -> int:
+        names = ["ApproximateNumberOfMessages"]
+        return int(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"][names[0]])
+
+    # What AWS publishes as ApproximateNumberOfMessagesVisible, of which the failures alarm takes note.
+    estate.aws.wait_for(waiting, "the event in the queue", seconds=60)
+    (failed,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    record = json.loads(failed["Body"])
+    assert record["requestPayload"] == event
+    assert said in record["responsePayload"]["errorMessage"]
+    assert (counted(estate, "Invocations", function), counted(estate, "Errors", function)) == (3, 3)
+    told = estate.aws.wait_for(lambda: alarm_in(estate, operators), "the alarm")
+    assert told is not None
+    assert (told["AlarmName"], told["NewStateValue"]) == (f"{function}-errors", "ALARM")
+    assert estate.issues() == []
+
+
+def test_the_log_of_the_scans_gives_the_metrics_of_the_dashboard(estate: Estate) -> None:
+    estate.aws.accounts.populate({MASTER: {"one": IDLE, "two": IDLE}, SLAVE: {"three": IDLE}}, datetime.now(UTC))
+    estate.aws.accounts.fail(SLAVE, "ListUsers", "AccessDenied")
+    estate.scan()
+    found = log_metrics(estate, f"/aws/lambda/{IDENTIFICATION}")
+    assert found["completed_scans"] == [1], "a scan that failed is none"
+    assert (found["opened"], found["resolved"]) == ([2], [0])
+    assert len(found["scan_duration"]) == 1
+
+    estate.aws.accounts.heal()
+    estate.let_time_pass(3)
+    estate.use_key(MASTER, "one")
+    estate.scan()
+    found = log_metrics(estate, f"/aws/lambda/{IDENTIFICATION}")
+    assert found["completed_scans"] == [1, 1, 1]
+    assert sorted(found["opened"]) == [0, 1, 2]
+    assert sum(found["resolved"]) == 1
+    assert max(found["oldest_open_issue_days"]) == 3
+
+
+def test_a_key_that_cannot_be_switched_off_counts_as_an_error_and_one_that_was_as_switched_off(
+    estate: Estate,
+) -> None:
+    estate.aws.accounts.populate({MASTER: {"one": IDLE}, SLAVE: {"two": IDLE}}, datetime.now(UTC))
+    estate.scan()
+    estate.run(REPORTING)
+    assert log_metrics(estate, HOST_LOG_GROUP) == {"host_errors": [], "switched_off": []}
+    estate.let_time_pass(15)
+    estate.aws.accounts.fail(SLAVE, "UpdateAccessKey", "AccessDenied")
+    estate.run(REMEDIATION, "--batch", expected=(1,))
+    found = log_metrics(estate, HOST_LOG_GROUP)
+    assert found["switched_off"] == [1]
+    assert len(found["host_errors"]) >= 1

@@ -1,0 +1,139 @@
+"""Plays many timelines, or shows that planted mistakes are found.
+
+`python -m tests.simulation --timelines 2000 --seed 1` plays; `--plant` copies the code, plants one mistake after the
+other into the copy, plays there, and says after how many timelines each was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import seed as with_seed
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.simulation.machine import Timelines, profile
+
+REPOSITORY = Path(__file__).absolute().parents[2]
+PARTS = ("library", "identification", "reporting_remediation", "deployment", "tests")
+HANDLERS = "identification/lambdas/iam-user-inactive-keys-identification"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """`planted` in the place of `right`, wherever that stands in the file."""
+
+    name: str
+    file: str
+    right: str
+    planted: str
+
+
+_SWITCH = (
+    '    iam.of("UpdateAccessKey").update_access_key(UserName=key.user_name, AccessKeyId=key.key_id, Status=status)\n'
+)
+_LOOK = "    if key is None:\n        return Skip("
+MISTAKES = (
+    Mistake("no second look", "library/lifecycle.py", _LOOK, f"    return None\n{_LOOK}"),
+    Mistake("`>=` for `>`", "library/access_keys.py", "now - moment > timedelta", "now - moment >= timedelta"),
+    Mistake(
+        "retention from detection",
+        "library/lifecycle.py",
+        "start = reported or issue.timestamps.reported",
+        "start = reported or (issue.timestamps.reported and issue.timestamps.identified)",
+    ),
+    Mistake("whitelist ignored", "library/lifecycle.py", "    if whitelisted is not None:", "    if False:"),
+    Mistake(
+        "failure recorded as done",
+        "library/aws/iam.py",
+        _SWITCH,
+        f"    try:\n    {_SWITCH}    except (ClientError, BotoCoreError):\n        return\n",
+    ),
+    Mistake(
+        "whole-item put",
+        "library/ddb_issues.py",
+        "else self._update(record, wanted)",
+        "else self._client.put_item(TableName=self._table, Item=_serialize(to_item(wanted))['M']) is not None",
+    ),
+    Mistake(
+        "late scan believed",
+        "library/lifecycle.py",
+        "    times = record.timestamps\n    return (",
+        "    times = record.timestamps\n    return False and (",
+    ),
+    Mistake("no week of grace", "library/lifecycle.py", "REACTIVATED_GRACE_DAYS = 7", "REACTIVATED_GRACE_DAYS = 0"),
+)
+
+
+def play(timelines: int, seed: int, *, shrink: bool) -> bool:
+    """Play so many timelines, and print how many and how long it took; whether nothing went wrong."""
+    played, began, found = 0, time.process_time(), 0
+
+    class Counted(Timelines):
+        def teardown(self) -> None:
+            nonlocal played, found
+            played += 1
+            try:
+                super().teardown()
+            finally:
+                found = found or (played if self.world.wrong else 0)
+
+    try:
+        run_state_machine_as_test(
+            with_seed(seed)(Counted), settings=profile(timelines, always_the_same=False, shrink=shrink)
+        )
+    finally:
+        took = time.process_time() - began
+        print(f"{played} timelines, {took:.0f} s of CPU, {took / max(played, 1):.2f} s each, seed {seed}")
+        print(f"The first thing that went wrong: {f'in timeline {found}' if found else 'none'}", flush=True)
+    return not found
+
+
+def plant(mistake: Mistake, timelines: int, seed: int) -> str:
+    """When the mistake was found, in a copy of the code."""
+    with tempfile.TemporaryDirectory(prefix="hammer-planted-") as folder:
+        for part in PARTS:
+            shutil.copytree(REPOSITORY / part, Path(folder) / part, ignore=shutil.ignore_patterns("__pycache__"))
+        file = Path(folder) / mistake.file
+        text = file.read_text(encoding="utf-8")
+        if mistake.right not in text:
+            raise SystemExit(f"{mistake.name}: {mistake.file} has no {mistake.right!r}")
+        file.write_text(text.replace(mistake.right, mistake.planted), encoding="utf-8")
+        path = os.pathsep.join(str(Path(folder) / part) for part in ("", "reporting_remediation", HANDLERS))
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "--timelines", str(timelines), "--seed", str(seed)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    when = next(line for line in done.stdout.splitlines() if line.startswith("The first thing"))
+    why = next((line for line in done.stderr.splitlines() if line.startswith("AssertionError")), "")
+    return f"{mistake.name:<26} {when.rpartition(': ')[2]:<16} {why[:150]}"
+
+
+def main() -> None:
+    """Play, or plant."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--timelines", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shrink", action="store_true", help="look for the shortest timeline that fails")
+    parser.add_argument("--plant", action="store_true", help="plant each mistake into a copy of the code")
+    options = parser.parse_args()
+    if options.plant:
+        for mistake in MISTAKES:
+            print(plant(mistake, options.timelines, options.seed), flush=True)
+    else:
+        play(options.timelines, options.seed, shrink=options.shrink)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""The timelines: what people do, what time does and what our commands do, in any order and badly disturbed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from library.issues import Status
+from tests.simulation.outside import MAIN, OTHER, OWN_KEY, Act, CutOff, Fault, Key, Meanwhile, Plan
+from tests.simulation.world import Exempt, World
+
+STEPS = 25
+ACCOUNTS = st.sampled_from((MAIN, OTHER))
+USERS = st.sampled_from(("ann", "bob", "svc-one", "svc-two"))
+WHICH = st.integers(0, 7)
+SOON = st.tuples(st.just("minutes"), st.integers(1, 10))
+
+meanwhile_acts = st.lists(
+    st.one_of(
+        st.tuples(st.just("scan"), ACCOUNTS),
+        st.tuples(st.just("report")),
+        st.tuples(st.just("remediate")),
+        st.tuples(st.just("restore")),
+        st.tuples(st.sampled_from(("use", "on", "off", "delete", "delete_user")), WHICH),
+        st.tuples(st.just("rename"), WHICH, USERS),
+        # What a scan sees of that meanwhile.
+        st.tuples(st.sampled_from(("use_seen", "off_seen", "delete_seen", "on_seen")), WHICH),
+        SOON,
+    ),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+
+
+def plans(*operations: str) -> st.SearchStrategy[Plan]:
+    """What may happen to a command at any of its calls, and mostly at one of these operations."""
+    aimed = st.tuples(st.sampled_from(operations), st.integers(1, 3))
+    calls = st.one_of(aimed, aimed, st.integers(1, 45))
+    return st.one_of(
+        st.none(),
+        st.builds(CutOff, calls, st.booleans()),
+        st.builds(Fault, calls, st.sampled_from(("throttled", "denied", "reset", "lost")), st.booleans()),
+        st.builds(Meanwhile, calls, meanwhile_acts),
+    )
+
+
+SCAN = plans("ListUsers", "ListAccessKeys", "PutItem", "UpdateItem")
+REPORT = plans("jira GET", "jira POST", "slack chat.postMessage", "UpdateItem")
+REMEDIATE = plans("ListAccessKeys", "UpdateAccessKey", "UpdateAccessKey", "UpdateItem", "jira POST")
+
+
+def profile(timelines: int, *, always_the_same: bool, shrink: bool = False) -> settings:
+    """How so many timelines are played."""
+    return settings(
+        derandomize=always_the_same,
+        database=None,
+        max_examples=timelines,
+        stateful_step_count=STEPS,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+
+
+class Timelines(RuleBasedStateMachine):
+    """One example is one timeline; after every step nothing may be wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.world.out.act = self._act
+
+    def teardown(self) -> None:
+        try:
+            if not self.world.wrong:
+                self.world.end_of_all()
+            self.nothing_is_wrong()
+        finally:
+            self.world.close()
+
+    @invariant()
+    def nothing_is_wrong(self) -> None:
+        assert not self.world.wrong, "\n".join(self.world.wrong)
+
+    @initialize(
+        retention=st.sampled_from((0, 0, 3, 10)),
+        idle=st.lists(st.tuples(ACCOUNTS, USERS, st.integers(0, 40)), min_size=1, max_size=4),
+        rounds=st.booleans(),
+    )
+    def begin(self, retention: int, idle: list[tuple[str, str, int]], rounds: bool) -> None:
+        world = self.world
+        world.settings.retention_days = retention
+        world.write_files()
+        world.create_key(MAIN, "hammer", 60, OWN_KEY)
+        for account, name, days in idle:
+            world.create_key(account, name, days)
+        if rounds:
+            world.catch_up()
+
+    # --- time ---
+
+    @rule(days=st.integers(1, 12))
+    def days_pass(self, days: int) -> None:
+        self.world.out.pass_time(timedelta(days=days))
+
+    @rule(minutes=st.integers(1, 600))
+    def minutes_pass(self, minutes: int) -> None:
+        self.world.out.pass_time(timedelta(minutes=minutes))
+
+    @rule(which=WHICH, more=st.sampled_from((0, 1)))
+    def a_key_becomes_idle_exactly(self, which: int, more: int) -> None:
+        for key in self._chosen(which):
+            then = key.idle_since + timedelta(days=self.world.settings.criteria_days, seconds=more)
+            self._until(then - self.world.now)
+
+    def _until(self, span: timedelta) -> None:
+        if span > timedelta():
+            self.world.out.pass_time(span)
+
+    # --- people ---
+
+    @rule(account=ACCOUNTS, name=USERS, idle=st.integers(0, 30))
+    def somebody_creates_a_key(self, account: str, name: str, idle: int) -> None:
+        self.world.create_key(account, name, idle)
+
+    @rule(which=WHICH)
+    def somebody_uses_a_key(self, which: int) -> None:
+        self._act(("use", which))
+
+    @rule(which=WHICH, status=st.sampled_from(("on", "off")))
+    def somebody_switches_a_key(self, which: int, status: str) -> None:
+        self._act((status, which))
+
+    @rule(which=WHICH)
+    def somebody_switches_on_what_we_switched_off(self, which: int) -> None:
+        off = [key for key in self.world.existing_keys() if key.our_offs and key.status != "Active"]
+        if off:
+            self.world.switch(off[which % len(off)], "Active")
+
+    @rule(which=WHICH, whole_user=st.booleans())
+    def somebody_deletes(self, which: int, whole_user: bool) -> None:
+        self._act(("delete_user" if whole_user else "delete", which))
+
+    @rule(which=WHICH, name=USERS)
+    def somebody_renames_a_user(self, which: int, name: str) -> None:
+        self._act(("rename", which, name))
+
+    @rule(which=WHICH, by=st.sampled_from(("key", "user", "beginning")), days=st.none() | st.integers(0, 10))
+    def somebody_asks_for_an_exception(self, which: int, by: str, days: int | None) -> None:
+        for key in self._chosen(which):
+            entry = {"key": key.id, "user": key.user.name.upper(), "beginning": f"{key.user.name[:3]}*"}[by]
+            until = None if days is None else (self.world.now + timedelta(days=days)).date()
+            self.world.whitelist.append(Exempt(key.user.account, entry, until))
+            self.world.write_files()
+
+    @precondition(lambda self: self.world.whitelist)
+    @rule(which=WHICH)
+    def somebody_takes_an_exception_away(self, which: int) -> None:
+        del self.world.whitelist[which % len(self.world.whitelist)]
+        self.world.write_files()
+
+    @rule(which=WHICH, deleted=st.booleans())
+    def somebody_ends_a_ticket(self, which: int, deleted: bool) -> None:
+        for key in self._chosen(which):
+            for ticket in self.world.tickets(key):
+                if deleted:
+                    del self.world.out.jira.issues[ticket.key]
+                else:
+                    ticket.status = "Closed"
+
+    @rule(
+        change=st.one_of(
+            st.tuples(st.just("criteria_days"), st.sampled_from((5, 10, 20))),
+            st.tuples(st.just("retention_days"), st.sampled_from((0, 3, 10))),
+            st.tuples(st.sampled_from(("reporting", "remediation", "jira", "slack")), st.booleans()),
+            st.tuples(st.just("max_keys"), st.sampled_from((None, 1))),
+            st.tuples(st.just("remediation_accounts"), st.sampled_from(((MAIN, OTHER), (MAIN,)))),
+        )
+    )
+    def somebody_changes_the_configuration(self, change: tuple[str, Any]) -> None:
+        setattr(self.world.settings, *change)
+        self.world.write_files()
+
+    # --- our commands ---
+
+    @rule(account=ACCOUNTS, plan=SCAN)
+    def scan(self, account: str, plan: Plan) -> None:
+        self.world.scan(account, plan)
+
+    @rule(plan=REPORT)
+    def report(self, plan: Plan) -> None:
+        self.world.report(plan)
+
+    @rule(days=st.integers(1, 9), plan=REPORT)
+    def report_days_after_a_scan(self, days: int, plan: Plan) -> None:
+        self.world.scan(MAIN)
+        self.world.scan(OTHER)
+        self.world.out.pass_time(timedelta(days=days))
+        self.world.report(plan)
+
+    @rule(plan=REMEDIATE)
+    def remediate(self, plan: Plan) -> None:
+        self.world.remediate(plan)
+
+    @precondition(lambda self: any(row.timestamps.remediated for row in self.world.rows.values()))
+    @rule(plan=REMEDIATE)
+    def restore(self, plan: Plan) -> None:
+        self.world.restore(plan)
+
+    @rule()
+    def calm_round(self) -> None:
+        self.world.catch_up()
+
+    @precondition(lambda self: self._reported())
+    @rule(
+        which=WHICH,
+        late=st.sampled_from((timedelta(hours=-1), timedelta(), timedelta(hours=1), timedelta(days=1))),
+        shortly_before=st.sampled_from(("nothing", "nothing", "use", "off", "except", "on_again")),
+        plan=REMEDIATE,
+    )
+    def remediate_when_a_key_is_due(self, which: int, late: timedelta, shortly_before: str, plan: Plan) -> None:
+        world, reported = self.world, self._reported()
+        key, since = reported[which % len(reported)]
+        self._until(since + timedelta(days=world.settings.retention_days) + late - world.now)
+        match shortly_before:
+            case "use":
+                world.use(key)
+            case "off":
+                world.switch(key, "Inactive")
+            case "except":
+                world.whitelist.append(Exempt(key.user.account, key.user.name))
+                world.write_files()
+            case "on_again":
+                world.remediate()
+                world.switch(key, "Active")
+                world.catch_up()
+        world.remediate(plan)
+
+    def _reported(self) -> list[tuple[Key, datetime]]:
+        """The keys that people were told of, and since when."""
+        return [
+            (key, row.timestamps.reported)
+            for key in self.world.existing_keys()
+            if (row := self.world.rows.get((key.user.account, key.id))) is not None
+            and row.status is Status.OPEN
+            and row.timestamps.reported is not None
+        ]
+
+    # --- what may happen in the middle ---
+
+    def _chosen(self, which: int) -> list[Key]:
+        keys = self.world.existing_keys()
+        return [keys[which % len(keys)]] if keys else []
+
+    def _act(self, act: Act) -> None:
+        world, (what, *arguments) = self.world, act
+        if what == "minutes":
+            world.out.pass_time(timedelta(minutes=arguments[0]))
+        elif what == "scan":
+            world.scan(arguments[0])
+        elif what in ("report", "remediate", "restore"):
+            getattr(world, what)()
+        else:
+            for key in self._chosen(arguments[0]):
+                match what.removesuffix("_seen"):
+                    case "use":
+                        world.use(key)
+                    case "on":
+                        world.switch(key, "Active")
+                    case "off":
+                        world.switch(key, "Inactive")
+                    case "delete":
+                        world.delete(key)
+                    case "delete_user":
+                        world.delete_user(key)
+                    case "rename":
+                        world.rename(key, arguments[1])
+                if what.endswith("_seen"):
+                    world.scan(key.user.account)

@@ -1,0 +1,533 @@
+"""AWS, JIRA and Slack in this process, right below the clients, where calls can be cut, failed and held up."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import json
+import os
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from unittest import mock
+from urllib.error import URLError
+from urllib.parse import parse_qsl, urlsplit
+from urllib.response import addinfourl
+from xml.sax.saxutils import escape
+
+import boto3
+import botocore.retries.bucket
+import botocore.retries.quota
+import requests
+import time_machine
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionClosedError
+from moto.core.exceptions import HTTPException
+from moto.core.request import normalize_request
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.responses import DynamoHandler
+
+from deployment.local.jira_stand_in import DEFAULT_TOKEN as JIRA_TOKEN
+from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
+from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
+from deployment.local.slack_stand_in import SlackStandIn, _arguments
+from deployment.local.stand_in import Silence
+from tests.conftest import SAFE, TABLE, answer, body_of, failure, form, json_failure
+
+T = TypeVar("T")
+
+MAIN, OTHER = "123456789012", "210987654321"
+REGION = "eu-west-1"
+OWN_KEY = "AKIAHAMMERSOWNKEY001"
+JIRA_URL = "https://jira.example"
+SLACK_URL = "https://slack.example/api/"
+SECRET = {"jira": {"token": JIRA_TOKEN}, "slack": {"api_token": SLACK_TOKEN}}
+PAGE = 2
+CALL_TAKES = timedelta(milliseconds=200)
+
+# Between these calls and the one that switches the key off nobody can look again.
+LAST_LOOK = ("GetAccessKeyLastUsed", "UpdateAccessKey")
+
+
+class Cut(BaseException):
+    """The process was killed: no `except Exception` may stop this."""
+
+
+# --- what may happen to a command ---
+
+When = int | tuple[str, int]
+"""Which of a command's calls: its number among all, or among those of one operation."""
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """The process is killed at this call, which was carried out before (`done`) or never went out."""
+
+    call: When
+    done: bool
+
+
+@dataclass(frozen=True)
+class Fault:
+    """This call fails and, if `lasting`, every further one of the same operation.
+
+    `lost` is a call that was carried out, and whose answer did not arrive.
+    """
+
+    call: When
+    how: Literal["throttled", "denied", "reset", "lost"]
+    lasting: bool
+
+
+Act = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Right before this call, or the next that may be, the command is held up while these acts happen."""
+
+    call: When
+    acts: tuple[Act, ...]
+
+
+Plan = CutOff | Fault | Meanwhile | None
+
+
+@dataclass
+class Command:
+    """One run of one of our commands, and how far it came."""
+
+    name: str
+    began: datetime
+    plan: Plan = None
+    calls: Counter[str] = field(default_factory=Counter)
+    reached: bool = False
+    dead: bool = False
+    held_up: bool = False
+    failing: str = ""
+
+    def called(self, operation: str) -> bool:
+        """Count a call; whether it is the one that the plan means."""
+        self.calls[operation] += 1
+        if self.plan is None:
+            return False
+        when = self.plan.call
+        now = self.calls.total() == when if isinstance(when, int) else (operation, self.calls[operation]) == when
+        self.reached = self.reached or now
+        return now
+
+
+# --- IAM ---
+
+
+@dataclass
+class User:
+    """An IAM user."""
+
+    account: str
+    name: str
+    id: str
+    created: datetime
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Key:
+    """An access key as it really is, and what really became of it.
+
+    `told` is when people first could read of the present episode. `our_offs` are the times at which our own call
+    switched it off. `off_known` says that the table shows that it is off, `on_again` when it was switched on after
+    that. `intended` says that it was switched off by a person just when we had announced to do so.
+    """
+
+    id: str
+    user: User
+    created: datetime
+    status: str = "Active"
+    last_used: datetime | None = None
+    exists: bool = True
+    told: datetime | None = None
+    our_offs: list[datetime] = field(default_factory=list)
+    off_known: bool = False
+    on_again: datetime | None = None
+    intended: bool = False
+
+    @property
+    def idle_since(self) -> datetime:
+        return self.last_used or self.created
+
+
+class Iam:
+    """Users and keys of both accounts, which pages with two entries, and says what our code asks for."""
+
+    def __init__(self) -> None:
+        self.users: list[User] = []
+        self.keys: dict[str, Key] = {}
+        self.switching: Callable[[Key, str], None] = lambda key, status: None
+        self.forbidden: Callable[[str], None] = lambda operation: None
+
+    def keys_of(self, user: User) -> list[Key]:
+        return [key for key in self.keys.values() if key.exists and key.user is user]
+
+    def user(self, account: str, name: str) -> User | None:
+        return next((u for u in self.users if u.account == account and u.name.lower() == name.lower()), None)
+
+    def answer(self, account: str, operation: str, asked: dict[str, str]) -> AWSResponse:
+        user = self.user(account, asked["UserName"]) if "UserName" in asked else None
+        if "UserName" in asked and user is None:
+            return failure("NoSuchEntity", 404)
+        if operation == "ListUsers":
+            users = sorted((u for u in self.users if u.account == account), key=lambda u: u.name)
+            return _page(operation, "Users", [_user(u) for u in users], asked)
+        if operation == "ListAccessKeys":
+            assert user is not None
+            return _page(operation, "AccessKeyMetadata", [_key(k) for k in self.keys_of(user)], asked)
+        if operation == "ListUserTags":
+            assert user is not None
+            return _page(operation, "Tags", [{"Key": k, "Value": v} for k, v in user.tags.items()], asked)
+        key = self.keys.get(asked.get("AccessKeyId", ""))
+        if key is None or not key.exists or key.user.account != account or user not in (None, key.user):
+            return failure("NoSuchEntity", 404)
+        if operation == "GetAccessKeyLastUsed":
+            used = {"Region": "N/A", "ServiceName": "N/A"}
+            if key.last_used is not None:
+                used = {"Region": REGION, "ServiceName": "s3", "LastUsedDate": _time(key.last_used)}
+            return _answer(operation, _xml({"UserName": key.user.name, "AccessKeyLastUsed": used}))
+        if operation == "UpdateAccessKey":
+            self.switching(key, asked["Status"])
+            return _answer(operation, "")
+        self.forbidden(operation)
+        return failure("InvalidAction")
+
+
+def _page(operation: str, name: str, entries: list[dict[str, str]], asked: dict[str, str]) -> AWSResponse:
+    start = int(asked.get("Marker", 0))
+    end = start + PAGE
+    members = "".join(f"<member>{_xml(entry)}</member>" for entry in entries[start:end])
+    more = f"<IsTruncated>true</IsTruncated><Marker>{end}</Marker>" if end < len(entries) else ""
+    return _answer(operation, f"<{name}>{members}</{name}>{more or '<IsTruncated>false</IsTruncated>'}")
+
+
+def _answer(operation: str, result: str) -> AWSResponse:
+    inner = f"<{operation}Result>{result}</{operation}Result>"
+    return answer(200, f"<{operation}Response>{inner}<ResponseMetadata/></{operation}Response>")
+
+
+def _xml(values: dict[str, Any]) -> str:
+    return "".join(
+        f"<{name}>{_xml(value) if isinstance(value, dict) else escape(value)}</{name}>"
+        for name, value in values.items()
+    )
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _user(user: User) -> dict[str, str]:
+    arn = f"arn:aws:iam::{user.account}:user/{user.name}"
+    return {"Path": "/", "UserName": user.name, "UserId": user.id, "Arn": arn, "CreateDate": _time(user.created)}
+
+
+def _key(key: Key) -> dict[str, str]:
+    created = _time(key.created)
+    return {"UserName": key.user.name, "AccessKeyId": key.id, "Status": key.status, "CreateDate": created}
+
+
+# --- everything that is called ---
+
+
+class _Jira(JiraStandIn):
+    @property
+    def url(self) -> str:
+        return JIRA_URL
+
+
+class Outside:
+    """All that our commands call, and the clock. `act` carries out what happens while a command is held up."""
+
+    def __init__(self, start: datetime) -> None:
+        self.iam = Iam()
+        self.jira = _Jira(issues=["AWSSEC-1"])
+        self.slack = SlackStandIn(page_size=10)
+        self.running: list[Command] = []
+        self.act: Callable[[Act], None] = lambda act: None
+        self.jira_answered: Callable[[JiraRequest, int, Any], None] = lambda request, status, body: None
+        self.slack_answered: Callable[[str, dict[str, Any]], None] = lambda method, arguments: None
+        self.row_written: Callable[[str, str], None] = lambda account, key: None
+        self._clock = time_machine.travel(start, tick=False)
+        self._stack = ExitStack()
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def pass_time(self, span: timedelta) -> None:
+        self._travelling.shift(span)
+
+    def start(self, folder: Path) -> None:
+        stack = self._stack
+        self._travelling = self._clock.start()
+        stack.callback(self._clock.stop)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HAMMER_"))}
+        ours = {
+            "AWS_ACCESS_KEY_ID": OWN_KEY,
+            "HAMMER_CONFIG": str(folder),
+            "HAMMER_LOCK_FOLDER": str(folder),
+        }
+        stack.enter_context(mock.patch.dict(os.environ, {**kept, **SAFE, **ours}, clear=True))
+        for target, name, replacement in (
+            # One thread, so that a timeline can be repeated; and nobody waits but the clock.
+            (concurrent.futures.ThreadPoolExecutor, "submit", _at_once),
+            (time, "sleep", lambda seconds: self.pass_time(timedelta(seconds=seconds))),
+            (botocore.retries.bucket.TokenBucket, "acquire", lambda *_args, **_kwargs: True),
+            (botocore.retries.quota.RetryQuota, "acquire", lambda _, amount: bool(amount)),
+            # To make one takes longer than all its calls.
+            (boto3, "Session", _session),
+            (requests.adapters.HTTPAdapter, "send", lambda _, request, **_kwargs: self._to_jira(request)),
+        ):
+            stack.enter_context(mock.patch.object(target, name, replacement))
+        stack.enter_context(mock.patch.dict(_AWS, {"now": self._to_aws}))
+        urllib.request.install_opener(_opener(self._to_slack))
+        stack.callback(urllib.request.install_opener, None)
+        self.backend = dynamodb_backends[MAIN][REGION]
+        self.backend.reset()
+        self.backend.create_table(
+            TABLE,
+            schema=[
+                {"KeyType": "HASH", "AttributeName": "account_id"},
+                {"KeyType": "RANGE", "AttributeName": "issue_id"},
+            ],
+            attr=[
+                {"AttributeName": "account_id", "AttributeType": "S"},
+                {"AttributeName": "issue_id", "AttributeType": "S"},
+            ],
+            throughput=None,
+            global_indexes=None,
+            indexes=None,
+            streams=None,
+            billing_mode="PAY_PER_REQUEST",
+            sse_specification=None,
+            tags=[],
+            deletion_protection_enabled=False,
+            warm_throughput=None,
+        )
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def command(self, name: str, plan: Plan) -> Iterator[Command]:
+        command = Command(name, self.now, plan)
+        self.running.append(command)
+        try:
+            yield command
+        finally:
+            self.running.pop()
+
+    def row(self, account: str, key: str) -> dict[str, Any] | None:
+        """A row of the table, without a call."""
+        item = self.backend.get_item(TABLE, {"account_id": {"S": account}, "issue_id": {"S": key}})
+        if item is None:
+            return None
+        return {name: _deserialize(value) for name, value in item.to_json()["Attributes"].items()}
+
+    # --- the calls ---
+
+    def _call(self, operation: str, carry_out: Callable[[], T], fail: Callable[[str], T]) -> T:
+        command = self.running[-1]
+        if command.dead:
+            raise Cut
+        now = command.called(operation)
+        self.pass_time(CALL_TAKES)
+        plan = command.plan
+        if isinstance(plan, Meanwhile) and command.reached and not command.held_up:
+            if operation not in LAST_LOOK:
+                command.held_up = True
+                for act in plan.acts:
+                    self.act(act)
+        elif isinstance(plan, CutOff) and now:
+            if plan.done:
+                carry_out()
+            command.dead = True
+            raise Cut
+        elif isinstance(plan, Fault) and (now or (plan.lasting and operation == command.failing)):
+            command.failing = operation
+            if plan.how == "lost":
+                carry_out()
+            return fail(plan.how)
+        return carry_out()
+
+    def _to_aws(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
+        _, service, operation = event_name.split(".")
+
+        def fail(how: str) -> AWSResponse:
+            kind = json_failure if service in ("dynamodb", "secrets-manager") else failure
+            if how == "throttled":
+                return kind("ThrottlingException" if service == "dynamodb" else "Throttling", 400)
+            if how == "denied":
+                return kind("AccessDeniedException" if service == "dynamodb" else "AccessDenied", 403)
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+        return self._call(operation, lambda: self._aws(request, service, operation), fail)
+
+    def _aws(self, request: AWSPreparedRequest, service: str, operation: str) -> AWSResponse:
+        if service == "dynamodb":
+            return self._dynamodb(request, operation)
+        if service == "secrets-manager":
+            return answer(200, json.dumps({"Name": "hammer-credentials", "SecretString": json.dumps(SECRET)}))
+        asked = form(request)
+        if operation == "AssumeRole":
+            account = asked["RoleArn"].split(":")[4]
+            expires = _time(self.now + timedelta(hours=1))
+            keys = {"AccessKeyId": f"ASIA{account}", "SecretAccessKey": "s", "SessionToken": "t"}
+            return _answer(operation, _xml({"Credentials": {**keys, "Expiration": expires}}))
+        if operation == "GetCallerIdentity":
+            return _answer(operation, _xml({"Arn": f"arn:aws:iam::{MAIN}:user/hammer", "Account": MAIN}))
+        signed = request.headers["Authorization"]
+        signer = (signed.decode() if isinstance(signed, bytes) else signed).split("Credential=")[1].split("/")[0]
+        return self.iam.answer(MAIN if signer == OWN_KEY else signer.removeprefix("ASIA"), operation, asked)
+
+    def _dynamodb(self, request: AWSPreparedRequest, operation: str) -> AWSResponse:
+        asked = json.loads(body_of(request))
+        # What is read is put together here, as moto takes long to write it down.
+        if operation == "GetItem":
+            item = self.backend.get_item(TABLE, asked["Key"])
+            return answer(200, json.dumps({} if item is None else {"Item": item.to_json()["Attributes"]}))
+        if operation == "Query":
+            rows = [item.to_json()["Attributes"] for item in self.backend.tables[TABLE].all_items()]
+            account = asked["ExpressionAttributeValues"][":account"]
+            found = [row for row in rows if row["account_id"] == account]
+            return answer(200, json.dumps({"Items": found, "Count": len(found)}))
+        asked_of_moto = normalize_request(request)
+        try:
+            status, _, body = DynamoHandler.dispatch(asked_of_moto, asked_of_moto.raw_url, asked_of_moto.headers)
+        except HTTPException as refused:
+            status, body = refused.code or 500, str(refused.get_body())
+        if operation in ("PutItem", "UpdateItem", "DeleteItem") and status == 200:
+            named = asked.get("Key") or asked["Item"]
+            self.row_written(named["account_id"]["S"], named["issue_id"]["S"])
+        return answer(status, body if isinstance(body, str) else body.decode())
+
+    def _to_jira(self, request: requests.PreparedRequest) -> requests.Response:
+        address = urlsplit(str(request.url))
+        assert str(request.url).startswith(JIRA_URL), request.url
+        body = json.loads(request.body) if request.body else None
+        authorization = str(request.headers.get("Authorization", ""))
+        made = JiraRequest(str(request.method), address.path, dict(parse_qsl(address.query)), body, "Bearer")
+
+        def carry_out() -> requests.Response:
+            answered = self.jira.answer(made, authorization, str(request.url))
+            assert not isinstance(answered, Silence)
+            self.jira_answered(made, answered[0], answered[2])
+            return _response(request, *answered)
+
+        def fail(how: str) -> requests.Response:
+            if how == "throttled":
+                return _response(request, 429, {"Retry-After": "1"}, {"errorMessages": ["as the timeline has it"]})
+            if how == "denied":
+                return _response(request, 403, {}, {"errorMessages": ["as the timeline has it"]})
+            raise requests.exceptions.ConnectionError("as the timeline has it")
+
+        return self._call(f"jira {made.method}", carry_out, fail)
+
+    def _to_slack(self, request: urllib.request.Request) -> addinfourl:
+        assert request.full_url.startswith(SLACK_URL), request.full_url
+        method = request.full_url.removeprefix(SLACK_URL)
+        data = request.data
+        arguments = _arguments(str(request.get_header("Content-type")), data if isinstance(data, bytes) else b"")
+
+        def carry_out() -> addinfourl:
+            answered = self.slack.answer(method, str(request.get_header("Authorization")), arguments)
+            assert not isinstance(answered, Silence)
+            if answered[2].get("ok"):
+                self.slack_answered(method, arguments)
+            return _opened(request, *answered)
+
+        def fail(how: str) -> addinfourl:
+            if how == "throttled":
+                return _opened(request, 429, {"Retry-After": "1"}, {"ok": False, "error": "ratelimited"})
+            if how == "denied":
+                return _opened(request, 200, {}, {"ok": False, "error": "not_in_channel"})
+            raise URLError(ConnectionResetError("as the timeline has it"))
+
+        return self._call(f"slack {method}", carry_out, fail)
+
+
+_deserialize = TypeDeserializer().deserialize
+_AWS: dict[str, Callable[..., AWSResponse]] = {}
+_NewSession = boto3.Session
+
+
+@functools.cache
+def _session(**arguments: str) -> boto3.Session:
+    session = _NewSession(**arguments)
+    session.events.register("before-send", lambda **sent: _AWS["now"](**sent))
+    make = session.client
+    clients: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
+
+    def client(service: str, **more: Any) -> Any:
+        """The client of this service, without what an earlier command has registered with it."""
+        if service not in clients:
+            made, registered = make(service, **more), []
+            register = made.meta.events.register
+
+            def remember(*handler: Any) -> None:
+                registered.append(handler)
+                register(*handler)
+
+            made.meta.events.register = remember
+            clients[service] = made, registered
+        kept, before = clients[service]
+        for handler in before:
+            kept.meta.events.unregister(*handler)
+        before.clear()
+        return kept
+
+    session.client = client
+    return session
+
+
+def _at_once(
+    _: concurrent.futures.Executor, call: Callable[..., T], *args: object, **kwargs: object
+) -> concurrent.futures.Future[T]:
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+    try:
+        future.set_result(call(*args, **kwargs))
+    except BaseException as error:
+        future.set_exception(error)
+    return future
+
+
+def _response(request: requests.PreparedRequest, status: int, headers: Any, body: Any) -> requests.Response:
+    response = requests.Response()
+    response.status_code, response.url, response.request = status, str(request.url), request
+    response.headers.update({"Content-Type": "application/json", **headers})
+    response._content = b"" if body is None else json.dumps(body).encode()
+    return response
+
+
+def _opened(request: urllib.request.Request, status: int, headers: Any, body: Any) -> addinfourl:
+    message = Message()
+    for name, value in {"Content-Type": "application/json; charset=utf-8", **headers}.items():
+        message[name] = value
+    opened = addinfourl(BytesIO(json.dumps(body).encode()), message, request.full_url, status)
+    opened.msg = ""  # type: ignore[attr-defined]
+    return opened
+
+
+def _opener(to_slack: Callable[[urllib.request.Request], addinfourl]) -> urllib.request.OpenerDirector:
+    class Handler(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> Any:
+            return to_slack(request)
+
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), Handler())

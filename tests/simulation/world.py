@@ -1,0 +1,436 @@
+"""The estate that a timeline is played in: people, keys, files, our commands, and what must never happen to it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from deployment.local.jira_stand_in import JiraIssue, JiraRequest
+from library.errors import HammerError
+from library.issues import Issue, Resolution, Status, from_item
+from library.lifecycle import interrupted
+from tests.simulation.outside import (
+    JIRA_URL,
+    MAIN,
+    OTHER,
+    OWN_KEY,
+    REGION,
+    SLACK_URL,
+    Command,
+    Key,
+    Outside,
+    Plan,
+    User,
+)
+
+HANDLERS = (
+    Path(__file__).resolve().parents[2] / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
+)
+NAMES = {MAIN: "master", OTHER: "slave1"}
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+REPORTING = "reporting.create_iam_key_inactive_tickets"
+REMEDIATION = "remediation.clean_iam_keys_inactive"
+RESTORE = "remediation.restore_iam_keys"
+GRACE = timedelta(days=7)
+MARGIN = timedelta(minutes=10)
+"""Longer than IAM may take to be consistent, and than a scan may run into a remediation."""
+RUN = timedelta(hours=1)
+"""How long after its beginning a run of reporting may still tell people something, as of its beginning."""
+
+
+@dataclass
+class Settings:
+    """What the timeline changes in config.json."""
+
+    criteria_days: int = 10
+    retention_days: int = 0
+    reporting: bool = True
+    remediation: bool = True
+    jira: bool = True
+    slack: bool = True
+    remediation_accounts: tuple[str, ...] = (MAIN, OTHER)
+    max_keys: int | None = None
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "aws": {"region": REGION, "main_account_id": MAIN, "accounts": NAMES},
+            "jira": {"enabled": self.jira, "server": JIRA_URL},
+            "slack": {"enabled": self.slack, "base_url": SLACK_URL},
+            "user_inactivekeys": {
+                "inactive_criteria_days": self.criteria_days,
+                "reporting": self.reporting,
+                "remediation": self.remediation,
+                "remediation_accounts": list(self.remediation_accounts),
+                "remediation_retention_period": self.retention_days,
+                "remediation_max_keys_per_run": self.max_keys,
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Exempt:
+    """An entry of the whitelist: a user name or a key id, or the beginning of one with `*` at its end."""
+
+    account: str
+    id: str
+    until: date | None = None
+
+    def covers(self, key: Key, at: datetime) -> bool:
+        if self.account != key.user.account or (self.until is not None and at.date() > self.until):
+            return False
+        if self.id.endswith("*"):
+            return key.user.name.lower().startswith(self.id[:-1].lower()) or key.id.startswith(self.id[:-1])
+        return self.id.lower() == key.user.name.lower() or self.id == key.id
+
+
+@dataclass
+class World:
+    """Truth and table, side by side; what must not be is added to `wrong` when it happens."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="hammer-simulation-")))
+    settings: Settings = field(default_factory=Settings)
+    whitelist: list[Exempt] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    rows: dict[tuple[str, str], Issue] = field(default_factory=dict)
+    orphans: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.out = Outside(START)
+        self.out.start(self.folder)
+        logging.disable(logging.CRITICAL)
+        self.out.iam.switching = self._switching
+        self.out.iam.forbidden = lambda operation: self.wrong.append(f"our code called iam:{operation}")
+        self.out.jira_answered = self._jira_answered
+        self.out.slack_answered = self._slack_answered
+        self.out.row_written = self._row_written
+        self.write_files()
+        owners = {"jira_project": "AWSSEC", "jira_owner": "Support-General", "slack_owner": "#devops-channel"}
+        self._write("ticket_owners.json", {**owners, "jira_parent_ticket": "AWSSEC-1"})
+        if str(HANDLERS) not in sys.path:
+            sys.path.append(str(HANDLERS))
+
+    def close(self) -> None:
+        logging.disable(logging.NOTSET)
+        self.out.stop()
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.folder.rmdir()
+
+    # --- what people do ---
+
+    def write_files(self) -> None:
+        self._write("config.json", self.settings.content())
+        entries: dict[str, list[Any]] = {MAIN: [], OTHER: []}
+        for each in self.whitelist:
+            until = {"until": each.until.isoformat()} if each.until else {}
+            entries[each.account].append({"id": each.id, **until})
+        self._write("whitelist.json", {"user_inactivekeys": entries})
+
+    def _write(self, name: str, content: object) -> None:
+        (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+    @property
+    def now(self) -> datetime:
+        return self.out.now
+
+    def second(self) -> datetime:
+        """Now, as IAM writes it."""
+        return self.now.replace(microsecond=0)
+
+    def user(self, account: str, name: str) -> User:
+        """The user of this name, who is made if need be."""
+        found = self.out.iam.user(account, name)
+        if found is None:
+            self.count += 1
+            found = User(account, name, f"AIDA{self.count:016d}", self.second())
+            self.out.iam.users.append(found)
+        return found
+
+    def create_key(self, account: str, name: str, idle_days: int = 0, key_id: str = "") -> None:
+        user = self.user(account, name)
+        if len(self.out.iam.keys_of(user)) < 2:
+            self.count += 1
+            key_id = key_id or f"AKIA{self.count:016d}"
+            self.out.iam.keys[key_id] = Key(key_id, user, self.second() - timedelta(days=idle_days))
+
+    def existing_keys(self) -> list[Key]:
+        """Every key that exists, but for our own."""
+        return [key for key in self.out.iam.keys.values() if key.exists and key.id != OWN_KEY]
+
+    def use(self, key: Key) -> None:
+        if key.status == "Active":
+            key.last_used = self.second()
+
+    def delete(self, key: Key) -> None:
+        key.exists = False
+
+    def delete_user(self, key: Key) -> None:
+        for each in self.out.iam.keys_of(key.user):
+            each.exists = False
+        self.out.iam.users.remove(key.user)
+
+    def rename(self, key: Key, name: str) -> None:
+        if self.out.iam.user(key.user.account, name) is None:
+            key.user.name = name
+
+    def switch(self, key: Key, status: str) -> None:
+        """A person switches a key on or off."""
+        if status == "Inactive" and key.status == "Active":
+            row = self.rows.get((key.user.account, key.id))
+            key.intended = row is not None and interrupted(row)
+        self._switched(key, status)
+
+    def _switched(self, key: Key, status: str) -> None:
+        if key.status != status:
+            key.status = status
+            if status == "Active" and key.off_known:
+                key.on_again = self.now
+            key.off_known = False
+
+    def tickets(self, key: Key) -> list[JiraIssue]:
+        label = f"hammer-{key.user.account}-{key.id}"
+        return [ticket for ticket in self.out.jira.issues.values() if label in ticket.labels]
+
+    # --- what we do ---
+
+    def scan(self, account: str, plan: Plan = None) -> None:
+        identify: Callable[..., Any] = import_module("describe_iam_accesskey_details").identify
+        with self.out.command("scan", plan) as command:
+            try:
+                identify(account, NAMES[account], self.now)
+            except HammerError as error:
+                self._must_not_fail(command, str(error))
+            except Exception as error:
+                self.wrong.append(f"the scan ended with {error!r}")
+            except BaseException as error:
+                if not command.dead:
+                    raise error
+
+    def report(self, plan: Plan = None) -> None:
+        self._host(REPORTING, [], plan)
+
+    def remediate(self, plan: Plan = None) -> None:
+        self._host(REMEDIATION, ["--batch"], plan)
+
+    def restore(self, plan: Plan = None) -> None:
+        self._host(RESTORE, ["--batch", "--since", "90d"], plan)
+
+    def _host(self, module: str, arguments: list[str], plan: Plan) -> None:
+        main = import_module(module).main
+        with self.out.command(module, plan) as command:
+            nested = any(each.name != "scan" for each in self.out.running[:-1])
+            try:
+                main.main(arguments, standalone_mode=False)
+            except SystemExit as ended:
+                if ended.code not in ((3,) if nested else (0,)):
+                    self._must_not_fail(command, f"exit code {ended.code}")
+            except Exception as error:
+                self.wrong.append(f"{module} ended with {error!r}")
+            except BaseException as error:
+                if not command.dead:
+                    raise error
+
+    def _must_not_fail(self, command: Command, how: str) -> None:
+        if command.plan is None and len(self.out.running) == 1:
+            self.wrong.append(f"{command.name} failed although nothing stood in its way: {how}")
+
+    # --- what the truth says ---
+
+    def idle(self, key: Key, at: datetime) -> bool:
+        long_ago = at - key.idle_since > timedelta(days=self.settings.criteria_days)
+        return key.exists and key.status == "Active" and long_ago
+
+    def whitelisted(self, key: Key, at: datetime) -> bool:
+        return any(each.covers(key, at) for each in self.whitelist)
+
+    def _switching(self, key: Key, status: str) -> None:
+        """Our code calls UpdateAccessKey."""
+        command, now = self.out.running[-1], self.now
+        if status == "Active":
+            if command.name != RESTORE or not (key.our_offs or key.intended):
+                self.wrong.append(f"{key.id} was switched on by {command.name}, which had not switched it off")
+        else:
+            self.wrong += [f"{key.id} was switched off: {reason}" for reason in self._protections(key, command, now)]
+            if key.status == "Active":
+                key.our_offs.append(now)
+        self._switched(key, status)
+
+    def _protections(self, key: Key, command: Command, now: datetime) -> list[str]:
+        settings, row = self.settings, self.rows.get((key.user.account, key.id))
+        retention = timedelta(days=settings.retention_days)
+        reported = row.timestamps.reported if row else None
+        again = key.on_again
+        reasons = {
+            f"by {command.name}": command.name != REMEDIATION,
+            "remediation is switched off": not settings.remediation,
+            "its account is not one to remediate": key.user.account not in settings.remediation_accounts,
+            "it is Hammer's own": key.id == OWN_KEY,
+            f"it was used {key.idle_since}": now - key.idle_since <= timedelta(days=settings.criteria_days),
+            "it is whitelisted": self.whitelisted(key, now),
+            "there is no open issue": row is None or row.status is not Status.OPEN,
+            "nobody was told": key.told is None,
+            f"people were told only {key.told}": key.told is not None and now - key.told < retention - RUN,
+            "it was not reported": reported is None,
+            f"it was reported only {reported}": reported is not None and now - reported < retention,
+            f"it was switched on again {again} and nobody was told since": again is not None
+            and (key.told is None or key.told < again),
+            f"it was switched on again {again}, of which people were told only {key.told}": again is not None
+            and key.told is not None
+            and now - key.told < GRACE - RUN,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+    def _row_written(self, account: str, key_id: str) -> None:
+        """The row of a key was written: nothing is forgotten, nothing is claimed, nothing is opened without cause."""
+        where, command = (account, key_id), self.out.running[-1]
+        before, item = self.rows.get(where), self.out.row(account, key_id)
+        if item is None:
+            self.wrong.append(f"the row of {key_id} was removed")
+            return
+        after = self.rows[where] = from_item(item)
+        key = self.out.iam.keys.get(key_id)
+        if key is None:
+            self.wrong.append(f"there never was a key {key_id}")
+            return
+        was, times = before.timestamps if before else None, after.timestamps
+        new_episode = was is None or was.identified != times.identified
+        if new_episode or after.status is not Status.OPEN:
+            key.told = None
+        if was is not None and before is not None and not new_episode:
+            lost = [
+                name
+                for name in ("reported", "remediated", "restored")
+                if getattr(was, name) and not getattr(times, name)
+            ]
+            if before.jira.ticket and not after.jira.ticket:
+                lost.append("ticket")
+            if lost:
+                self.wrong.append(f"{command.name} lost {lost} of {key_id}")
+            if (
+                was.reported is None
+                and times.reported is not None
+                and key.told is None
+                and after.status is Status.OPEN
+            ):
+                self.wrong.append(f"{key_id} is recorded as reported, but nobody was told")
+        if times.remediated is not None and (was is None or was.remediated != times.remediated):
+            self._claims_off(key, after, "the record says")
+        off = times.remediated is not None or after.details.resolution in (
+            Resolution.REMEDIATED,
+            Resolution.DEACTIVATED,
+        )
+        if key.status != "Active" and off:
+            key.off_known = True
+        opened = after.status is Status.OPEN and (new_episode or before is None or before.status is not Status.OPEN)
+        if command.name != "scan":
+            if opened:
+                self.wrong.append(f"{command.name} opened {key_id}")
+        elif not command.held_up and (before is None or before.status is not after.status or new_episode):
+            self._check_verdict(key, after, command)
+        if after.status is Status.CLOSED and (before is None or before.status is not Status.CLOSED):
+            if before is None or before.status is Status.OPEN:
+                self.wrong.append(f"{command.name} closed {key_id}, which is open")
+            if not self.settings.jira:
+                self.orphans.update(ticket.key for ticket in self.tickets(key))
+
+    def _check_verdict(self, key: Key, after: Issue, command: Command) -> None:
+        idle, exempt = self.idle(key, command.began), self.whitelisted(key, command.began)
+        wanted = (Status.WHITELISTED if exempt else Status.OPEN) if idle else Status.RESOLVED
+        if after.status is not wanted:
+            self.wrong.append(f"the scan made {key.id} {after.status}, it is {wanted}: {key}")
+
+    def _claims_off(self, key: Key, row: Issue | None, who: str) -> None:
+        since = row.timestamps.identified if row else None
+        ours = [off for off in key.our_offs if since is None or off >= since]
+        if not ours and not key.intended:
+            self.wrong.append(f"{who} that we switched {key.id} off, which we did not")
+
+    def _jira_answered(self, request: JiraRequest, status: int, body: Any) -> None:
+        if status >= 300:
+            return
+        for key in self.out.iam.keys.values():
+            open_ones = [ticket for ticket in self.tickets(key) if ticket.status not in ("Closed", "Done")]
+            if len(open_ones) > 1:
+                self.wrong.append(f"{key.id} has the open tickets {', '.join(t.key for t in open_ones)}")
+            named = [t for t in open_ones if f"/{t.key}" in f"{request.path}/" or t.key in json.dumps(body)]
+            label = f"hammer-{key.user.account}-{key.id}"
+            if named or (label in request.query.get("jql", "") and open_ones):
+                key.told = key.told or self.now
+        text = str((request.body or {}).get("body", "")) if request.path.endswith("/comment") else ""
+        if request.method == "POST" and re.search("Hammer switched th(is|e) access key off", text):
+            self._said_off(text, "a comment says")
+
+    def _slack_answered(self, method: str, arguments: dict[str, Any]) -> None:
+        text = str(arguments.get("text", ""))
+        for key in self.out.iam.keys.values():
+            if key.id in text and "*Inactive IAM access key*" in text:
+                key.told = key.told or self.now
+        if "*Switched off:*" in text or "Hammer switched the access key off" in text:
+            self._said_off(text, "Slack was told")
+
+    def _said_off(self, text: str, who: str) -> None:
+        for key in self.out.iam.keys.values():
+            if key.id in text:
+                self._claims_off(key, self.rows.get((key.user.account, key.id)), who)
+
+    # --- what must hold in the end ---
+
+    def catch_up(self) -> None:
+        """A round that nothing disturbs; then truth, table and tickets are one."""
+        self.out.pass_time(MARGIN)
+        self.scan(MAIN)
+        self.scan(OTHER)
+        self.report()
+        self._compare()
+
+    def _compare(self) -> None:
+        settings, now = self.settings, self.now
+        reports = settings.reporting and (settings.jira or settings.slack)
+        for key in self.out.iam.keys.values():
+            row = self.rows.get((key.user.account, key.id))
+            open_ones = [
+                t for t in self.tickets(key) if t.status not in ("Closed", "Done") and t.key not in self.orphans
+            ]
+            wrong: list[str] = []
+            if self.idle(key, now) and not self.whitelisted(key, now):
+                if row is None or row.status is not Status.OPEN or row.timestamps.remediated is not None:
+                    wrong.append("is idle, and has no open issue")
+                elif reports and row.timestamps.reported is None:
+                    wrong.append("is open, and not reported")
+            elif row is not None and row.status is Status.OPEN:
+                wrong.append("is not to be reported, and has an open issue")
+            elif row is not None and reports and row.status is Status.RESOLVED:
+                wrong.append("is resolved, and was not closed")
+            if row is not None and reports and row.status is not Status.OPEN and settings.jira and open_ones:
+                wrong.append(f"has no open issue, and the open ticket {open_ones[0].key}")
+            if row is not None and reports and row.status is Status.OPEN:
+                if settings.jira and row.jira.failed:
+                    wrong.append("owes JIRA a message")
+                if settings.slack and row.slack.failed:
+                    wrong.append("owes Slack a message")
+            self.wrong += [f"after a calm round {key.id} {each}: {row}" for each in wrong]
+
+    def end_of_all(self) -> None:
+        """With everything switched on and nobody in the way, every idle key is off and every ticket closed."""
+        self.settings.reporting = self.settings.remediation = self.settings.jira = self.settings.slack = True
+        self.settings.max_keys, self.settings.remediation_accounts = None, (MAIN, OTHER)
+        self.write_files()
+        self.catch_up()
+        told = [key for (account, key), row in self.rows.items() if row.status is Status.OPEN and key != OWN_KEY]
+        self.out.pass_time(max(GRACE, timedelta(days=self.settings.retention_days)) + timedelta(hours=1))
+        self.remediate()
+        for key in (self.out.iam.keys[each] for each in told):
+            if key.exists and key.status == "Active" and not self.whitelisted(key, self.now):
+                row = self.rows[key.user.account, key.id]
+                self.wrong.append(f"{key.id} is due, and was not switched off: {row}")
+        self.catch_up()
