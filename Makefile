@@ -7,10 +7,13 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check
 PYTEST := $(RUN) -m pytest --quiet
+CONFIG ?= config
+ARGS :=
 HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
 TYPED := library reporting_remediation deployment tests $(wildcard $(HANDLERS)/*.py)
 
-.PHONY: help demo demo-up test test-pure test-moto test-ministack bench check package clean
+.PHONY: help demo demo-up test test-pure test-moto test-ministack bench check package deploy deploy-roles \
+	check-deployment publish-config put-credentials redrive clean
 .DEFAULT_GOAL := help
 
 help:  ## Print this list
@@ -44,8 +47,26 @@ check: $(STAMP)  ## Check style, types, the import contract and the templates
 	@report=$$($(VENV)/bin/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
 	@$(VENV)/bin/cfn-lint deployment/cloudformation/*.yaml
 
-package: $(STAMP)  ## Build the functions' zip from config/ into build/
-	@$(RUN) -m deployment.build_packages
+package: $(STAMP)  ## Check CONFIG, and build the functions' and the host's zip into build/
+	@$(RUN) -m deployment.build_packages $(CONFIG) $(ARGS)
+
+deploy: $(STAMP)  ## Show, ask, and deploy the main account's stacks (ARGS="--stack host …" for the host)
+	@$(RUN) -m deployment.deploy $(CONFIG) $(ARGS)
+
+deploy-roles: $(STAMP)  ## Deploy the roles of the scanned accounts, as a StackSet
+	@$(RUN) -m deployment.deploy_roles $(CONFIG) $(ARGS)
+
+check-deployment: $(STAMP)  ## Say per account what a scan would be refused, and how to mend it
+	@$(RUN) -m deployment.check_deployment $(CONFIG) $(ARGS)
+
+publish-config: $(STAMP)  ## Put CONFIG into force in S3, all of it at once
+	@$(RUN) -m deployment.publish_config $(CONFIG) $(ARGS)
+
+put-credentials: $(STAMP)  ## Try and store the JIRA and Slack credentials
+	@$(RUN) -m deployment.put_credentials $(CONFIG) $(ARGS)
+
+redrive: $(STAMP)  ## Ask again for the scans in the queue of failures
+	@$(RUN) -m deployment.redrive $(CONFIG) $(ARGS)
 
 clean:  ## Remove .venv and everything that was built or cached
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -21,8 +21,8 @@ MAIN_STACK = "hammer-iam-user-inactive-keys"
 HOST_STACK = "hammer-reporting-remediation"
 TEMPLATES = REPOSITORY / "deployment" / "cloudformation"
 
-_SECONDS_BETWEEN_LOOKS = 2
-_LOOKS = 900
+_SECONDS_BETWEEN_LOOKS = 1
+_LOOKS = 1800
 # The two sentences with which CloudFormation refuses to make an empty change set.
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 _STARTED = "REVIEW_IN_PROGRESS"

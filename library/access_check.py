@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,15 +39,32 @@ def of_identification(settings: Config, account_id: str, name: str) -> list[Refu
     """What is refused to the process, or the role it assumes, of what a scan of the account takes; empty is well."""
     iam, refusals = _iam(settings, account_id, name, settings.aws.role_name_identification)
     if iam is not None:
-        refusals += [*_looks(iam), *_report(iam)]
+        users: list[str] = []
+
+        def list_users() -> None:
+            users.extend(user["UserName"] for user in iam.list_users(MaxItems=_USERS_TRIED)["Users"])
+
+        refusals += _tried("iam:ListUsers", list_users)
+        refusals += _looks(iam, users)
+        refusals += _tried("iam:ListUserTags", lambda: iam.list_user_tags(UserName=users[0] if users else _nobody()))
+        refusals += _tried("iam:GenerateCredentialReport", iam.generate_credential_report)
+        refusals += _tried("iam:GetCredentialReport", iam.get_credential_report)
     return refusals + _table(settings, "Query", "GetItem", "PutItem", "UpdateItem")
 
 
-def of_remediation(settings: Config, account_id: str, name: str) -> list[Refusal]:
-    """The same for looking at a key of the account once more, and switching it off or on."""
+def of_remediation(settings: Config, account_id: str, name: str, users: Sequence[str]) -> list[Refusal]:
+    """The same for looking at a key of the account once more, and switching it off or on.
+
+    `users` are some of the account, if any are known: without the key of one, not every call can be tried.
+    """
     iam, refusals = _iam(settings, account_id, name, settings.aws.role_name_reporting)
     if iam is not None:
-        refusals += [*_looks(iam), *_switch(iam)]
+        refusals += _looks(iam, users[:_USERS_TRIED])
+        # AWS decides on the permission before it looks for the user, whom there cannot be.
+        refusals += _tried(
+            "iam:UpdateAccessKey",
+            lambda: iam.update_access_key(UserName=_nobody(), AccessKeyId="AKIAACCESSCHECKNOKEY", Status="Inactive"),
+        )
     return refusals
 
 
@@ -88,40 +106,21 @@ def _iam(settings: Config, account_id: str, name: str, role: str) -> tuple[IAMCl
     return session.client("iam", config=CLIENT_CONFIG), []
 
 
-def _looks(iam: IAMClient) -> Iterator[Refusal]:
-    users: list[str] = []
+def _looks(iam: IAMClient, users: Sequence[str]) -> Iterator[Refusal]:
     keys: list[str] = []
-
-    def list_users() -> None:
-        users.extend(user["UserName"] for user in iam.list_users(MaxItems=_USERS_TRIED)["Users"])
 
     def list_access_keys() -> None:
         # Without a user's name it would list the caller's own keys.
         for user in users or [_nobody()]:
-            found = iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
-            keys.extend(key["AccessKeyId"] for key in found)
+            with suppress(iam.exceptions.NoSuchEntityException):
+                keys.extend(key["AccessKeyId"] for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"])
             if keys:
                 return
 
-    yield from _tried("iam:ListUsers", list_users)
     yield from _tried("iam:ListAccessKeys", list_access_keys)
-    yield from _tried("iam:ListUserTags", lambda: iam.list_user_tags(UserName=users[0] if users else _nobody()))
     # For a key that does not exist AWS would deny it to everybody, so in an account without keys nothing can be said.
     for key in keys[:1]:
         yield from _tried("iam:GetAccessKeyLastUsed", lambda key=key: iam.get_access_key_last_used(AccessKeyId=key))  # type: ignore[misc]
-
-
-def _report(iam: IAMClient) -> Iterator[Refusal]:
-    yield from _tried("iam:GenerateCredentialReport", iam.generate_credential_report)
-    yield from _tried("iam:GetCredentialReport", iam.get_credential_report)
-
-
-def _switch(iam: IAMClient) -> Iterator[Refusal]:
-    # AWS decides on the permission before it looks for the user, whom there cannot be.
-    yield from _tried(
-        "iam:UpdateAccessKey",
-        lambda: iam.update_access_key(UserName=_nobody(), AccessKeyId="AKIAACCESSCHECKNOKEY", Status="Inactive"),
-    )
 
 
 def _nobody() -> str:

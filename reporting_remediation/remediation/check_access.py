@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import boto3
 import click
@@ -13,7 +14,7 @@ from library.access_check import Refusal
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG
 from library.config import AccountRef, Config
-from library.errors import CredentialsError
+from library.errors import CredentialsError, HammerError
 
 STREAM = "remediation.check_access"
 _AT_ONCE = 8
@@ -30,10 +31,17 @@ def main() -> None:
 
 
 def _check(settings: Config) -> int:
-    def of(account: AccountRef) -> list[Refusal]:
-        return access_check.of_remediation(settings, account.id, account.name)
-
     accounts = settings.remediation_accounts()
+    refused = access_check.of_table(settings)
+    table = host_command.issues_table(settings)
+
+    def of(account: AccountRef) -> list[Refusal]:
+        users: list[str] = []
+        # The table itself is spoken of below.
+        with suppress(HammerError):
+            users = [issue.details.username for issue in table.of_account(account.id, lambda _: None)]
+        return access_check.of_remediation(settings, account.id, account.name, users)
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(zip(accounts, pool.map(of, accounts), strict=True))
     rows = [
@@ -41,8 +49,10 @@ def _check(settings: Config) -> int:
         for account, refusals in found
         for refusal in refusals
     ]
-    table = "add it to the host's role: deploy its stack again"
-    rows += [("", "issues table", one.call, one.said, table) for one in access_check.of_table(settings)]
+    rows += [
+        ("", "issues table", one.call, one.said, "add it to the host's role: deploy its stack again")
+        for one in refused
+    ]
     try:
         fetch_credentials(
             boto3.Session(region_name=settings.aws.region).client("secretsmanager", config=CLIENT_CONFIG),

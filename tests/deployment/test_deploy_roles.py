@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from deployment import deploy_roles, stacks
 from deployment.deploy_roles import STACK_SET
-from tests.conftest import Wire, answer
+from tests.conftest import Wire, answer, form
 
 pytestmark = pytest.mark.moto
 
@@ -62,6 +62,10 @@ def accounts_with_the_roles() -> set[str]:
     return {one["Account"] for one in client.list_stack_instances(StackSetName=STACK_SET)["Summaries"]}
 
 
+def accounts_of(request: AWSPreparedRequest) -> set[str]:
+    return {value for name, value in form(request).items() if name.startswith("Accounts.member.")}
+
+
 def role_names(account: str) -> set[str]:
     role = f"arn:aws:iam::{account}:role/administrator"
     credentials = boto3.Session().client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
@@ -74,7 +78,11 @@ def role_names(account: str) -> set[str]:
     return {role["RoleName"] for role in iam.list_roles()["Roles"]}
 
 
-def test_the_roles_come_to_every_account_but_the_main_one_and_to_new_ones_when_run_again(folder: Path) -> None:
+def test_the_roles_come_to_every_account_but_the_main_one_and_to_new_ones_when_run_again(
+    folder: Path, wire: Wire
+) -> None:
+    brought_to = []
+    wire.react("CreateStackInstances", lambda request: brought_to.append(accounts_of(request)))
     configure(folder, FIRST)
     made = run(folder, answers="y\n")
     assert made.exit_code == 0, made.output
@@ -87,6 +95,7 @@ def test_the_roles_come_to_every_account_but_the_main_one_and_to_new_ones_when_r
     assert accounts_with_the_roles() == {FIRST}
     assert run(folder, "--yes").exit_code == 0
     assert accounts_with_the_roles() == {FIRST, SECOND}
+    assert brought_to == [{FIRST}, {SECOND}]
     stack_set = boto3.Session().client("cloudformation").describe_stack_set(StackSetName=STACK_SET)["StackSet"]
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack_set["Parameters"]}
     assert parameters == {
@@ -106,23 +115,18 @@ def test_one_account_can_be_named(folder: Path) -> None:
 
 def test_organizational_units_get_the_roles_and_so_do_accounts_that_join_later(folder: Path, wire: Wire) -> None:
     asked = []
-
-    def note(request: AWSPreparedRequest) -> None:
-        body = request.body
-        asked.append(body.decode() if isinstance(body, bytes) else str(body))
-
-    wire.react("CreateStackSet", note)
-    wire.react("CreateStackInstances", note)
+    for operation in ("CreateStackSet", "CreateStackInstances"):
+        wire.react(operation, lambda request: asked.append(form(request)))
     organization = boto3.Session().client("organizations")
     organization.create_organization(FeatureSet="ALL")
     root = organization.list_roots()["Roots"][0]["Id"]
     unit = organization.create_organizational_unit(ParentId=root, Name="all")["OrganizationalUnit"]["Id"]
     made = run(folder, "--ou", unit, "--delegated-admin", "--yes")
     assert made.exit_code == 0, made.output
-    assert "PermissionModel=SERVICE_MANAGED" in asked[0]
-    assert "AutoDeployment.Enabled=true" in asked[0]
-    assert f"DeploymentTargets.OrganizationalUnitIds.member.1={unit}" in asked[1]
-    assert all("CallAs=DELEGATED_ADMIN" in body for body in asked)
+    made_set, brought = asked
+    assert (made_set["PermissionModel"], made_set["AutoDeployment.Enabled"]) == ("SERVICE_MANAGED", "true")
+    assert brought["DeploymentTargets.OrganizationalUnitIds.member.1"] == unit
+    assert {one["CallAs"] for one in asked} == {"DELEGATED_ADMIN"}
 
 
 def test_accounts_that_fail_are_named_with_the_reason(folder: Path, wire: Wire) -> None:

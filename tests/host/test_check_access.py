@@ -27,18 +27,16 @@ def test_a_host_that_may_do_everything_hears_so_and_nothing_changes(estate: Esta
     ("operation", "account", "remedy"),
     [
         ("UpdateAccessKey", OTHER, "deploy the roles there again"),
-        ("ListUsers", OTHER, "deploy the roles there again"),
         ("ListAccessKeys", OTHER, "deploy the roles there again"),
         ("GetAccessKeyLastUsed", OTHER, "deploy the roles there again"),
-        ("ListUserTags", OTHER, "deploy the roles there again"),
         ("UpdateAccessKey", MAIN, "deploy the host's stack again"),
     ],
 )
 def test_a_call_that_is_refused_is_named_with_its_account_and_what_to_do(
     estate: Estate, operation: str, account: str, remedy: str
 ) -> None:
-    estate.add_key("joe", account=MAIN)
-    estate.add_key("ann", account=OTHER)
+    estate.add_issue("joe", account=MAIN)
+    estate.add_issue("ann", account=OTHER)
     estate.accounts.fail(account, operation, "AccessDenied")
     result = estate.run(CHECK)
     assert result.exit_code == 1
@@ -64,6 +62,26 @@ def test_a_table_and_a_secret_that_are_refused_are_named(estate: Estate, wire: W
     assert "issues table: dynamodb:UpdateItem\n" in result.output
     assert "entry jira is missing" in result.output
     assert "python -m deployment.put_credentials" in result.output
+
+
+def test_only_what_remediation_calls_is_asked_for(estate: Estate, wire: Wire) -> None:
+    estate.add_issue("joe")
+    wire.sent.clear()
+    assert estate.run(CHECK).exit_code == 0
+    assert {call for call in wire.sent if call.endswith(("Users", "Keys", "Key", "Used", "Tags", "Report"))} == {
+        *("ListAccessKeys", "GetAccessKeyLastUsed", "UpdateAccessKey")
+    }
+
+
+def test_an_issue_whose_user_is_gone_hides_nothing(estate: Estate) -> None:
+    gone = estate.add_issue("aaron", account=OTHER)
+    estate.add_issue("zoe", account=OTHER)
+    iam = estate.iam(OTHER)
+    iam.delete_access_key(UserName="aaron", AccessKeyId=gone.issue_id)
+    iam.delete_user(UserName="aaron")
+    estate.accounts.fail(OTHER, "GetAccessKeyLastUsed", "AccessDenied")
+    result = estate.run(CHECK)
+    assert (result.exit_code, "iam:GetAccessKeyLastUsed\n" in result.output) == (1, True)
 
 
 def test_a_user_without_keys_and_an_account_without_users_are_no_refusal(estate: Estate) -> None:

@@ -176,3 +176,11 @@ def test_rows_that_hammer_ended_stay_ended_until_their_keys_are_idle_again(estat
     }
     assert estate.jira.issues[resolved].status == "Closed"
     assert found["idle-again"].jira.ticket not in (None, "AWSSEC-77")
+
+
+def test_a_key_that_was_never_used_is_known_as_such_after_the_next_scan(estate: Estate) -> None:
+    key = hammers_row(estate, "unused", idle_days=400)
+    estate.accounts.use_key(MAIN, key, None)
+    scan()
+    issue = issues(estate)["unused"]
+    assert (issue.details.never_used, issue.details.last_used) == (True, issue.details.create_date)

@@ -436,7 +436,7 @@ def test_the_embedded_metrics_are_there_per_account(populated: Control, capsys: 
     assert len(metrics) == 1
     definition = metrics[0]["_aws"]["CloudWatchMetrics"][0]
     assert definition["Namespace"] == "Hammer"
-    assert set(definition["Dimensions"][0]) == {"service", "account_id"}
+    assert definition["Dimensions"] == [["service"]], "a metric for each account would cost more than all the rest"
     assert metrics[0]["account_id"] == MAIN
     values = {metric["Name"]: metrics[0][metric["Name"]] for metric in definition["Metrics"]}
     assert values.pop("duration")[0] > 0
@@ -451,6 +451,15 @@ def test_the_embedded_metrics_are_there_per_account(populated: Control, capsys: 
         "oldest_open_issue_days": [0.0],
         "api_calls": [8.0],
     }
+
+
+def test_a_scan_is_summed_up_in_one_line_of_its_account(
+    populated: Control, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identify()
+    (line,) = [line for line in logged(capsys) if line.get("message") == "Scan is complete"]
+    assert line["duration"] > 0
+    assert (line["account_id"], line["account_name"], line["idle_keys"], line["opened"]) == (MAIN, "master", 2, 2)
 
 
 def test_resolved_issues_are_counted(populated: Control, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ def change(folder: Path, **keys: object) -> None:
 def scan(aws: EmbeddedAws, accounts: int = 2) -> None:
     runs = aws.finished_runs(IDENTIFICATION)
     aws.invoke_schedule()
-    aws.wait_for(lambda: aws.finished_runs(IDENTIFICATION) >= runs + accounts, "the scans")
+    aws.wait_for(lambda: aws.finished_runs(IDENTIFICATION) >= runs + accounts, "the scans", seconds=120)
 
 
 def test_a_first_plan_that_is_taken_back_leaves_no_stack(aws: EmbeddedAws) -> None:
@@ -217,7 +217,7 @@ def test_a_broken_published_file_fails_the_scan_that_is_put_back_when_it_is_mend
     for _ in range(2):
         deployed.invoke(IDENTIFICATION, {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": message}}]})
     deployed.invoke_schedule()
-    deployed.wait_for(lambda: waiting() == 3, "three failures in the queue")
+    deployed.wait_for(lambda: waiting() == 3, "three failures in the queue", seconds=120)
     s3.put_object(Bucket=BUCKET, Key="config/current.json", Body=pointer)
 
     sqs.send_message(QueueUrl=queue, MessageBody="what is this")
@@ -232,7 +232,7 @@ def test_a_broken_published_file_fails_the_scan_that_is_put_back_when_it_is_mend
     assert "current.json: found no files" in done.output
     assert "1 stay in the queue" in done.output
     # One of the account, and of both by way of the schedule's event.
-    deployed.wait_for(lambda: deployed.finished_runs(IDENTIFICATION) >= before + 3, "the scans")
+    deployed.wait_for(lambda: deployed.finished_runs(IDENTIFICATION) >= before + 3, "the scans", seconds=120)
     assert waiting() == 1
     sqs.purge_queue(QueueUrl=queue)
 

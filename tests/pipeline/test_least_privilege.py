@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,11 +31,7 @@ from library import access_check, config
 from library.errors import HammerError
 from tests.pipeline.conftest import HOST_LOG_GROUP
 
-pytestmark = [
-    pytest.mark.ministack,
-    # What the module's one estate went through is the same for all tests, so they stay in one process.
-    pytest.mark.xdist_group("least privilege"),
-]
+pytestmark = pytest.mark.ministack
 
 SCANNED_ACCOUNT = "210987654321"
 TABLE = "hammer-iam-user-keys-inactive"
@@ -248,8 +245,10 @@ class Deployment:
             self._whether_a_file_is_there(HOST)
             settings = config.load()
             for account in self.keys:
-                if refusals := access_check.of_remediation(settings, account, "name"):
+                if refusals := access_check.of_remediation(settings, account, "name", ["idle"]):
                     raise Denied(str(refusals))
+            if refusals := access_check.of_table(settings):
+                raise Denied(str(refusals))
             self.acting_as("s3", HOST).get_object(Bucket=f"hammer-deployment-{MAIN_ACCOUNT}", Key=PACKAGE_KEY)
             before = self._host_lines()
             for module, *arguments in ((REPORTING,), (REMEDIATION, "--batch")):
@@ -393,6 +392,7 @@ def test_a_role_may_do_all_that_its_machine_does(deployment: Deployment, role: s
     deployment.prepare(role)()
 
 
+@pytest.mark.filterwarnings("ignore::watchtower.WatchtowerWarning")
 @pytest.mark.parametrize("statement", list(_statements()), ids=str)
 def test_no_statement_can_be_spared(
     deployment: Deployment, statement: Statement, caplog: pytest.LogCaptureFixture
@@ -445,9 +445,15 @@ OF_THE_TABLE: list[tuple[str, str, dict[str, Any]]] = [
 FORBIDDEN = {
     INITIATION: [*NEVER, *OF_THE_HOST, *OF_THE_SCAN, *OF_THE_TABLE, ("iam", "list_users", {})],
     IDENTIFICATION: [*NEVER, *OF_THE_HOST],
-    HOST: [*NEVER, *OF_THE_SCAN],
+    HOST: [*NEVER, *OF_THE_SCAN, ("iam", "list_users", {})],
     LOOKING: [*NEVER, *OF_THE_HOST, *OF_THE_SCAN, *OF_THE_TABLE],
-    SWITCHING: [*NEVER, *OF_THE_SCAN, *OF_THE_TABLE, ("secretsmanager", "get_secret_value", {"SecretId": SECRET})],
+    SWITCHING: [
+        *NEVER,
+        *OF_THE_SCAN,
+        ("iam", "list_users", {}),
+        *OF_THE_TABLE,
+        ("secretsmanager", "get_secret_value", {"SecretId": SECRET}),
+    ],
 }
 
 
@@ -487,3 +493,39 @@ def test_a_role_of_a_scanned_account_trusts_one_role_that_knows_the_external_id(
     assert not asks(deployment.acting_as("sts", INITIATION), **known)
     assert not asks(deployment.root("sts"), **known)
     assert not asks(deployment.root("sts", "333333333333"), **known)
+
+
+@pytest.fixture
+def linter(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """parliament, which asks setuptools where its files are. The setuptools of today do not say that any more."""
+    resources = ModuleType("pkg_resources")
+    resources.resource_filename = lambda package, name: str(files(package) / name)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pkg_resources", resources)
+    return importlib.import_module("parliament")
+
+
+def test_a_policy_linter_finds_nothing_in_any_policy(deployment: Deployment, linter: ModuleType) -> None:
+    queue = deployment.root("sqs").get_queue_url(QueueName="hammer-iam-user-inactive-keys-failures")["QueueUrl"]
+    attributes = deployment.root("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]
+    documents = {"queue": json.loads(attributes["Policy"])}
+    for topic in deployment.root("sns").list_topics()["Topics"]:
+        if topic["TopicArn"].endswith("-lambda"):
+            policy = deployment.root("sns").get_topic_attributes(TopicArn=topic["TopicArn"])["Attributes"]["Policy"]
+            documents["topic"] = json.loads(policy)
+    for account, role in ROLES.values():
+        iam = deployment.root("iam", account)
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            documents[f"{role} {name}"] = document
+    assert len(documents) == 2 + len(ROLES) + 3
+    found = {
+        name: [f"{one.issue} {one.detail}" for one in linter.analyze_policy_string(json.dumps(document)).findings]
+        for name, document in documents.items()
+    }
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_the_policy_linter_finds_what_it_is_for(linter: ModuleType) -> None:
+    statement = {"Effect": "Allow", "Action": "iam:UpdateAccessKey", "Resource": "arn:aws:s3:::bucket"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    assert [one.issue for one in linter.analyze_policy_string(document).findings] == ["RESOURCE_MISMATCH"]

@@ -126,10 +126,10 @@ def main() -> None:
     parser.add_argument("--timelines", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shrink", action="store_true", help="look for the shortest timeline that fails")
-    parser.add_argument("--plant", action="store_true", help="plant each mistake into a copy of the code")
+    parser.add_argument("--plant", metavar="NAME", nargs="?", const="", help="plant each mistake (that is called so)")
     options = parser.parse_args()
-    if options.plant:
-        for mistake in MISTAKES:
+    if options.plant is not None:
+        for mistake in (each for each in MISTAKES if options.plant in each.name):
             print(plant(mistake, options.timelines, options.seed), flush=True)
     else:
         play(options.timelines, options.seed, shrink=options.shrink)

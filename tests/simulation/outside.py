@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import Message
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 from unittest import mock
 from urllib.error import URLError
 from urllib.parse import parse_qsl, urlsplit
@@ -31,10 +31,10 @@ import time_machine
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError
-from moto.core.exceptions import HTTPException
 from moto.core.request import normalize_request
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
+from werkzeug.exceptions import HTTPException
 
 from deployment.local.jira_stand_in import DEFAULT_TOKEN as JIRA_TOKEN
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
@@ -409,14 +409,15 @@ class Outside:
             found = [row for row in rows if row["account_id"] == account]
             return answer(200, json.dumps({"Items": found, "Count": len(found)}))
         asked_of_moto = normalize_request(request)
+        body: object
         try:
             status, _, body = DynamoHandler.dispatch(asked_of_moto, asked_of_moto.raw_url, asked_of_moto.headers)
         except HTTPException as refused:
-            status, body = refused.code or 500, str(refused.get_body())
+            status, body = refused.code or 500, refused.get_body()
         if operation in ("PutItem", "UpdateItem", "DeleteItem") and status == 200:
             named = asked.get("Key") or asked["Item"]
             self.row_written(named["account_id"]["S"], named["issue_id"]["S"])
-        return answer(status, body if isinstance(body, str) else body.decode())
+        return answer(status, body.decode() if isinstance(body, bytes) else str(body))
 
     def _to_jira(self, request: requests.PreparedRequest) -> requests.Response:
         address = urlsplit(str(request.url))
@@ -468,17 +469,28 @@ _AWS: dict[str, Callable[..., AWSResponse]] = {}
 _NewSession = boto3.Session
 
 
+@dataclass
+class _Remembering:
+    session: boto3.Session
+    client: Callable[..., Any]
+
+    def get_credentials(self) -> Any:
+        return self.session.get_credentials()
+
+
 @functools.cache
-def _session(**arguments: str) -> boto3.Session:
+def _session(**arguments: Any) -> boto3.Session:
     session = _NewSession(**arguments)
-    session.events.register("before-send", lambda **sent: _AWS["now"](**sent))
-    make = session.client
+    hooks: Any = session.events
+    hooks.register("before-send", lambda **sent: _AWS["now"](**sent))
+    make: Callable[..., Any] = session.client
     clients: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
 
     def client(service: str, **more: Any) -> Any:
         """The client of this service, without what an earlier command has registered with it."""
         if service not in clients:
-            made, registered = make(service, **more), []
+            made = make(service, **more)
+            registered: list[tuple[Any, ...]] = []
             register = made.meta.events.register
 
             def remember(*handler: Any) -> None:
@@ -493,8 +505,7 @@ def _session(**arguments: str) -> boto3.Session:
         before.clear()
         return kept
 
-    session.client = client
-    return session
+    return cast("boto3.Session", _Remembering(session, client))
 
 
 def _at_once(

@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
@@ -43,6 +43,8 @@ RESTORE = "remediation.restore_iam_keys"
 GRACE = timedelta(days=7)
 MARGIN = timedelta(minutes=10)
 """Longer than IAM may take to be consistent, and than a scan may run into a remediation."""
+REPORT_LATER = timedelta(hours=3)
+"""Reporting has its own schedule."""
 RUN = timedelta(hours=1)
 """How long after its beginning a run of reporting may still tell people something, as of its beginning."""
 
@@ -358,11 +360,12 @@ class World:
     def _jira_answered(self, request: JiraRequest, status: int, body: Any) -> None:
         if status >= 300:
             return
+        answered = json.dumps(body)
         for key in self.out.iam.keys.values():
             open_ones = [ticket for ticket in self.tickets(key) if ticket.status not in ("Closed", "Done")]
             if len(open_ones) > 1:
                 self.wrong.append(f"{key.id} has the open tickets {', '.join(t.key for t in open_ones)}")
-            named = [t for t in open_ones if f"/{t.key}" in f"{request.path}/" or t.key in json.dumps(body)]
+            named = [t for t in open_ones if f"/{t.key}" in f"{request.path}/" or f'"{t.key}"' in answered]
             label = f"hammer-{key.user.account}-{key.id}"
             if named or (label in request.query.get("jql", "") and open_ones):
                 key.told = key.told or self.now
@@ -388,13 +391,16 @@ class World:
     def catch_up(self) -> None:
         """A round that nothing disturbs; then truth, table and tickets are one."""
         self.out.pass_time(MARGIN)
-        self.scan(MAIN)
-        self.scan(OTHER)
+        scanned = {}
+        for account in NAMES:
+            scanned[account] = self.now
+            self.scan(account)
+        self.out.pass_time(REPORT_LATER)
         self.report()
-        self._compare()
+        self._compare(scanned)
 
-    def _compare(self) -> None:
-        settings, now = self.settings, self.now
+    def _compare(self, scanned: Mapping[str, datetime]) -> None:
+        settings = self.settings
         reports = settings.reporting and (settings.jira or settings.slack)
         for key in self.out.iam.keys.values():
             row = self.rows.get((key.user.account, key.id))
@@ -402,10 +408,11 @@ class World:
                 t for t in self.tickets(key) if t.status not in ("Closed", "Done") and t.key not in self.orphans
             ]
             wrong: list[str] = []
-            if self.idle(key, now) and not self.whitelisted(key, now):
+            then = scanned[key.user.account]
+            if self.idle(key, then) and not self.whitelisted(key, then):
                 if row is None or row.status is not Status.OPEN or row.timestamps.remediated is not None:
                     wrong.append("is idle, and has no open issue")
-                elif reports and row.timestamps.reported is None:
+                elif reports and row.timestamps.reported is None and not self.whitelisted(key, self.now):
                     wrong.append("is open, and not reported")
             elif row is not None and row.status is Status.OPEN:
                 wrong.append("is not to be reported, and has an open issue")
@@ -418,7 +425,7 @@ class World:
                     wrong.append("owes JIRA a message")
                 if settings.slack and row.slack.failed:
                     wrong.append("owes Slack a message")
-            self.wrong += [f"after a calm round {key.id} {each}: {row}" for each in wrong]
+            self.wrong += [f"after a calm round {key.id} {each}: {_short(row)}" for each in wrong]
 
     def end_of_all(self) -> None:
         """With everything switched on and nobody in the way, every idle key is off and every ticket closed."""
@@ -432,5 +439,9 @@ class World:
         for key in (self.out.iam.keys[each] for each in told):
             if key.exists and key.status == "Active" and not self.whitelisted(key, self.now):
                 row = self.rows[key.user.account, key.id]
-                self.wrong.append(f"{key.id} is due, and was not switched off: {row}")
+                self.wrong.append(f"{key.id} is due, and was not switched off: {_short(row)}")
         self.catch_up()
+
+
+def _short(row: Issue | None) -> str:
+    return "no row" if row is None else f"{row.status}, {row.details.resolution}, {row.jira}, {row.timestamps}"
