@@ -17,19 +17,24 @@ STEPS = 25
 ACCOUNTS = st.sampled_from((MAIN, OTHER))
 USERS = st.sampled_from(("ann", "bob", "svc-one", "svc-two"))
 WHICH = st.integers(0, 7)
+FAILURES = st.sampled_from(("denied", "lost", "reset", "throttled"))
 SOON = st.tuples(st.just("minutes"), st.integers(1, 10))
+
+DOINGS = (
+    st.tuples(st.sampled_from(("use", "on", "off", "delete", "delete_user")), WHICH),
+    st.tuples(st.just("rename"), WHICH, USERS),
+)
+# What a scan sees at once.
+SEEN = st.tuples(st.sampled_from(("off_seen", "use_seen", "delete_seen", "on_seen")), WHICH)
 
 meanwhile_acts = st.lists(
     st.one_of(
+        SEEN,
+        SEEN,
         st.tuples(st.just("scan"), ACCOUNTS),
-        st.tuples(st.just("report")),
-        st.tuples(st.just("remediate")),
-        st.tuples(st.just("restore")),
-        st.tuples(st.sampled_from(("use", "on", "off", "delete", "delete_user")), WHICH),
-        st.tuples(st.just("rename"), WHICH, USERS),
-        # What a scan sees of that meanwhile.
-        st.tuples(st.sampled_from(("use_seen", "off_seen", "delete_seen", "on_seen")), WHICH),
+        st.tuples(st.sampled_from(("report", "remediate", "restore"))),
         SOON,
+        *DOINGS,
     ),
     min_size=1,
     max_size=3,
@@ -44,7 +49,7 @@ def plans(*operations: str) -> st.SearchStrategy[Plan]:
     return st.one_of(
         st.none(),
         st.builds(CutOff, calls, st.booleans()),
-        st.builds(Fault, calls, st.sampled_from(("denied", "lost", "reset", "throttled")), st.booleans()),
+        st.builds(Fault, calls, FAILURES, st.booleans()),
         st.builds(Meanwhile, calls, meanwhile_acts),
     )
 
@@ -52,6 +57,7 @@ def plans(*operations: str) -> st.SearchStrategy[Plan]:
 SCAN = plans("UpdateItem", "PutItem", "ListUsers", "ListAccessKeys")
 REPORT = plans("jira POST", "UpdateItem", "slack chat.postMessage", "jira GET")
 REMEDIATE = plans("UpdateAccessKey", "UpdateItem", "ListAccessKeys", "jira POST")
+NOT_SWITCHED = st.builds(Fault, st.just(("UpdateAccessKey", 1)), FAILURES, st.booleans())
 
 
 def profile(timelines: int, *, always_the_same: bool, shrink: bool = False) -> settings:
@@ -106,13 +112,9 @@ class Timelines(RuleBasedStateMachine):
 
     # --- time ---
 
-    @rule(days=st.integers(1, 12))
-    def days_pass(self, days: int) -> None:
-        self.world.out.pass_time(timedelta(days=days))
-
-    @rule(minutes=st.integers(1, 600))
-    def minutes_pass(self, minutes: int) -> None:
-        self.world.out.pass_time(timedelta(minutes=minutes))
+    @rule(span=st.builds(timedelta, days=st.integers(0, 12), minutes=st.sampled_from((0, 7, 400))))
+    def time_passes(self, span: timedelta) -> None:
+        self.world.out.pass_time(span)
 
     def _until(self, span: timedelta) -> None:
         if span > timedelta():
@@ -124,27 +126,15 @@ class Timelines(RuleBasedStateMachine):
     def somebody_creates_a_key(self, account: str, name: str, idle: int) -> None:
         self.world.create_key(account, name, idle)
 
-    @rule(which=WHICH)
-    def somebody_uses_a_key(self, which: int) -> None:
-        self._act(("use", which))
-
-    @rule(which=WHICH, status=st.sampled_from(("on", "off")))
-    def somebody_switches_a_key(self, which: int, status: str) -> None:
-        self._act((status, which))
+    @rule(act=st.one_of(*DOINGS))
+    def somebody_does_something_to_a_key(self, act: Act) -> None:
+        self._act(act)
 
     @rule(which=WHICH)
     def somebody_switches_on_what_we_switched_off(self, which: int) -> None:
         off = [key for key in self.world.existing_keys() if key.our_offs and key.status != "Active"]
         if off:
             self.world.switch(off[which % len(off)], "Active")
-
-    @rule(which=WHICH, whole_user=st.booleans())
-    def somebody_deletes(self, which: int, whole_user: bool) -> None:
-        self._act(("delete_user" if whole_user else "delete", which))
-
-    @rule(which=WHICH, name=USERS)
-    def somebody_renames_a_user(self, which: int, name: str) -> None:
-        self._act(("rename", which, name))
 
     @rule(which=WHICH, by=st.sampled_from(("key", "user", "beginning")), days=st.none() | st.integers(0, 10))
     def somebody_asks_for_an_exception(self, which: int, by: str, days: int | None) -> None:
@@ -221,15 +211,22 @@ class Timelines(RuleBasedStateMachine):
     def calm_round(self) -> None:
         self.world.catch_up()
 
-    @precondition(lambda self: self._reported())
     @rule(
         which=WHICH,
         late=st.sampled_from((timedelta(hours=-2), timedelta(), timedelta(hours=1))),
         shortly_before=st.sampled_from(("nothing", "nothing", "use", "off", "except", "on_again")),
-        plan=REMEDIATE,
+        plan=st.one_of(REMEDIATE, NOT_SWITCHED),
     )
     def remediate_when_a_key_is_due(self, which: int, late: timedelta, shortly_before: str, plan: Plan) -> None:
-        world, reported = self.world, self._reported()
+        world = self.world
+        world.settings.remediation = world.settings.reporting = True
+        world.write_files()
+        if not self._reported():
+            world.create_key(MAIN, "ann", 40)
+            world.catch_up()
+        reported = self._reported()
+        if not reported:
+            return
         key, since = reported[which % len(reported)]
         self._until(since + timedelta(days=world.settings.retention_days) + late - world.now)
         match shortly_before:

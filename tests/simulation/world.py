@@ -418,7 +418,11 @@ class World:
                 wrong.append("is not to be reported, and has an open issue")
             elif row is not None and reports and row.status is Status.RESOLVED:
                 wrong.append("is resolved, and was not closed")
-            if row is not None and reports and row.status is not Status.OPEN and settings.jira and open_ones:
+            # Of an exception from what was never reported nothing is said, even if a run that was killed left a ticket.
+            silent = row is not None and row.status is Status.WHITELISTED and row.timestamps.reported is None
+            silent = silent and row is not None and row.jira.ticket is None
+            closed = row is not None and row.status is not Status.OPEN and not silent
+            if closed and reports and settings.jira and open_ones:
                 wrong.append(f"has no open issue, and the open ticket {open_ones[0].key}")
             if row is not None and reports and row.status is Status.OPEN:
                 if settings.jira and row.jira.failed:
