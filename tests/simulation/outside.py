@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import functools
 import json
 import os
+import re
 import time
 import urllib.request
 from collections import Counter
@@ -31,17 +33,13 @@ import time_machine
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError
-from moto.core.request import normalize_request
-from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.responses import DynamoHandler
-from werkzeug.exceptions import HTTPException
 
 from deployment.local.jira_stand_in import DEFAULT_TOKEN as JIRA_TOKEN
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from deployment.local.slack_stand_in import SlackStandIn, _arguments
 from deployment.local.stand_in import Silence
-from tests.conftest import SAFE, TABLE, answer, body_of, failure, form, json_failure
+from tests.conftest import SAFE, answer, body_of, failure, form, json_failure
 
 T = TypeVar("T")
 
@@ -243,6 +241,89 @@ def _key(key: Key) -> dict[str, str]:
     return {"UserName": key.user.name, "AccessKeyId": key.id, "Status": key.status, "CreateDate": created}
 
 
+# --- DynamoDB ---
+
+
+class Table:
+    """The issues table: rows as DynamoDB writes them, and the expressions that our code sends."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def answer(self, operation: str, asked: dict[str, Any]) -> AWSResponse:
+        if operation == "Query":
+            account = asked["ExpressionAttributeValues"][":account"]
+            found = [row for _, row in sorted(self.rows.items()) if row["account_id"] == account]
+            return answer(200, json.dumps({"Items": found, "Count": len(found)}))
+        where = _where(asked)
+        row = self.rows.get(where)
+        if operation == "GetItem":
+            return answer(200, json.dumps({} if row is None else {"Item": row}))
+        if not self._holds(asked, row or {}):
+            return json_failure("ConditionalCheckFailedException")
+        if operation == "PutItem":
+            self.rows[where] = asked["Item"]
+        else:
+            changed = copy.deepcopy(row or asked["Key"])
+            if not self._update(asked, changed):
+                return json_failure("ValidationException")
+            self.rows[where] = changed
+        return answer(200, "{}")
+
+    def _holds(self, asked: dict[str, Any], row: dict[str, Any]) -> bool:
+        if "ConditionExpression" not in asked:
+            return True
+        # With a few words replaced it is an expression of Python's.
+        text = re.sub(
+            r"[#:\w.]+", lambda word: _WORDS.get(word[0], f"value({word[0]!r})"), asked["ConditionExpression"]
+        )
+        means = {
+            "attribute_exists": lambda found: found is not None,
+            "attribute_not_exists": lambda found: found is None,
+            "attribute_type": lambda found, kind: found is not None and kind["S"] in found,
+            "value": lambda name: _found(asked, row, name),
+        }
+        return bool(eval(text.replace("=", "=="), {"__builtins__": {}}, means))
+
+    def _update(self, asked: dict[str, Any], row: dict[str, Any]) -> bool:
+        """Change the row; whether every map that it writes into is there."""
+        verb = ""
+        for part in re.findall(r"SET|REMOVE|[^\s,=]+(?: = [^\s,]+)?", asked["UpdateExpression"]):
+            if part in ("SET", "REMOVE"):
+                verb = part
+                continue
+            path, _, value = part.partition(" = ")
+            *parents, last = [asked.get("ExpressionAttributeNames", {}).get(each, each) for each in path.split(".")]
+            there = row
+            for parent in parents:
+                if "M" not in there.get(parent, {}):
+                    return False
+                there = there[parent]["M"]
+            if verb == "SET":
+                there[last] = asked["ExpressionAttributeValues"][value]
+            else:
+                there.pop(last, None)
+        return True
+
+
+_FUNCTIONS = ("attribute_exists", "attribute_not_exists", "attribute_type")
+_WORDS = {"AND": "and", "OR": "or", **{name: name for name in _FUNCTIONS}}
+
+
+def _where(asked: dict[str, Any]) -> tuple[str, str]:
+    named = asked.get("Key") or asked["Item"]
+    return named["account_id"]["S"], named["issue_id"]["S"]
+
+
+def _found(asked: dict[str, Any], row: dict[str, Any], name: str) -> Any:
+    if name.startswith(":"):
+        return asked["ExpressionAttributeValues"][name]
+    found: Any = {"M": row}
+    for part in name.split("."):
+        found = (found or {}).get("M", {}).get(asked.get("ExpressionAttributeNames", {}).get(part, part))
+    return found
+
+
 # --- everything that is called ---
 
 
@@ -257,6 +338,7 @@ class Outside:
 
     def __init__(self, start: datetime) -> None:
         self.iam = Iam()
+        self.table = Table()
         self.jira = _Jira(issues=["AWSSEC-1"])
         self.slack = SlackStandIn(page_size=10)
         self.running: list[Command] = []
@@ -299,28 +381,6 @@ class Outside:
         stack.enter_context(mock.patch.dict(_AWS, {"now": self._to_aws}))
         urllib.request.install_opener(_opener(self._to_slack))
         stack.callback(urllib.request.install_opener, None)
-        self.backend = dynamodb_backends[MAIN][REGION]
-        self.backend.reset()
-        self.backend.create_table(
-            TABLE,
-            schema=[
-                {"KeyType": "HASH", "AttributeName": "account_id"},
-                {"KeyType": "RANGE", "AttributeName": "issue_id"},
-            ],
-            attr=[
-                {"AttributeName": "account_id", "AttributeType": "S"},
-                {"AttributeName": "issue_id", "AttributeType": "S"},
-            ],
-            throughput=None,
-            global_indexes=None,
-            indexes=None,
-            streams=None,
-            billing_mode="PAY_PER_REQUEST",
-            sse_specification=None,
-            tags=[],
-            deletion_protection_enabled=False,
-            warm_throughput=None,
-        )
 
     def stop(self) -> None:
         self._stack.close()
@@ -336,10 +396,8 @@ class Outside:
 
     def row(self, account: str, key: str) -> dict[str, Any] | None:
         """A row of the table, without a call."""
-        item = self.backend.get_item(TABLE, {"account_id": {"S": account}, "issue_id": {"S": key}})
-        if item is None:
-            return None
-        return {name: _deserialize(value) for name, value in item.to_json()["Attributes"].items()}
+        row = self.table.rows.get((account, key))
+        return None if row is None else {name: _deserialize(value) for name, value in row.items()}
 
     # --- the calls ---
 
@@ -368,7 +426,7 @@ class Outside:
         return carry_out()
 
     def _to_aws(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
-        _, service, operation = event_name.split(".")
+        service, operation = event_name.split(".")[1:]
 
         def fail(how: str) -> AWSResponse:
             kind = json_failure if service in ("dynamodb", "secrets-manager") else failure
@@ -399,25 +457,10 @@ class Outside:
 
     def _dynamodb(self, request: AWSPreparedRequest, operation: str) -> AWSResponse:
         asked = json.loads(body_of(request))
-        # What is read is put together here, as moto takes long to write it down.
-        if operation == "GetItem":
-            item = self.backend.get_item(TABLE, asked["Key"])
-            return answer(200, json.dumps({} if item is None else {"Item": item.to_json()["Attributes"]}))
-        if operation == "Query":
-            rows = [item.to_json()["Attributes"] for item in self.backend.tables[TABLE].all_items()]
-            account = asked["ExpressionAttributeValues"][":account"]
-            found = [row for row in rows if row["account_id"] == account]
-            return answer(200, json.dumps({"Items": found, "Count": len(found)}))
-        asked_of_moto = normalize_request(request)
-        body: object
-        try:
-            status, _, body = DynamoHandler.dispatch(asked_of_moto, asked_of_moto.raw_url, asked_of_moto.headers)
-        except HTTPException as refused:
-            status, body = refused.code or 500, refused.get_body()
-        if operation in ("PutItem", "UpdateItem", "DeleteItem") and status == 200:
-            named = asked.get("Key") or asked["Item"]
-            self.row_written(named["account_id"]["S"], named["issue_id"]["S"])
-        return answer(status, body.decode() if isinstance(body, bytes) else str(body))
+        answered = self.table.answer(operation, asked)
+        if operation not in ("Query", "GetItem") and answered.status_code == 200:
+            self.row_written(*_where(asked))
+        return answered
 
     def _to_jira(self, request: requests.PreparedRequest) -> requests.Response:
         address = urlsplit(str(request.url))

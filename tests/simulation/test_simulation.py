@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from hypothesis.stateful import run_state_machine_as_test
 
 from tests.simulation.machine import Timelines, profile
 
-pytestmark = pytest.mark.moto
+TIMELINES = 100
 
-TestTimelines = Timelines.TestCase
-TestTimelines.settings = profile(80, always_the_same=True)
+
+def test_no_timeline_switches_off_what_is_protected_or_loses_an_issue() -> None:
+    # Always the same ones; `python -m tests.simulation` plays as many others as one likes.
+    run_state_machine_as_test(Timelines, settings=profile(TIMELINES, always_the_same=True))

@@ -418,7 +418,7 @@ class World:
                 wrong.append("is not to be reported, and has an open issue")
             elif row is not None and reports and row.status is Status.RESOLVED:
                 wrong.append("is resolved, and was not closed")
-            # Of an exception from what was never reported nothing is said, even if a run that was killed left a ticket.
+            # Of what was never reported nothing is said, even if a run that was killed left a ticket.
             silent = row is not None and row.status is Status.WHITELISTED and row.timestamps.reported is None
             silent = silent and row is not None and row.jira.ticket is None
             closed = row is not None and row.status is not Status.OPEN and not silent
