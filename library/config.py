@@ -404,7 +404,7 @@ def _s3_reader(source: str, s3_client: "Callable[[], S3Client] | None") -> Calla
     if not bucket:
         raise _unusable(source, "no bucket", "s3://bucket/prefix")
     try:
-        client = s3_client() if s3_client else boto3.client("s3")
+        client = s3_client() if s3_client else boto3.Session().client("s3")
     except BotoCoreError as error:
         raise _unusable(source, f"no way to S3: {error}", "AWS credentials") from error
 

@@ -207,14 +207,6 @@ def slack_remediated(issue: Issue, context: TextContext) -> str:
     )
 
 
-def slack_failure(issue: Issue, context: TextContext) -> str:
-    """Hammer could not switch the key off, as mrkdwn."""
-    return _slack_note(
-        issue,
-        f"*Could not be switched off:* {_key(issue, context)}: {_code(_cut(_cause(issue), _CAUSE_LIMIT))}",
-    )
-
-
 def slack_restored(issue: Issue, context: TextContext, who: str) -> str:
     """Somebody had the key switched on again, as mrkdwn."""
     return _slack_note(issue, f"*Switched on again:* {_key(issue, context)}, by {_code(who)}.")

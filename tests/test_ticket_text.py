@@ -35,7 +35,6 @@ from library.ticket_text import (
     restored_comment,
     slack_closed,
     slack_exception,
-    slack_failure,
     slack_remediated,
     slack_reminder,
     slack_report,
@@ -123,7 +122,6 @@ EVERY_SLACK_TEXT: list[Callable[[Issue, TextContext], str]] = [
     lambda i, c: slack_reminder(i, c, 7),
     slack_closed,
     slack_remediated,
-    slack_failure,
     lambda i, c: slack_restored(i, c, "bob"),
 ]
 EVERY_COMMENT: list[Callable[[Issue, TextContext], Comment]] = [
@@ -282,13 +280,11 @@ def test_a_failure_tells_its_cause() -> None:
     words = failure_comment(failed, context()).text
     assert "iam:UpdateAccessKey" in words
     assert words.count("{noformat}") == 2
-    assert "iam:UpdateAccessKey" in slack_failure(failed, context())
 
 
 def test_a_long_cause_is_cut() -> None:
     failed = issue(cause="x" * 100_000)
     assert len(failure_comment(failed, context()).text) < 2000
-    assert len(slack_failure(failed, context())) < 2000
 
 
 def test_a_restoring_says_who() -> None:

@@ -6,7 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.simulation.machine import Timelines, profile
 
-TIMELINES = 100
+TIMELINES = 70
 
 
 def test_no_timeline_switches_off_what_is_protected_or_loses_an_issue() -> None:
