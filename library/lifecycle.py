@@ -126,7 +126,9 @@ def _somebody_switched_it_on_again(record: Issue) -> bool:
 
 
 def _next_episode(record: Issue) -> Episode:
-    return Episode.REACTIVATED if _somebody_switched_it_on_again(record) else Episode.REOPENED
+    # An exception in between takes nothing from a person's decision to switch the key on again.
+    still = record.episode is Episode.REACTIVATED and record.timestamps.resolved is None
+    return Episode.REACTIVATED if still or _somebody_switched_it_on_again(record) else Episode.REOPENED
 
 
 def _new_episode(record: Issue, found: IssueDetails, now: datetime) -> Issue:

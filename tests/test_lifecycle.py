@@ -134,6 +134,19 @@ def test_idle_key_with_whitelisted_record_that_was_reported_before_begins_a_new_
     assert scan(record) == reported(episode=Episode.REOPENED, timestamps=NEW_EPISODE)
 
 
+@pytest.mark.parametrize("status", [Status.WHITELISTED, Status.CLOSED])
+def test_an_exception_takes_no_week_of_grace_from_a_key_that_a_person_had_switched_on_again(status: Status) -> None:
+    after = scan(reported(status=status, episode=Episode.REACTIVATED))
+    assert after is not None
+    assert (after.episode, after.timestamps.reported) == (Episode.REACTIVATED, None)
+
+
+def test_a_use_ends_what_a_person_decided_before() -> None:
+    after = scan(replace(resolved(Resolution.USED), episode=Episode.REACTIVATED))
+    assert after is not None
+    assert after.episode is Episode.REOPENED
+
+
 @pytest.mark.parametrize("resolution", [Resolution.REMEDIATED, Resolution.DEACTIVATED])
 def test_idle_key_with_resolved_record_that_was_remediated_or_deactivated_is_reactivated(
     resolution: Resolution,
