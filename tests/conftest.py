@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -50,6 +51,12 @@ def no_real_aws() -> Iterator[None]:
         for name, value in SAFE.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeds_ctrl_c() -> None:
+    """A shell's job in the background ignores SIGINT, and all that it starts would, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Raw(BytesIO):
