@@ -335,15 +335,19 @@ def user_id(scanned: Control, name: str) -> str:
 
 @pytest.mark.parametrize("known", ["name", "id"])
 def test_a_watched_key_is_looked_at_though_the_report_rules_it_out(
-    iam: IamClients, scanned: Control, report: Callable[..., None], other: IAMClient, known: str
+    iam: IamClients, scanned: Control, report: Callable[..., None], other: IAMClient, wire: Wire, known: str
 ) -> None:
     key_id = scanned.state()[ACCOUNT]["user001"]["keys"][0]["id"]
     watched = WatchedKey(key_id, "user001", user_id(scanned, "user001") if known == "id" else "")
     report()
     if known == "id":
         other.update_user(UserName="user001", NewUserName="james")
-    (seen,) = [key for key in scan(iam, watched).keys if key.key_id == key_id]
+    wire.sent.clear()
+    listing = scan(iam, watched)
+    (seen,) = [key for key in listing.keys if key.key_id == key_id]
     assert (seen.last_used, seen.user_name) == (days_ago(1), "james" if known == "id" else "user001")
+    assert seen.user_name not in {ruled_out.user_name for ruled_out in listing.ruled_out}
+    assert wire.sent.count("ListAccessKeys") == 3, "once for alice, bob and this one, with no second look for it"
 
 
 def test_a_watched_key_is_met_though_its_name_was_given_to_another_user_during_the_scan(
