@@ -24,6 +24,7 @@ from library.config import PublishedSet
 from library.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_s3.client import S3Client
 
 PREFIX = "config"
@@ -97,6 +98,22 @@ def _content(s3: S3Client, bucket: str, key: str) -> bytes | None:
         raise
 
 
+def reading_elsewhere(cloudformation: CloudFormationClient, destination: str) -> dict[str, str]:
+    """The deployed stacks that do not read their configuration at `destination`, with where they do.
+
+    `""` is the copy in their package.
+    """
+    sources = {
+        name: stacks.parameters(cloudformation, name).get("ConfigSource")
+        for name in (stacks.MAIN_STACK, stacks.HOST_STACK)
+    }
+    return {
+        name: source
+        for name, source in sources.items()
+        if source is not None and (not source or split(source) != split(destination))
+    }
+
+
 @click.command(epilog=EXIT_CODES)
 @click.argument("config_folder", required=False)
 @click.argument("destination", required=False)
@@ -106,17 +123,27 @@ def main(config_folder: str | None, destination: str | None) -> None:
     DESTINATION is s3://bucket/prefix; if not given, config/ in the bucket of the stack hammer-deployment. The
     functions and the host read it there, at each run, when HAMMER_CONFIG names it (parameter ConfigSource of both
     stacks). They see all of a change or nothing of it. The files at hand replace the whole set: what colleagues
-    have published meanwhile is shown as changed.
+    have published meanwhile is shown as changed. A stack that reads another place is named, and the command fails.
     """
     with exit_codes():
         folder = Path(config_folder or REPOSITORY / "config")
         settings = settings_of(str(folder))
         session = main_account_session(settings)
+        cloudformation = session.client("cloudformation")
         if destination is None:
-            bucket = stacks.outputs(session.client("cloudformation"), stacks.BUCKET_STACK)["BucketName"]
+            bucket = stacks.outputs(cloudformation, stacks.BUCKET_STACK)["BucketName"]
             destination = f"s3://{bucket}/{PREFIX}"
         done = publish(session.client("s3"), folder, destination)
         print_table(("file", "what became of it"), done)
+        if elsewhere := reading_elsewhere(cloudformation, destination):
+            # Whoever adds an exception must not believe that it holds.
+            raise DeploymentError(
+                "\n".join(
+                    f"Published at {destination}, but the stack {name} reads "
+                    f"{source or 'the copy in its package'}: deploy it with --parameter ConfigSource={destination}"
+                    for name, source in elsewhere.items()
+                )
+            )
         click.echo(f"In force from {destination}")
 
 

@@ -319,6 +319,8 @@ def _moved_back(value: Any, by: timedelta) -> Any:
     """The value of an item, in DynamoDB's form or a part of it, with every time in it earlier."""
     if isinstance(value, dict):
         return {name: _moved_back(part, by) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_moved_back(part, by) for part in value]
     if isinstance(value, str) and _TIME.fullmatch(value):
         return (datetime.fromisoformat(value) - by).isoformat()
     return value

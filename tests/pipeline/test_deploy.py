@@ -119,8 +119,47 @@ def test_a_change_is_shown_before_it_is_made_and_the_rest_keeps_its_values(
     assert parameters["ConfigSource"] == "s3://elsewhere/prod"
     kept = run(deploy.main, str(folder), "--yes")
     assert kept.output.endswith("Stack hammer-iam-user-inactive-keys: no changes\n")
+    unread = run(publish_config.main, str(folder))
+    assert unread.exit_code == 1
+    assert unread.output.splitlines()[-1] == (
+        f"Published at {PUBLISHED}, but the stack hammer-iam-user-inactive-keys reads s3://elsewhere/prod: "
+        f"deploy it with --parameter ConfigSource={PUBLISHED}"
+    )
     back = run(deploy.main, str(folder), "--yes", "--parameter", f"ConfigSource={PUBLISHED}")
     assert back.exit_code == 0
+    assert run(publish_config.main, str(folder)).output.splitlines()[-1] == f"In force from {PUBLISHED}"
+
+
+def test_the_host_is_deployed_into_a_subnet_with_the_same_configuration(deployed: EmbeddedAws, folder: Path) -> None:
+    session = boto3.Session()
+    # Names under /aws/ are AWS's own, and this one lacks the one of the current Amazon Linux.
+    session.client("ssm").put_parameter(Name="/images/host", Value="ami-0123456789abcdef0", Type="String")
+    ec2 = session.client("ec2")
+    ec2.create_key_pair(KeyName="hammer")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    values = {
+        "VpcId": vpc,
+        "SubnetId": subnet,
+        "KeyName": "hammer",
+        "SshCidr": "192.0.2.0/24",
+        "ImageId": "/images/host",
+    }
+    given = [part for name, value in values.items() for part in ("--parameter", f"{name}={value}")]
+    done = run(deploy.main, str(folder), "--stack", "host", *given, answers="y\n")
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[:2] == [
+        "Stack hammer-deployment: no changes",
+        "Stack hammer-reporting-remediation is new:",
+    ]
+    assert "arn:aws:iam::123456789012:role/hammer-reporting-remediation" in done.output
+    parameters = stacks.parameters(session.client("cloudformation"), stacks.HOST_STACK)
+    assert parameters["ConfigSource"] == PUBLISHED
+    topic = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)["OperatorsTopicArn"]
+    assert parameters["OperatorsTopicArn"] == topic
+    boto3.Session().client("s3").head_object(Bucket=BUCKET, Key=parameters["HostPackageKey"])
+    again = run(deploy.main, str(folder), "--stack", "host")
+    assert again.output.splitlines()[-1] == "Stack hammer-reporting-remediation: no changes"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The deployed pipeline from the schedule to the closed ticket, and what must never come out of it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -62,7 +62,11 @@ def test_a_key_goes_from_the_schedule_to_its_closed_ticket_and_back(estate: Esta
     estate.run(REMEDIATION, "--batch")
     assert set(estate.key_statuses().values()) == {"Active"}, "nothing is switched off within the retention period"
 
+    before = by_user(estate)
     estate.let_time_pass(15)
+    for who, issue in by_user(estate).items():
+        moved = [datetime.fromisoformat(each.history[0]["time"]) for each in (before[who], issue)]
+        assert moved[0] - moved[1] == timedelta(days=15), "what is told of a row has its times from the row"
     estate.use_key(MASTER, "used-again")
     plan = estate.run(REMEDIATION, "--dry-run")
     assert set(estate.key_statuses().values()) == {"Active"}, "a dry run changes nothing"
