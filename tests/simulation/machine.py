@@ -216,8 +216,11 @@ class Timelines(RuleBasedStateMachine):
         late=st.sampled_from((timedelta(hours=-2), timedelta(), timedelta(hours=1))),
         shortly_before=st.sampled_from(("nothing", "nothing", "use", "off", "except", "on_again")),
         plan=st.one_of(REMEDIATE, NOT_SWITCHED),
+        scanned=st.sampled_from((False, False, True)),
     )
-    def remediate_when_a_key_is_due(self, which: int, late: timedelta, shortly_before: str, plan: Plan) -> None:
+    def remediate_when_a_key_is_due(
+        self, which: int, late: timedelta, shortly_before: str, plan: Plan, scanned: bool
+    ) -> None:
         world = self.world
         world.settings.remediation = world.settings.reporting = True
         world.write_files()
@@ -242,6 +245,8 @@ class Timelines(RuleBasedStateMachine):
                 world.switch(key, "Active")
                 world.catch_up()
         world.remediate(plan)
+        if scanned:
+            world.scan_that_sees_late(key.user.account)
 
     def _reported(self) -> list[tuple[Key, datetime]]:
         """The keys that people were told of, and since when."""

@@ -165,11 +165,15 @@ class Key:
 
 
 class Iam:
-    """Users and keys of both accounts, which pages with two entries, and says what our code asks for."""
+    """Users and keys of both accounts, which pages with two entries, and says what our code asks for.
+
+    `stale` are the keys of which it still lists an earlier status: IAM is eventually consistent.
+    """
 
     def __init__(self) -> None:
         self.users: list[User] = []
         self.keys: dict[str, Key] = {}
+        self.stale: dict[str, str] = {}
         self.switching: Callable[[Key, str], None] = lambda key, status: None
         self.forbidden: Callable[[str], None] = lambda operation: None
 
@@ -188,7 +192,7 @@ class Iam:
             return _page(operation, "Users", [_user(u) for u in users], asked)
         if operation == "ListAccessKeys":
             assert user is not None
-            return _page(operation, "AccessKeyMetadata", [_key(k) for k in self.keys_of(user)], asked)
+            return _page(operation, "AccessKeyMetadata", [self._key(k) for k in self.keys_of(user)], asked)
         if operation == "ListUserTags":
             assert user is not None
             return _page(operation, "Tags", [{"Key": k, "Value": v} for k, v in user.tags.items()], asked)
@@ -205,6 +209,10 @@ class Iam:
             return _answer(operation, "")
         self.forbidden(operation)
         return failure("InvalidAction")
+
+    def _key(self, key: Key) -> dict[str, str]:
+        created, status = _time(key.created), self.stale.get(key.id, key.status)
+        return {"UserName": key.user.name, "AccessKeyId": key.id, "Status": status, "CreateDate": created}
 
 
 def _page(operation: str, name: str, entries: list[dict[str, str]], asked: dict[str, str]) -> AWSResponse:
@@ -234,11 +242,6 @@ def _time(moment: datetime) -> str:
 def _user(user: User) -> dict[str, str]:
     arn = f"arn:aws:iam::{user.account}:user/{user.name}"
     return {"Path": "/", "UserName": user.name, "UserId": user.id, "Arn": arn, "CreateDate": _time(user.created)}
-
-
-def _key(key: Key) -> dict[str, str]:
-    created = _time(key.created)
-    return {"UserName": key.user.name, "AccessKeyId": key.id, "Status": key.status, "CreateDate": created}
 
 
 # --- DynamoDB ---

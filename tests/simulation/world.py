@@ -17,7 +17,7 @@ from typing import Any
 from deployment.local.jira_stand_in import JiraIssue, JiraRequest
 from library.errors import HammerError
 from library.issues import Issue, Resolution, Status, from_item
-from library.lifecycle import interrupted
+from library.lifecycle import CONSISTENCY_MARGIN, interrupted
 from tests.simulation.outside import (
     JIRA_URL,
     MAIN,
@@ -218,6 +218,16 @@ class World:
                 if not command.dead:
                     raise error
 
+    def scan_that_sees_late(self, account: str) -> None:
+        """A scan to which IAM still lists as Active what our own call has just switched off."""
+        self.out.iam.stale = {
+            key.id: "Active"
+            for key in self.existing_keys()
+            if key.status != "Active" and key.our_offs and self.now - key.our_offs[-1] < CONSISTENCY_MARGIN
+        }
+        self.scan(account)
+        self.out.iam.stale = {}
+
     def report(self, plan: Plan = None) -> None:
         self._host(REPORTING, [], plan)
 
@@ -333,6 +343,9 @@ class World:
         )
         if key.status != "Active" and off:
             key.off_known = True
+        if new_episode and was is not None and was.remediated is not None and key.status != "Active":
+            if key.on_again is None or key.on_again < was.remediated:
+                self.wrong.append(f"{command.name} says that {key_id} was switched on again, which it was not")
         opened = after.status is Status.OPEN and (new_episode or before is None or before.status is not Status.OPEN)
         if command.name != "scan":
             if opened:
