@@ -343,9 +343,9 @@ class World:
         )
         if key.status != "Active" and off:
             key.off_known = True
-        if new_episode and was is not None and was.remediated is not None and key.status != "Active":
-            if key.on_again is None or key.on_again < was.remediated:
-                self.wrong.append(f"{command.name} says that {key_id} was switched on again, which it was not")
+        off_since = was.remediated if was is not None and key.status != "Active" else None
+        if new_episode and off_since is not None and (key.on_again is None or key.on_again < off_since):
+            self.wrong.append(f"{command.name} says that {key_id} was switched on again, which it was not")
         opened = after.status is Status.OPEN and (new_episode or before is None or before.status is not Status.OPEN)
         if command.name != "scan":
             if opened:
