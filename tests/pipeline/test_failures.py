@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +179,15 @@ def test_a_key_that_cannot_be_switched_off_counts_as_an_error_and_one_that_was_a
     assert alarms_told(estate, operators) == set()
     publish(estate, "Hammer", "host_errors", found["host_errors"])
     assert alarms_told(estate, operators) == {"hammer-reporting-remediation-errors"}
+
+
+@pytest.mark.parametrize("name", ["config.json", "whitelist.json"])
+def test_a_broken_configuration_on_the_host_counts_as_an_error(estate: Estate, name: str) -> None:
+    source = Path(estate.folder)
+    kept = (source / name).read_bytes()
+    (source / name).write_text("{", encoding="utf-8")
+    try:
+        estate.run(REPORTING, expected=(2,))
+    finally:
+        (source / name).write_bytes(kept)
+    assert log_metrics(estate, HOST_LOG_GROUP) == {"host_errors": [1], "switched_off": []}
