@@ -343,6 +343,9 @@ class World:
         )
         if key.status != "Active" and off:
             key.off_known = True
+        if after.details.resolution is Resolution.USED:
+            # It was needed after all, and what comes next is an episode like any other.
+            key.on_again = None
         off_since = was.remediated if was is not None and key.status != "Active" else None
         if new_episode and off_since is not None and (key.on_again is None or key.on_again < off_since):
             self.wrong.append(f"{command.name} says that {key_id} was switched on again, which it was not")
