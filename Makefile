@@ -10,10 +10,10 @@ PYTEST := $(RUN) -m pytest --quiet
 CONFIG ?= config
 ARGS :=
 HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
-TYPED := library reporting_remediation deployment tests $(wildcard $(HANDLERS)/*.py)
+TYPED := library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
 
 .PHONY: help demo demo-up test test-pure test-moto test-ministack bench check package deploy deploy-roles \
-	check-deployment publish-config put-credentials redrive clean
+	check-deployment publish-config put-credentials redrive picture clean
 .DEFAULT_GOAL := help
 
 help:  ## Print this list
@@ -67,6 +67,10 @@ put-credentials: $(STAMP)  ## Try and store the JIRA and Slack credentials
 
 redrive: $(STAMP)  ## Ask again for the scans in the queue of failures
 	@$(RUN) -m deployment.redrive $(CONFIG) $(ARGS)
+
+picture:  ## Take the README's picture of the report that make demo has left in build/ (needs Chromium)
+	@chromium --headless --no-sandbox --hide-scrollbars --log-level=3 --window-size=1280,1680 \
+		--screenshot=deployment/local/inactive-keys-report.png file://$(CURDIR)/build/inactive-keys-report.html
 
 clean:  ## Remove .venv and everything that was built or cached
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

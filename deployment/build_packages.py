@@ -22,6 +22,8 @@ _HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-
 _REQUIREMENTS = REPOSITORY / "requirements-lambda.txt"
 _HOST_CODE = REPOSITORY / "reporting_remediation"
 _HOST_PACKAGES = ("reporting", "remediation", "cronjobs")
+# Its code, and what the pages of its reports are made of.
+_HOST_FILES = {".py", ".html", ".css", ".js"}
 # These say how a package came onto this machine, so they differ between machines.
 _INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 _COMPILED = {".so", ".pyd", ".dylib"}
@@ -57,7 +59,8 @@ def build_host(config_source: str | None, output: Path) -> Path:
         path.relative_to(base).as_posix(): path
         for base, names in ((_HOST_CODE, _HOST_PACKAGES), (REPOSITORY, ("library",)))
         for name in names
-        for path in (base / name).rglob("*.py")
+        for path in (base / name).rglob("*")
+        if path.suffix in _HOST_FILES
     }
     requirements = {"requirements.txt": REPOSITORY / "requirements.txt"}
     return _write(output / HOST_PACKAGE_NAME, {**files, **requirements, **_configuration(config_source)})

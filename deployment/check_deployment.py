@@ -21,7 +21,7 @@ from deployment.commands import (
     main_account_session,
     settings_of,
 )
-from library import host_command
+from library import terminal
 from library.access_check import Refusal
 from library.aws import organizations
 from library.aws.secrets import fetch_credentials
@@ -129,7 +129,7 @@ def main(config_folder: str | None) -> None:
         well = len(accounts) - len({row[0] for row in refused})
         click.echo(f"{well} of {len(accounts)} accounts can be scanned; {len(missing)} things are missing otherwise")
         if refused or missing:
-            sys.exit(host_command.FAILED)
+            sys.exit(terminal.FAILED)
         click.echo("What the host needs is checked on the host: python -m remediation.check_access")
 
 

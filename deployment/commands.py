@@ -11,7 +11,7 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library import config, host_command
+from library import config, terminal
 from library.config import Config
 from library.errors import ConfigurationError, CredentialsError, HammerError
 
@@ -34,13 +34,13 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, CredentialsError) as error:
-        _end(str(error), host_command.USAGE)
+        _end(str(error), terminal.USAGE)
     except HammerError as error:
-        _end(str(error), host_command.FAILED)
+        _end(str(error), terminal.FAILED)
     except (ClientError, BotoCoreError) as error:
-        _end(f"AWS: {error}", host_command.FAILED)
+        _end(f"AWS: {error}", terminal.FAILED)
     except KeyboardInterrupt:
-        _end("Interrupted", host_command.INTERRUPTED)
+        _end("Interrupted", terminal.INTERRUPTED)
 
 
 def _end(message: str, code: int) -> None:
@@ -67,7 +67,7 @@ def main_account_session(settings: Config) -> boto3.Session:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on standard output, as wide as the terminal; plain and wide enough in a pipe."""
-    host_command.console().print(host_command.table_of("", headings, rows))
+    terminal.console().print(terminal.table_of("", headings, rows))
 
 
 def agreed(question: str) -> bool:

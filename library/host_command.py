@@ -1,16 +1,15 @@
-"""What the commands of the reporting and remediation host share: logging, the lock, the prompt, exit codes."""
+"""What the commands of the reporting and remediation host share: logging, the lock, the channels, how they fail."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
-import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import boto3
@@ -18,9 +17,6 @@ import watchtower
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from library import config
 from library.aws import organizations
@@ -33,12 +29,9 @@ from library.issues import Issue
 from library.jira_tickets import JiraTickets
 from library.notices import Notices
 from library.slack_messages import SlackMessages
+from library.terminal import FAILED, INTERRUPTED, LOCKED, USAGE, logging_to_standard_error
 
-OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
 LOG_FOLDER = Path("/var/log/hammer")
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
-PIPE_WIDTH = 240
-"""Columns of a table in a pipe: wide enough that nothing is cut off."""
 
 logger = logging.getLogger("hammer")
 
@@ -51,7 +44,13 @@ def run(stream: str, body: Callable[[Config], int], *, dry_run: bool = False) ->
     with ExitStack() as stack:
         try:
             stack.enter_context(_logging(None if dry_run else stream))
-            settings = config.load()
+            try:
+                settings = config.load()
+            except ConfigurationError:
+                if not dry_run:
+                    # Its log is where the alarm looks; the region is that of the environment, as no other is known.
+                    stack.enter_context(_cloudwatch(stream, None))
+                raise
             if not dry_run:
                 stack.enter_context(_lock())
                 stack.enter_context(_cloudwatch(stream, settings.aws.region))
@@ -168,81 +167,14 @@ def stoppable() -> Iterator[threading.Event]:
         raise KeyboardInterrupt
 
 
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
-    """A bar for `total` steps on the terminal, nothing in a pipe; call it after each step, with the counts so far."""
-    if not (sys.stderr.isatty() and total):
-        yield lambda _: None
-        return
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[counts]}"),
-    )
-    # Log lines that come meanwhile are written above the bar.
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total, counts="")
-        yield lambda counts: bar.update(task, advance=1, counts=counts)
-
-
-def console() -> Console:
-    """Where people read: coloured and as wide as the terminal, plain and wide enough in a pipe."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=PIPE_WIDTH)
-
-
-def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table whose columns line up; cells are shown as they are, never taken for markup."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(_literal(cell) for cell in row))
-    return table
-
-
-def _literal(cell: str) -> str:
-    return cell.replace("[", r"\[")
-
-
-class _StandardError(logging.Handler):
-    """Writes to what standard error is at that moment, which a progress bar takes for its own."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        try:
-            sys.stderr.write(f"{self.format(record)}\n")
-        except Exception:
-            # As every handler of logging does: a terminal that went away must not stop the work.
-            self.handleError(record)
-
-
-@contextmanager
-def _logging(stream: str | None) -> Iterator[None]:
-    handlers: list[logging.Handler] = [_StandardError()]
+def _logging(stream: str | None) -> AbstractContextManager[None]:
     if stream is not None and LOG_FOLDER.is_dir() and os.access(LOG_FOLDER, os.W_OK):
-        handlers.append(logging.FileHandler(LOG_FOLDER / f"{stream}.log", encoding="utf-8"))
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.WARNING)
-    for name in ("hammer", "library"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter(LOG_FORMAT))
-        root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.setLevel(before)
-        for handler in handlers:
-            root.removeHandler(handler)
-            handler.close()
+        return logging_to_standard_error(logging.FileHandler(LOG_FOLDER / f"{stream}.log", encoding="utf-8"))
+    return logging_to_standard_error()
 
 
 @contextmanager
-def _cloudwatch(stream: str, region: str) -> Iterator[None]:
+def _cloudwatch(stream: str, region: str | None) -> Iterator[None]:
     group = config.log_group()
     if group is None:
         yield

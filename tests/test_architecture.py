@@ -11,13 +11,16 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LIBRARY = REPOSITORY / "library"
-LAMBDAS = sorted((REPOSITORY / "identification").rglob("*.py"))
+LAMBDAS = sorted((REPOSITORY / "identification" / "lambdas").rglob("*.py"))
 PRODUCT = sorted(
     path
     for folder in ("library", "identification", "reporting_remediation")
     for path in (REPOSITORY / folder).rglob("*.py")
 )
-PURE = {"access_keys", "credential_report", "history", "issues", "lifecycle", "ticket_text", "whitelist", "errors"}
+PURE = {
+    *("access_keys", "asff", "credential_report", "first_look", "history", "issues", "lifecycle", "report_figures"),
+    *("ticket_text", "whitelist", "errors"),
+}
 ADAPTERS = {"ddb_issues", "jira_tickets", "slack_messages"} | {
     f"aws.{path.stem}" for path in (LIBRARY / "aws").glob("*.py") if path.stem != "__init__"
 }
@@ -109,7 +112,7 @@ def test_a_lambda_imports_neither_jira_nor_slack_nor_host_command(path: Path) ->
 
 def test_the_library_imports_no_entrypoint() -> None:
     for path in LIBRARY.rglob("*.py"):
-        entrypoints = {"reporting", "remediation", "cronjobs", "deployment"}
+        entrypoints = {"identification", "reporting", "remediation", "cronjobs", "deployment"}
         assert not {module.split(".")[0] for module in imports(path)} & entrypoints
 
 

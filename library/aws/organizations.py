@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
 
 
-def active_accounts(client: OrganizationsClient) -> dict[str, str]:
-    """Names of the organization's ACTIVE accounts by account id; complete, or AccessDenied or AwsCallFailed."""
+CONFIGURED_OTHERWISE = "set aws.accounts_from_organization to false and list the accounts"
+
+
+def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHERWISE) -> dict[str, str]:
+    """Names of the organization's ACTIVE accounts by account id; complete, or AccessDenied or AwsCallFailed.
+
+    `instead` is what the error tells the operator to do if the listing cannot be allowed.
+    """
     try:
         pages = client.get_paginator("list_accounts").paginate()
         return {a["Id"]: a["Name"] for page in pages for a in page["Accounts"] if a["Status"] == "ACTIVE"}
@@ -22,5 +28,5 @@ def active_accounts(client: OrganizationsClient) -> dict[str, str]:
         kind = AccessDenied if denied else AwsCallFailed
         raise kind(
             f"The organization's accounts cannot be listed (organizations:ListAccounts): {error}. "
-            "Allow it to this role, or set aws.accounts_from_organization to false and list the accounts."
+            f"Allow it to this role, or {instead}."
         ) from error

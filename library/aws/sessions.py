@@ -6,12 +6,16 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.errors import AccessDenied, AwsCallFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
 
 # Below this, botocore logs session tokens, the keys that STS hands out, and what Secrets Manager answers.
 logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -69,9 +73,17 @@ def account_session(
 
     `purpose` names the session in the account's CloudTrail. Raises AccessDenied or AwsCallFailed.
     """
+    own = boto3.Session(region_name=region)
     if account.role is None:
-        return boto3.Session(region_name=region)
-    sts = boto3.Session(region_name=region).client("sts", config=CLIENT_CONFIG)
+        return own
+    sts = own.client("sts", config=CLIENT_CONFIG)
+    return assumed_session(sts, account, region=region, partition=partition, external_id=external_id, purpose=purpose)
+
+
+def assumed_session(
+    sts: STSClient, account: Account, *, region: str, partition: str, external_id: str, purpose: str
+) -> boto3.Session:
+    """As `account_session` for an account with a role, which the client's own credentials ask for."""
     role_arn = f"arn:{partition}:iam::{account.id}:role/{account.role}"
     try:
         if external_id:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import boto3
 import click
 
-from library import access_check, host_command
+from library import access_check, host_command, terminal
 from library.access_check import Refusal
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG
@@ -68,7 +68,7 @@ def _check(settings: Config) -> int:
     click.echo(
         f"{len(accounts)} accounts to remediate, {sum(bool(refusals) for _, refusals in found)} with a refusal"
     )
-    return host_command.FAILED if rows else host_command.OK
+    return terminal.FAILED if rows else terminal.OK
 
 
 def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import click
 
-from library import config, host_command
+from library import config, host_command, terminal
 from library.access_keys import ACTIVE, AccessKey, idle_days
 from library.config import Config
 from library.ddb_issues import IssuesTable
@@ -105,8 +105,6 @@ class Remediation:
     def __init__(self, settings: Config, options: Options) -> None:
         self._settings = settings
         self._options = options
-        self._whitelist = settings.whitelist
-        self._retention = settings.inactive_keys.remediation_retention_period
         self._table: IssuesTable = host_command.issues_table(settings)
         self._switch = KeySwitch(settings)
         self._prompt = Prompt("Switch this key off?")
@@ -121,7 +119,7 @@ class Remediation:
         options, keys = self._options, self._settings.inactive_keys
         if options.batch and not options.dry_run and not keys.remediation:
             logger.info("Remediation is switched off (user_inactivekeys.remediation): --batch does nothing")
-            return host_command.OK
+            return terminal.OK
         if not options.dry_run:
             self._notices = host_command.notices(self._settings, self._table)
         ending = "broken off"
@@ -144,7 +142,7 @@ class Remediation:
             raise
         finally:
             self._close(ending)
-        return host_command.FAILED if self._counts["failed"] else host_command.OK
+        return terminal.FAILED if self._counts["failed"] else terminal.OK
 
     def _close(self, ending: str) -> None:
         if self._options.dry_run:
@@ -261,6 +259,10 @@ class Remediation:
 
     # --- whether a key may be switched off ---
 
+    @property
+    def _retention(self) -> int:
+        return self._settings.inactive_keys.remediation_retention_period
+
     def _verdict(self, issue: Issue, now: datetime) -> RemediationVerdict:
         whitelisted = self._whitelisted(issue, issue.details.username, now)
         return remediation_verdict(issue, self._retention, whitelisted=whitelisted, now=now)
@@ -286,7 +288,7 @@ class Remediation:
         )
 
     def _whitelisted(self, issue: Issue, user_name: str, now: datetime) -> str | None:
-        entry = self._whitelist.find(issue.account_id, user_name, issue.issue_id, now)
+        entry = self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now)
         return None if entry is None else repr(entry.id)
 
     def _ask(self, issue: Issue, key: AccessKey, verdict: Due, now: datetime) -> Answer:
@@ -310,7 +312,7 @@ class Remediation:
     # --- switching off ---
 
     def _switch_off(self, issue: Issue, why: str) -> None:
-        against = self._what_has_changed_meanwhile()
+        against = self._what_has_changed_meanwhile(issue.account_id)
         if against is not None:
             self._skipped(issue, against)
             return
@@ -354,12 +356,14 @@ class Remediation:
                 return
         self._finish(announced, datetime.now(UTC), why, "switched off")
 
-    def _what_has_changed_meanwhile(self) -> Skip | None:
-        """Read the configuration as it is by now: an exception, or an end to all this, takes effect within a run."""
-        settings = config.load(self._settings.source)
-        self._whitelist = settings.whitelist
-        if self._options.batch and not settings.inactive_keys.remediation:
+    def _what_has_changed_meanwhile(self, account_id: str) -> Skip | None:
+        """Read the configuration as it is by now: an exception, or more time, takes effect within a run."""
+        by_now = config.load(self._settings.source)
+        self._settings = replace(self._settings, inactive_keys=by_now.inactive_keys, whitelist=by_now.whitelist)
+        if self._options.batch and not by_now.inactive_keys.remediation:
             return Skip("remediation was switched off in the configuration meanwhile")
+        if account_id not in {account.id for account in self._settings.remediation_accounts()}:
+            return Skip("its account was taken out of the configuration's remediation_accounts meanwhile")
         return None
 
     def _is_off(self, issue: Issue) -> bool | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -11,9 +9,10 @@ from datetime import datetime
 
 import click
 
-from library import host_command
+from library import terminal
 from library.access_keys import idle_days
 from library.config import Config
+from library.data_files import csv_text
 from library.issues import Issue
 
 FORMATS = click.Choice(["table", "json", "csv"])
@@ -66,11 +65,8 @@ def show(rows: Sequence[PlanRow], form: str) -> None:
     if form == "json":
         click.echo(json.dumps([asdict(each) for each in rows], indent=2, ensure_ascii=False))
     elif form == "csv":
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [field.name for field in fields(PlanRow)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(each) for each in rows)
-        click.echo(text.getvalue(), nl=False)
+        names = [field.name for field in fields(PlanRow)]
+        click.echo(csv_text(names, (asdict(each) for each in rows)), nl=False)
     else:
         headings = ("account", "user", "key", "idle days", "verdict", "reason", "due (UTC)", "ticket")
         cells = [
@@ -86,7 +82,7 @@ def show(rows: Sequence[PlanRow], form: str) -> None:
             )
             for each in rows
         ]
-        host_command.console().print(host_command.table_of("The plan; nothing was changed", headings, cells))
+        terminal.console().print(terminal.table_of("The plan; nothing was changed", headings, cells))
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from library import host_command
+from library import host_command, terminal
 from library.access_keys import ACTIVE, AccessKey, idle_days
 from library.config import Config
 from library.ddb_issues import IssuesTable
@@ -140,7 +140,7 @@ class Restoring:
             raise
         finally:
             self._close(ending)
-        return host_command.FAILED if self._counts["failed"] else host_command.OK
+        return terminal.FAILED if self._counts["failed"] else terminal.OK
 
     def _close(self, ending: str) -> None:
         if self._options.dry_run:

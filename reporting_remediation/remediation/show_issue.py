@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
-from library import host_command
+from library import host_command, terminal
 from library.access_keys import idle_days
 from library.config import Config
 from library.errors import HammerError
@@ -41,7 +41,7 @@ def main(keys: tuple[str, ...], form: str) -> None:
 
 
 def _show(settings: Config, keys: Sequence[str], form: str) -> int:
-    found, code = [], host_command.OK
+    found, code = [], terminal.OK
     table = host_command.issues_table(settings)
     for key in dict.fromkeys(keys):
         issues = []
@@ -50,12 +50,12 @@ def _show(settings: Config, keys: Sequence[str], form: str) -> int:
                 issue = table.get(account_id, key)
             except HammerError as error:
                 logger.error("%s", error)
-                code = host_command.FAILED
+                code = terminal.FAILED
             else:
                 issues += [issue] if issue is not None else []
         if not issues:
             logger.error("--key %s: no issue has this key", key)
-            code = host_command.FAILED
+            code = terminal.FAILED
         found += issues
     if form == "json":
         click.echo(json.dumps([to_item(issue) for issue in found], indent=2, ensure_ascii=False, default=str))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import click
 
-from library import host_command
+from library import host_command, terminal
 from library.access_keys import idle_days
 from library.config import Config
 from library.errors import HammerError
@@ -106,12 +106,12 @@ class Reporting:
         for account in unknown:
             logger.error("--account %s: not one of the accounts to report on", account)
         if unknown:
-            return host_command.USAGE
+            return terminal.USAGE
         if self._options.dry_run:
             return self._dry_run()
         if not self._settings.inactive_keys.reporting:
             logger.info("Reporting is switched off (user_inactivekeys.reporting): nothing is reported")
-            return host_command.OK
+            return terminal.OK
         if not self._has_channel():
             logger.warning(
                 "Neither JIRA nor Slack is enabled: nothing can be reported, nothing is marked as reported"
@@ -127,7 +127,7 @@ class Reporting:
                         self._tell_exception_ends(notices, ending)
             ended = f"was stopped, {self._counts['left']} issues are left" if stop.is_set() else "is done"
             logger.info("Reporting %s: %s", ended, self._counted())
-        return host_command.FAILED if self._counts["failed"] else host_command.OK
+        return terminal.FAILED if self._counts["failed"] else terminal.OK
 
     def _has_channel(self) -> bool:
         return self._settings.jira.enabled or self._settings.slack.enabled
@@ -172,7 +172,7 @@ class Reporting:
             return "left" if stop.is_set() else _carry_out(notices, task, self._now)
 
         with (
-            host_command.progress("Reporting", len(to_do)) as advance,
+            terminal.progress("Reporting", len(to_do)) as advance,
             ThreadPoolExecutor(self._workers) as pool,
         ):
             # An issue is one task of one thread, so that the steps of each keep their order.
@@ -231,7 +231,7 @@ class Reporting:
                 rows.append((*where, ending.exemption.id, "", "", "would be told", reason, ""))
         self._print(rows, totals)
         logger.info("Nothing was changed; a run would have: %s", self._counted())
-        return host_command.FAILED if self._counts["failed"] else host_command.OK
+        return terminal.FAILED if self._counts["failed"] else terminal.OK
 
     def _where(self, notices: Notices, issue: Issue) -> tuple[str, ...]:
         account = f"{self._settings.aws.accounts.get(issue.account_id, '')} ({issue.account_id})".strip()
@@ -239,15 +239,15 @@ class Reporting:
         return account, next(iter(line.assignees), ""), ", ".join(notices.recipients(line))
 
     def _print(self, rows: list[tuple[str, ...]], totals: dict[tuple[str, ...], Counter[str]]) -> None:
-        console = host_command.console()
+        console = terminal.console()
         places = ("account", "owner", "Slack")
         headings = (*places, "user", "key", "idle days", "verdict", "reason", "ticket")
         # The sort is stable: within an account and owner the longest idle stay first.
         by_place = sorted(rows, key=lambda row: row[: len(places)])
-        console.print(host_command.table_of("The plan; nothing was changed", headings, by_place))
+        console.print(terminal.table_of("The plan; nothing was changed", headings, by_place))
         counted = VERDICTS[:4]
         console.print(
-            host_command.table_of(
+            terminal.table_of(
                 "\nPer account and owner",
                 (*places, *counted),
                 [(*where, *(str(found[verdict]) for verdict in counted)) for where, found in sorted(totals.items())],

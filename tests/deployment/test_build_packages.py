@@ -69,7 +69,9 @@ def test_it_holds_nothing_of_the_host_the_runtime_the_tests_or_one_architecture(
     found = names(package)
     roots = {name.partition("/")[0] for name in found}
     assert not roots & {"boto3", "botocore", "jira", "slack_sdk", "watchtower", "tests", "deployment", "bin"}
-    host_only = ("jira_tickets.py", "slack_messages.py", "host_command.py", "ticket_text.py")
+    assert not roots & {"jinja2", "pygal"}
+    assert not [name for name in found if "templates/" in name]
+    host_only = ("jira_tickets.py", "slack_messages.py", "host_command.py", "terminal.py", "ticket_text.py")
     assert not [name for name in found if name.startswith("library/") and name.endswith(host_only)]
     assert not [name for name in found if name.endswith((".pyc", ".so", ".pyd", "RECORD", "INSTALLER"))]
     assert not [name for name in found if "tests/" in name or ".." in name or name.startswith("/")]
@@ -129,6 +131,8 @@ def test_the_hosts_zip_has_the_manuals_layout_at_its_root(host_package: Path) ->
         "config/config.json",
         "requirements.txt",
     } <= set(found)
+    # What the report's page is made of.
+    assert {f"library/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(found)
     assert {name.partition("/")[0] for name in found} - {"cronjobs"} == {
         *("reporting", "remediation", "library", "config", "requirements.txt")
     }
@@ -145,7 +149,10 @@ def test_the_hosts_commands_start_from_its_unpacked_zip(host_package: Path, tmp_
         "sys.argv = [sys.argv[1], '--help']\n"
         "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
     )
-    for module in ("reporting.create_iam_key_inactive_tickets", "remediation.clean_iam_keys_inactive"):
+    for module in (
+        *("reporting.create_iam_key_inactive_tickets", "reporting.inactive_keys_report"),
+        "remediation.clean_iam_keys_inactive",
+    ):
         run = subprocess.run(
             [sys.executable, "-c", program, module], cwd=tmp_path, capture_output=True, text=True, check=False
         )

@@ -581,6 +581,29 @@ def test_an_exception_that_is_made_while_the_operator_thinks_holds(estate: Estat
     assert_left_alone(estate, issue)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"remediation_retention_period": 400}, "within its retention period of 400 days"),
+        ({"inactive_criteria_days": 3000}, "the key is not idle any more"),
+        ({"remediation_accounts": []}, "taken out of the configuration's remediation_accounts meanwhile"),
+    ],
+    ids=["retention", "criterion", "accounts"],
+)
+def test_a_configuration_that_gives_more_time_while_the_operator_thinks_holds(
+    estate: Estate, change: dict[str, object], reason: str
+) -> None:
+    issue = estate.add_due_issue("joe")
+    dialogue = estate.dialogue(REMEDIATION)
+    dialogue.wait_for("[y/N]")
+    estate.keys(**change)
+    dialogue.type("y")
+    assert dialogue.exit_code() == 0, dialogue.screen
+    assert reason in dialogue.screen
+    assert estate.key_status(issue) == "Active"
+    assert estate.read(issue).timestamps.remediation_started is None
+
+
 def test_a_whitelist_that_breaks_while_the_operator_thinks_ends_the_run(estate: Estate) -> None:
     issue = estate.add_due_issue("joe")
     dialogue = estate.dialogue(REMEDIATION)

@@ -23,8 +23,8 @@ from deployment.local.jira_stand_in import (
     DEFAULT_USERNAME,
 )
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
-from library.host_command import USAGE
 from library.issues import Resolution, Status
+from library.terminal import USAGE
 from tests.host.conftest import OTHER, Estate
 
 pytestmark = pytest.mark.moto

@@ -1,0 +1,56 @@
+"""What the commands write: CSV that is safe in a spreadsheet, and files that are never half there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """The rows as CSV (RFC 4180, but lines end with a line feed), below a line with the names.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it: IAM allows `=`, `+`, `-` and `@`
+    at the beginning of a user name, tags and reasons may have anything. Whoever wants the very text takes JSON.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file (UTF-8) all at once: who reads it meanwhile sees the old one or the new one.
+
+    It gets the permissions that the process gives to new files. A device or a pipe is written to as it is. Raises
+    OSError if it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(unfinished).chmod(0o666 & ~umask)
+        Path(unfinished).replace(path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def _harmless(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # A carriage return of its own is not quoted by csv before Python 3.13, and would end the line.
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,53 @@
+
+"use strict";
+(() => {
+  const table = document.getElementById("issues");
+  if (!table) return;
+  const body = table.tBodies[0], headings = [...table.tHead.rows[0].cells];
+  const texts = (cell) => (cell.firstChild && cell.firstChild.nodeType === 3 ? cell.firstChild.data : "").trim();
+  const rows = [...body.rows].map((row) => ({
+    row, cells: [...row.cells].map(texts), all: row.textContent.toLowerCase(),
+  }));
+  const controls = document.getElementById("controls"), search = document.getElementById("search");
+  const shown = document.getElementById("shown"), choices = [...controls.querySelectorAll("select")];
+  const order = new Intl.Collator("en", { numeric: true }).compare;
+
+  const narrow = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = choices.filter((one) => one.value).map((one) => [one.dataset.column, one.value]);
+    let count = 0;
+    for (const { row, cells, all } of rows) {
+      const fits = wanted.every(([column, value]) => cells[column] === value) && words.every((word) => all.includes(word));
+      if (row.hidden === fits) row.hidden = !fits;
+      count += fits;
+    }
+    shown.textContent = `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown`;
+  };
+
+  const sort = (heading, column) => {
+    const was = heading.getAttribute("aria-sort");
+    const up = was ? was !== "ascending" : !heading.classList.contains("n");
+    for (const one of headings) one.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", up ? "ascending" : "descending");
+    // What is not there comes last, whichever way the rest goes.
+    rows.sort(({ cells: { [column]: a } }, { cells: { [column]: b } }) =>
+      !a || !b ? !a - !b : up ? order(a, b) : order(b, a));
+    body.append(...rows.map(({ row }) => row));
+  };
+
+  headings.forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    button.addEventListener("click", () => sort(heading, column));
+    heading.append(button);
+  });
+  for (const one of choices) {
+    const values = new Set(rows.map(({ cells }) => cells[one.dataset.column]));
+    for (const value of [...values].filter(Boolean).sort(order)) one.add(new Option(value, value));
+    one.addEventListener("change", narrow);
+  }
+  search.addEventListener("input", narrow);
+  controls.hidden = false;
+  narrow();
+})();

@@ -1,0 +1,93 @@
+"""What every command does on a terminal and in a pipe: log lines, a progress bar, tables, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+PIPE_WIDTH = 240
+"""Columns of a table in a pipe: wide enough that nothing is cut off."""
+
+
+@contextmanager
+def logging_to_standard_error(*others: logging.Handler) -> Iterator[None]:
+    """Log lines of ours go to standard error, and to `others`, which are closed in the end."""
+    handlers = (_StandardError(), *others)
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.WARNING)
+    for name in ("hammer", "library"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+class _StandardError(logging.Handler):
+    """Writes to what standard error is at that moment, which a progress bar takes for its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:
+            # As every handler of logging does: a terminal that went away must not stop the work.
+            self.handleError(record)
+
+
+class Advance(Protocol):
+    """Moves a bar on by so many steps, none if only the counts have changed."""
+
+    def __call__(self, counts: str, steps: int = 1, /) -> None: ...
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """A bar for `total` steps on the terminal, nothing in a pipe; call it after each step, with the counts so far."""
+    if not (sys.stderr.isatty() and total):
+        yield lambda _counts, _steps=1: None
+        return
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[counts]}"),
+    )
+    # Log lines that come meanwhile are written above the bar.
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, counts="")
+        yield lambda counts, steps=1: bar.update(task, advance=steps, counts=counts)
+
+
+def console(file: TextIO | None = None) -> Console:
+    """Where people read: coloured and as wide as the terminal, plain and wide enough in a pipe or a file."""
+    plain = Console(file=file)
+    return plain if plain.is_terminal else Console(file=file, width=PIPE_WIDTH)
+
+
+def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table whose columns line up; cells are shown as they are, never taken for markup."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
