@@ -55,7 +55,7 @@ def store(client: SecretsManagerClient, name: str, content: Mapping[str, Any]) -
     """
     before: dict[str, Any] = {}
     try:
-        before = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+        before = json.loads(client.get_secret_value(SecretId=name)["SecretString"] or "{}")
     except client.exceptions.ResourceNotFoundException:
         # Neither a secret nor a value of it: the stack makes a secret that has none.
         pass

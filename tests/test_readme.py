@@ -1,55 +1,18 @@
-"""The README against the code: what it says of options and configuration is so."""
+"""The README against the code: what it says of the configuration is so."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
-import click
-import pytest
 from marshmallow import fields
 
-from cronjobs import automation_scheduler
-from deployment import build_packages
 from library.config_fields import Object, PerName, Section
 from library.config_schema import ConfigSchema, OwnerSchema, OwnersSchema
-from remediation import clean_iam_keys_inactive, restore_iam_keys, show_issue
-from reporting import create_iam_key_inactive_tickets
+from tests import documents
+from tests.documents import ROOT, rows
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        clean_iam_keys_inactive.main,
-        restore_iam_keys.main,
-        create_iam_key_inactive_tickets.main,
-        show_issue.main,
-        automation_scheduler.main,
-    ],
-    ids=["clean", "restore", "report", "show", "schedule"],
-)
-def test_every_option_of_every_command_is_in_the_readme(command: click.Command) -> None:
-    options = {name for parameter in command.params for name in parameter.opts}
-    assert {name for name in options if name not in README} == set()
-
-
-def test_every_option_that_the_readme_names_exists() -> None:
-    known = {
-        name
-        for command in (
-            clean_iam_keys_inactive.main,
-            restore_iam_keys.main,
-            automation_scheduler.main,
-            build_packages.main,
-        )
-        for parameter in command.params
-        for name in parameter.opts
-    }
-    assert set(re.findall(r"(?<![-\w])--[a-z-]+\b(?!-)", README)) - known == set()
 
 
 WORDS_FOR_NO_VALUE = {
@@ -109,7 +72,7 @@ def test_the_reference_of_the_owners_has_every_key_and_no_other() -> None:
     assert set(re.findall(r"^\| `([^`]+)` \| ", reference, re.MULTILINE)) == settings_of(OwnersSchema())
 
 
-def test_every_make_target_that_the_readme_names_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+def test_every_dependency_has_its_reason_and_no_other_has() -> None:
+    required = re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    reasons = rows(documents.section("README.md", "## Why each dependency"))
+    assert sorted(name for cells in reasons for name in cells[0].split(", ")) == sorted(required)

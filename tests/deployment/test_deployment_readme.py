@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 
-import click
 import pytest
 
 from deployment import deploy_roles, stacks
 from deployment.deploy import TEMPLATE_OF
+from tests.documents import commands_of_the_code, options_of, targets_of
 
 TEXT = (Path(__file__).resolve().parents[2] / "deployment" / "README.md").read_text(encoding="utf-8")
-MODULE_OF = {
-    "package": "build_packages",
-    "deploy": "deploy",
-    "deploy-roles": "deploy_roles",
-    "check-deployment": "check_deployment",
-    "publish-config": "publish_config",
-    "put-credentials": "put_credentials",
-    "redrive": "redrive",
+COMMANDS = {
+    target: command
+    for module, command in commands_of_the_code().items()
+    if module.startswith("deployment.")
+    for target in targets_of(module)
 }
 
 
-def command(target: str) -> click.Command:
-    main = importlib.import_module(f"deployment.{MODULE_OF[target]}").main
-    assert isinstance(main, click.Command)
-    return main
-
-
 def test_every_command_is_shown() -> None:
-    assert set(re.findall(r"\bmake ([a-z-]+)", TEXT)) - {"bench", "demo"} == set(MODULE_OF)
+    assert len(COMMANDS) > 6
+    assert set(re.findall(r"\bmake ([a-z-]+)", TEXT)) - {"bench", "demo"} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("target", MODULE_OF)
+@pytest.mark.parametrize("target", COMMANDS)
 def test_every_option_that_is_shown_is_one_of_the_command(target: str) -> None:
-    options = {name for parameter in command(target).params for name in parameter.opts if name.startswith("--")}
     shown = re.findall(rf"make {target}(?: CONFIG=\S+)? ARGS=(\"[^\"]*\"|\S+)", TEXT)
-    assert {name for text in shown for name in re.findall(r"--[a-z-]+", text)} <= options
-    assert command(target).help
+    assert {name for text in shown for name in re.findall(r"--[a-z-]+", text)} <= options_of(COMMANDS[target])
+    assert COMMANDS[target].help
 
 
 def test_the_parameters_that_are_shown_are_those_of_the_templates() -> None:

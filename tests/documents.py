@@ -1,0 +1,246 @@
+"""The documents and what in the code they speak of: commands to type, tables, lines of the logs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = tuple(
+    str(path.relative_to(ROOT)) for folder in (ROOT, ROOT / "deployment") for path in sorted(folder.glob("*.md"))
+)
+LOCAL = ROOT / "deployment" / "local"
+
+
+@cache
+def text_of(document: str) -> str:
+    """The text of a document, by its path from the root."""
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def section(document: str, heading: str) -> str:
+    """What stands under a heading, up to the next one of its level; exactly one heading is called so."""
+    level, _, _ = heading.partition(" ")
+    (after,) = re.findall(
+        rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text_of(document), re.M | re.S
+    )
+    return str(after)
+
+
+def headings(document: str) -> set[str]:
+    """The anchors of the headings, as a renderer makes them: small letters and blanks as `-`, without punctuation."""
+    found = re.findall(r"^#+ (.*)$", prose_of(document), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def parts(document: str) -> list[str]:
+    """The sections of the second level, each with its heading."""
+    return re.split(r"^(?=## )", text_of(document), flags=re.M)
+
+
+def option_names(document: str) -> set[str]:
+    """Every long option that a document names, but for those of AWS's own command line."""
+    blocks, prose = _split(text_of(document))
+    ours = [block for block in blocks if not re.search(r"^aws ", block, re.M)]
+    texts = [prose, *(re.sub(r"\baws .*", "", block) for block in ours)]
+    return {name for text in texts for name in re.findall(r"(?<![-\w])--[a-z][a-z-]*\b(?!-)", text)}
+
+
+def rows(text: str) -> list[list[str]]:
+    """The rows of the tables in a text, cell by cell, without their headings."""
+    found = []
+    for table in re.findall(r"^\|.*\n\|(?:[-: ]+\|)+\n((?:\|.*\n?)+)", text, re.M):
+        for row in table.splitlines():
+            found.append([cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip()[1:-1])])
+    return found
+
+
+def code_spans(text: str) -> list[str]:
+    """What stands in backticks."""
+    return [found.replace(r"\|", "|") for found in re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", text)]
+
+
+# --- commands ---
+
+_BEGINS = r"(?:make|python|\.venv/bin/python)"
+
+
+def command_lines(document: str) -> set[str]:
+    """Every command of ours that a document says to type, in a block of code or between backticks.
+
+    A line of a block may begin with a prompt, `$` or `#`, and go on after a backslash; what follows two blanks and a
+    `#` is a remark. `make` without a target is a mention of the tool.
+    """
+    blocks, prose = _split(text_of(document))
+    found = set()
+    for block in blocks:
+        for line in block.replace("\\\n", " ").splitlines():
+            match = re.match(rf"\s*(?:[$#] )?({_BEGINS} .*?)(?:\s{{2,}}#.*)?$", line)
+            if match:
+                found.add(match[1])
+    for span in code_spans(prose):
+        if re.match(rf"{_BEGINS} \S", span):
+            found.add(span)
+    return {" ".join(each.split()) for each in found}
+
+
+def aws_calls(document: str) -> list[tuple[str, str, list[str]]]:
+    """Every call of AWS's own command line, in blocks and between backticks: service, operation, options."""
+    blocks, prose = _split(text_of(document))
+    found = []
+    for text in (*blocks, *code_spans(prose)):
+        for call in re.split(r"\baws (?=[a-z0-9]+ (?:wait )?[a-z0-9-]+ --)", text.replace("\\\n", " "))[1:]:
+            service, operation, rest = call.split(maxsplit=2)
+            if operation == "wait":
+                what, rest = rest.split(maxsplit=1)
+                operation = f"wait {what}"
+            found.append((service, operation, re.findall(r"(?<!\S)--([a-z-]+)", rest.splitlines()[0])))
+    return found
+
+
+def prose_of(document: str) -> str:
+    """A document without its blocks of code."""
+    return _split(text_of(document))[1]
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    parts = re.split(r"^```.*$", text, flags=re.M)
+    return parts[1::2], "\n".join(parts[0::2])
+
+
+def steps_of(command: str) -> list[list[str]]:
+    """The `python -m` calls that a command line comes down to, as lists of module and arguments."""
+    if command.startswith("make "):
+        told = subprocess.run(
+            ["make", "--dry-run", "--no-print-directory", *shlex.split(command)[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        calls = re.findall(r"python -m (.*)", told)
+        # Making .venv is not the command.
+        return [words for words in map(shlex.split, calls) if words[0] not in ("pip", "venv")]
+    words = shlex.split(command)
+    assert words[1] == "-m", command
+    return [words[2:]]
+
+
+def commands_of_the_code() -> dict[str, click.Command]:
+    """Every module that is a command, by its name on the command line; found by what it does when it is run."""
+    found = {}
+    places = [("", ROOT / "library"), ("", ROOT / "deployment"), ("", ROOT / "identification")]
+    places += [("reporting_remediation.", ROOT / "reporting_remediation")]
+    for cut, folder in places:
+        for path in sorted(folder.rglob("*.py")):
+            runs = '\nif __name__ == "__main__":\n' in path.read_text(encoding="utf-8")
+            if runs and not path.is_relative_to(LOCAL):
+                module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removeprefix(cut)
+                main = import_module(module).main
+                if isinstance(main, click.Command):
+                    found[module] = main
+    return found
+
+
+def targets_of(module: str) -> list[str]:
+    """The targets of make that run a module."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return re.findall(rf"^([a-z-]+):.*\n\t@\$\(RUN\) -m {re.escape(module)}\b", makefile, re.M)
+
+
+def options_of(command: click.Command) -> set[str]:
+    """The long names of the options."""
+    return {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+
+
+# --- what the code says when something is wrong ---
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence of the code, with `…` in the place of what it fills in, and where it is."""
+
+    text: str
+    place: str
+
+
+def said_at(level: str) -> list[Said]:
+    """The sentences that are logged at `error` or `warning`; `logger.log` with both counts for both."""
+    found = []
+    for path in _modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and (argument := _logged(node, level)) is not None:
+                found += [Said(text, _place(path, node)) for text in _sentences(argument)]
+    return found
+
+
+def said_by_errors() -> list[Said]:
+    """The sentences of our own errors, which are logged at ERROR or printed by whoever catches them."""
+    kinds = _kinds_of_errors()
+    found = []
+    for path in _modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
+                found += [Said(text, _place(path, node)) for text in _sentences(node.args[0])]
+    return found
+
+
+def _modules() -> list[Path]:
+    folders = ("identification", "library", "reporting_remediation", "deployment")
+    found = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return [path for path in found if not path.is_relative_to(LOCAL)]
+
+
+def _logged(call: ast.Call, level: str) -> ast.expr | None:
+    """The text of a call that logs at a level, or prints on standard error, or hands its text to who does."""
+    name = ast.unparse(call.func)
+    owner, _, method = name.rpartition(".")
+    if level == "error" and name in ("self._failed", "self._complain") and call.args:
+        return call.args[-1]
+    if level == "error" and (name == "_end" or (name == "click.echo" and "err=True" in ast.unparse(call))):
+        return call.args[0]
+    if owner not in ("logger", "log"):
+        return None
+    if method == "log":
+        return call.args[1] if level in ast.unparse(call.args[0]).lower() else None
+    return call.args[0] if method == level else None
+
+
+def _kinds_of_errors() -> set[str]:
+    """The names of our errors, and `kind`, which stands for one of two of them."""
+    classes = {
+        node.name: {ast.unparse(base) for base in node.bases}
+        for path in _modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    kinds = {"HammerError"}
+    while more := {name for name, bases in classes.items() if bases & kinds} - kinds:
+        kinds |= more
+    return kinds | {"kind"}
+
+
+def _sentences(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression may be, with `…` for what is not literal; none if nothing is."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield re.sub(r"%[sdr]", "…", text)
+        case ast.JoinedStr(values=parts):
+            text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
+            yield text.replace("……", "…")
+        case ast.IfExp(body=one, orelse=other):
+            yield from _sentences(one)
+            yield from _sentences(other)
+
+
+def _place(path: Path, node: ast.expr) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}"

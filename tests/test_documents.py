@@ -1,0 +1,222 @@
+"""The documents against the code: each alarm, line and exit code has its row, each link leads somewhere."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+from click.testing import CliRunner
+
+from library import terminal
+from library.errors import Problem
+from tests.documents import (
+    DOCUMENTS,
+    ROOT,
+    Said,
+    aws_calls,
+    code_spans,
+    commands_of_the_code,
+    headings,
+    option_names,
+    options_of,
+    parts,
+    rows,
+    said_at,
+    said_by_errors,
+    section,
+    targets_of,
+    text_of,
+)
+
+OPERATING = "deployment/OPERATING.md"
+TEMPLATES = sorted((ROOT / "deployment" / "cloudformation").glob("*.yaml"))
+
+
+def alarms() -> list[str]:
+    """The names of all alarms of the templates, with the names of the functions filled in."""
+    found = []
+    for path in TEMPLATES:
+        template, problems = decode(str(path))
+        assert not problems
+        assert isinstance(template, dict)
+        resources = template["Resources"]
+        for one in resources.values():
+            if one["Type"] == "AWS::CloudWatch::Alarm":
+                name = one["Properties"]["AlarmName"]
+                if isinstance(name, dict):
+                    function, _, rest = name["Fn::Sub"].removeprefix("${").partition("}")
+                    name = resources[function]["Properties"]["FunctionName"] + rest
+                found.append(name)
+    return found
+
+
+def test_every_alarm_of_the_templates_has_one_row_and_nothing_else_has() -> None:
+    found = rows(section(OPERATING, "## Alarms"))
+    assert Counter(cells[0] for cells in found) == Counter(f"`{name}`" for name in alarms())
+    assert all(len(cells) == 4 and all(cells) for cells in found)
+
+
+def test_every_exit_code_has_one_row() -> None:
+    codes = {terminal.OK, terminal.FAILED, terminal.USAGE, terminal.LOCKED, terminal.INTERRUPTED}
+    for module, command in commands_of_the_code().items():
+        said = re.search(r"Exit codes: (.*)", " ".join(f"{command.help} {command.epilog or ''}".split()))
+        assert said is not None, module
+        codes |= {int(code) for code in re.findall(r"(?:^|, )(\d+) [a-zA-Z]", re.sub(r"\([^)]*\)", "", said[1]))}
+    found = [cells[0] for cells in rows(section(OPERATING, "## Exit codes"))]
+    assert found == [str(code) for code in sorted(codes)]
+
+
+def beginnings(heading: str) -> list[str]:
+    """The beginnings of lines that the rows under a heading give, `…` for what is filled in before their end."""
+    spans = [span for cells in rows(section(OPERATING, heading)) for span in code_spans(cells[0])]
+    return [span.removesuffix("…").rstrip() for span in spans]
+
+
+def has_words(said: Said) -> bool:
+    """Whether a text says anything by itself, and does not only hand on what another one says."""
+    return len(re.sub(r"[^A-Za-z]", "", said.text)) > 2
+
+
+def without_a_row(said: Iterable[Said], found: list[str]) -> list[str]:
+    return [f"{each.place}: {each.text}" for each in said if not each.text.startswith(tuple(found))]
+
+
+def lines_at_error() -> list[Said]:
+    bootstrap = [
+        Said(re.sub(r"\$\w+", "…", text), path.name)
+        for path in TEMPLATES
+        for text in re.findall(r'message=(ERROR [^"]*)"', path.read_text(encoding="utf-8"))
+    ]
+    problem = Said(str(Problem("…", "…", "…", "…")), "library/errors.py")
+    # Why a credential report is of no use is a part of a warning, which has its row.
+    errors = [each for each in said_by_errors() if not each.text.startswith("the credential report ")]
+    return [*filter(has_words, [*said_at("error"), *errors]), *bootstrap, problem]
+
+
+def test_every_line_at_error_has_a_row() -> None:
+    assert without_a_row(lines_at_error(), beginnings("## Lines at ERROR")) == []
+
+
+def test_every_line_at_warning_has_a_row() -> None:
+    assert without_a_row(filter(has_words, said_at("warning")), beginnings("## Lines at WARNING")) == []
+
+
+@pytest.mark.parametrize("level", ["error", "warning"])
+def test_every_row_is_of_a_line_that_the_code_can_print(level: str) -> None:
+    said = lines_at_error() if level == "error" else said_at("warning")
+    found = beginnings(f"## Lines at {level.upper()}")
+    assert [each for each in found if not any(one.text.startswith(each) for one in said)] == []
+    # A beginning that many lines have would be a row for all of them, and for those to come.
+    assert {each for each in found if len(re.sub(r"[^A-Za-z]", "", each)) < 8} <= {"AWS:", "Secret '…':"}
+
+
+def test_the_code_is_read_as_it_is_meant() -> None:
+    said = {each.text for each in [*said_at("error"), *said_by_errors()]}
+    assert {
+        "account … key …: …",
+        "account …: … failures to switch off in a row; the run on this account ends here",
+        "the key could not be looked at: …",
+        "JIRA could not be reached to …: …",
+        "Failed to assume role in … (sts:AssumeRole): …",
+    } <= said
+
+
+COMMANDS = commands_of_the_code()
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_help_needs_neither_configuration_nor_aws_and_begins_with_what_it_does(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAMMER_CONFIG", "/nowhere")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    done = CliRunner().invoke(COMMANDS[module], ["--help"], prog_name=f"python -m {module}")
+    assert done.exit_code == 0
+    assert done.output.startswith(f"Usage: python -m {module} ")
+    assert "Exit codes: " in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_every_option_of_a_command_is_explained_where_the_command_is(module: str) -> None:
+    names = [
+        rf"\b{module.rpartition('.')[2]}\b",
+        *(rf"`make {target}\b|make {target} " for target in targets_of(module)),
+    ]
+    where = "\n".join(
+        part
+        for document in ("README.md", "deployment/README.md")
+        for part in parts(document)
+        if any(re.search(name, part) for name in names)
+    )
+    assert where
+    assert {option for option in options_of(COMMANDS[module]) if not re.search(rf"{option}\b(?!-)", where)} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_option_that_a_document_names_is_one_of_a_command(document: str) -> None:
+    known = {"--help"}.union(*(options_of(command) for command in COMMANDS.values()))
+    assert option_names(document) - known == set()
+
+
+def test_every_call_of_the_aws_command_line_is_one_that_aws_knows() -> None:
+    calls = [call for document in DOCUMENTS for call in aws_calls(document)]
+    assert len(calls) > 10
+    session = botocore.session.get_session()
+    for service, operation, options in calls:
+        client: Any = session.create_client(service.removesuffix("api"), region_name="eu-west-1")
+        if operation.startswith("wait "):
+            waiter = client.get_waiter(operation.removeprefix("wait ").replace("-", "_"))
+            operation = waiter.config.operation
+        else:
+            operation = client.meta.method_to_api_mapping[operation.replace("-", "_")]
+        members = client.meta.service_model.operation_model(operation).input_shape.members
+        known = {xform_name(member, "-") for member in members} | {"query"}
+        assert {option.removeprefix("no-") for option in options} <= known, (service, operation)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(document)):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = ((ROOT / document).parent / path).resolve() if path else ROOT / document
+        assert file.exists(), target
+        assert file.is_relative_to(ROOT), target
+        assert not anchor or anchor in headings(str(file.relative_to(ROOT))), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_that_a_document_names_is_there(document: str) -> None:
+    folders = "library|identification|reporting_remediation|deployment|tests|config"
+    for span in code_spans(text_of(document)):
+        if re.fullmatch(rf"(?:{folders})/[\w./-]+", span):
+            assert (ROOT / span).exists(), span
+
+
+def test_the_picture_shows_every_pure_module_and_every_adapter() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter", encoding="utf-8")
+    _, picture, _ = section("CONTRIBUTING.md", "## How the rooms are laid out").split("```")
+    for contract, names in (("pure", "source_modules"), ("adapters", "modules")):
+        for module in contracts[f"importlinter:contract:{contract}"][names].split():
+            name = module.removeprefix("library.")
+            assert re.search(rf"\b{name}\b", picture) or name.startswith("aws."), name
+    assert "aws.*" in picture
+
+
+def test_the_seam_for_another_issue_type_is_where_it_is_said_to_be() -> None:
+    found = rows(section("CONTRIBUTING.md", "## Another issue type"))
+    assert len(found) > 10
+    for file, names, todo in found:
+        code = (ROOT / file.strip("`")).read_text(encoding="utf-8")
+        assert [name for name in code_spans(names) if not re.search(rf"\b{name}\b", code)] == []
+        assert names
+        assert todo
