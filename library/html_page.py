@@ -80,7 +80,7 @@ class Listing:
     """The full list, which the reader can sort by each column, search, and narrow to a value of each of `choices`.
 
     `numbers` and `choices` are positions of columns. A cell that has a line break shows the rest small, below it.
-    `tones` gives the first cell of a row its colour, by its first line; `widths` are those of the columns in percent.
+    `tones` gives the first cell of a row its colour, by its first line; `widths` are relative.
     """
 
     title: str
@@ -140,16 +140,20 @@ def _text(name: str) -> str:
 
 
 def _columns(listing: Listing) -> str:
-    """How wide the list's columns are, and what stands before each cell on a phone: once, not in thousands of cells."""
+    """The widths of the columns, and what stands before each cell on a phone: once, not in thousands of cells."""
+    shares = listing.widths or [1] * len(listing.headings)
+    tracks = " ".join(f"minmax(0, {share}fr)" for share in shares)
     widths = "".join(
-        f"#issues th:nth-child({number}) {{ width: {width}% }}\n" for number, width in enumerate(listing.widths, 1)
+        f"#issues th:nth-child({number}) {{ width: {100 * share / sum(shares):.1f}% }}\n"
+        for number, share in enumerate(shares, 1)
     )
     labels = "".join(
         f'#issues td:nth-child({number})::before {{ content: "{_css_text(heading)}" }}\n'
         for number, heading in enumerate(listing.headings, 1)
     )
     return (
-        f"@media print, (min-width: 50.01rem) {{\n{widths}}}\n@media screen and (max-width: 50rem) {{\n{labels}}}\n"
+        f"@media screen and (min-width: 50.01rem) {{\n#issues tr {{ grid-template-columns: {tracks} }}\n}}\n"
+        f"@media screen and (max-width: 50rem) {{\n{labels}}}\n@media print {{\n{widths}}}\n"
     )
 
 

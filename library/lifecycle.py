@@ -351,11 +351,7 @@ def exceptions_that_end(issues: Sequence[Issue], whitelist: Whitelist, now: date
     """
     covered: dict[tuple[str, Exemption], list[Issue]] = {}
     for issue in issues:
-        # One that was told before it was exempted is closed by now.
-        exempted = issue.status is Status.WHITELISTED or (
-            issue.status is Status.CLOSED and issue.timestamps.resolved is None
-        )
-        exemption = _last_to_hold(issue, whitelist, now) if exempted else None
+        exemption = _last_to_hold(issue, whitelist, now) if is_exempted(issue) else None
         if exemption is not None:
             covered.setdefault((issue.account_id, exemption), []).append(issue)
     found = []
@@ -364,6 +360,12 @@ def exceptions_that_end(issues: Sequence[Issue], whitelist: Whitelist, now: date
         if unrecorded:
             found.append(ExceptionEnds(exemption, unrecorded, said=len(unrecorded) < len(theirs)))
     return found
+
+
+def is_exempted(issue: Issue) -> bool:
+    """Whether an exception ended the issue: one that had been reported before is closed by now."""
+    ended = issue.status is Status.CLOSED and issue.timestamps.resolved is None
+    return ended or issue.status is Status.WHITELISTED
 
 
 def _last_to_hold(issue: Issue, whitelist: Whitelist, now: datetime) -> Exemption | None:

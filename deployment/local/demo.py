@@ -18,18 +18,20 @@ from library.errors import ConfigurationError, HammerError
 from library.issues import Episode, Issue, Resolution, Status
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PAGE = REPOSITORY / "build" / "inactive-keys-report.html"
 _INTERRUPTED = 130
 
 
 class Demo:
     """The steps of the story; each does something on the estate, shows it, and checks that it came out right.
 
-    Every step raises HammerError if it did not.
+    Every step raises HammerError if it did not. `page` is where the report of the last step is written to.
     """
 
-    def __init__(self, estate: Estate, story: Story) -> None:
+    def __init__(self, estate: Estate, story: Story, page: Path = PAGE) -> None:
         self._estate = estate
         self._story = story
+        self._page = page
         self._days = estate.settings.inactive_keys.inactive_criteria_days
         self._retention = estate.settings.inactive_keys.remediation_retention_period
 
@@ -47,6 +49,7 @@ class Demo:
             self.scan_and_report_again,
             self.give_back,
             self.show_where_everything_stands,
+            self.write_the_page,
         ):
             step()
 
@@ -196,6 +199,19 @@ class Demo:
         _check((MASTER, "quarterly-close") in left, "the key that became idle only now")
         _check(len({issue.jira.ticket for issue in issues if issue.jira.ticket}) == len(tickets), "one ticket each")
 
+    def write_the_page(self) -> None:
+        """Step 11: what a security lead is sent."""
+        self._story.step("The same as a page, for who must explain it to others")
+        self._page.parent.mkdir(parents=True, exist_ok=True)
+        run = self._estate.run(local.PAGE, "--output", str(self._page.resolve()))
+        self._story.command(run)
+        text = self._page.read_text(encoding="utf-8")
+        issues = self._estate.issues()
+        _check(all(issue.issue_id in text for issue in issues), f"every issue in {self._page}")
+        size = self._page.stat().st_size / 1024
+        self._story.say(f"All {len(issues)} issues, {size:.0f} KiB, one file that needs no network. Open it:")
+        self._story.lines(str(self._page))
+
     def _scan(self) -> None:
         before = {issue.issue_id: issue for issue in self._estate.issues()}
         scan = self._estate.scan()
@@ -243,10 +259,12 @@ class Demo:
         story.say("Then, for example:")
         slack = estate.slack.base_url.removesuffix("/api/")
         examples = (
+            ("python -m identification.scan", "a first look, without the table"),
             (f"python -m {local.REPORTING}", "raises the tickets"),
             (f"python -m {local.REMEDIATION} --dry-run", "not due yet: press Enter here, and again"),
             (f"python -m {local.REMEDIATION}", "asks for each key"),
             (f"python -m {local.RESTORING} --since 1d", "and back"),
+            (f"python -m {local.PAGE}", "a page of all this"),
             (f"curl {estate.jira.url}/_stand_in/state", "what JIRA received"),
             (f"curl {slack}/_stand_in/state", "what Slack received"),
         )

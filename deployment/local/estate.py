@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 REPORTING: Final = "reporting.create_iam_key_inactive_tickets"
 REMEDIATION: Final = "remediation.clean_iam_keys_inactive"
 RESTORING: Final = "remediation.restore_iam_keys"
+PAGE: Final = "reporting.inactive_keys_report"
 INITIATION: Final = "hammer-initiate-iam-user-inactive-keys"
 IDENTIFICATION: Final = "hammer-describe-iam-user-inactive-keys"
 

@@ -50,4 +50,12 @@
   search.addEventListener("input", narrow);
   controls.hidden = false;
   narrow();
+
+  // Rows that are not laid out yet are not there for assistive technology: bit by bit, all of them are.
+  const ahead = [...body.rows], whenIdle = window.requestIdleCallback ?? setTimeout;
+  const settle = () => {
+    for (const row of ahead.splice(0, 100)) row.style.contentVisibility = "visible";
+    if (ahead.length) whenIdle(settle); else table.dataset.settled = "";
+  };
+  whenIdle(settle);
 })();

@@ -16,14 +16,17 @@ pytestmark = pytest.mark.ministack
 
 def test_the_story_is_told_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     estate = Estate(configuration(tmp_path / "config"))
-    demo = Demo(estate, Story(estate))
+    page = tmp_path / "build" / "report.html"
+    demo = Demo(estate, Story(estate), page)
     try:
         demo.tell_until_the_first_scan()
         demo.tell_the_rest()
     finally:
         estate.stop()
     told = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in told if line[:1].isdigit()] == [str(step) for step in range(1, 11)]
+    assert [line.split()[0] for line in told if line[:1].isdigit()] == [str(step) for step in range(1, 12)]
+    assert told[-1].strip() == str(page)
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert max(map(len, told)) <= 160
 
 
