@@ -26,7 +26,7 @@ demo-up: $(STAMP)  ## Start, deploy, fill and scan the embedded AWS, and keep it
 	@$(RUN) -m deployment.local.demo --up
 
 test: $(STAMP)  ## Run all tests
-	@$(PYTEST) --numprocesses auto
+	@$(PYTEST) --numprocesses auto --dist worksteal
 
 test-pure: $(STAMP)  ## Run the tests that need no AWS at all
 	@$(PYTEST) -m "not moto and not ministack"

@@ -23,6 +23,8 @@ from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
+from tests.aws_models import aws_models_read_once
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -50,6 +52,13 @@ def no_real_aws() -> Iterator[None]:
                 patch.delenv(name)
         for name, value in SAFE.items():
             patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def aws_models_are_read_once() -> Iterator[None]:
+    """A client costs a hundredth of a second."""
+    with aws_models_read_once():
         yield
 
 

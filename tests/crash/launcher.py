@@ -1,7 +1,8 @@
 """Starts a command of the host as a process of its own, without waiting for its imports each time.
 
-A launcher has everything imported and nothing done; each run is a fork of it, which takes a hundredth of a second
-where a new interpreter takes one. It is an ordinary process, and killed like one.
+A launcher has everything imported, has read what botocore knows of AWS, and has done nothing; each run is a fork of
+it, which takes a hundredth of a second where a new interpreter takes one. It is an ordinary process, and killed like
+one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
+from tests.aws_models import aws_models_read_once
 from tests.host.conftest import REMEDIATION, REPORTING, RESTORE, process_environment
 
 
@@ -101,4 +103,5 @@ def _become(main: Callable[[Sequence[str]], object], arguments: Sequence[str], o
 
 
 if __name__ == "__main__":
-    serve()
+    with aws_models_read_once("dynamodb", "iam", "secretsmanager", "sts"):
+        serve()

@@ -31,6 +31,12 @@ class Queue:
         self.given: list[tuple[str, Any]] = []
         self.refuse: str = ""
         wire.react("Invoke", self._invoke)
+        self.sqs.meta.events.register("provide-client-params.sqs.ReceiveMessage", self._answer_at_once)
+
+    def _answer_at_once(self, params: dict[str, Any], **_: object) -> None:
+        # As AWS does when it knows that there is nothing; who does not wait at all is told so too early.
+        assert params["WaitTimeSeconds"] > 0
+        params["WaitTimeSeconds"] = 0
 
     def _invoke(self, request: AWSPreparedRequest) -> AWSResponse:
         function = request.url.split("/functions/")[1].split("/")[0].replace("%3A", ":")

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from deployment.local.jira_stand_in import (
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from library.issues import Resolution, Status
 from library.terminal import USAGE
-from tests.host.conftest import OTHER, Estate
+from tests.host.conftest import OTHER, REPORTING, Estate
 
 pytestmark = pytest.mark.moto
 
@@ -75,6 +76,8 @@ def marks() -> list[str]:
 @pytest.fixture
 def log_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file that gets everything, tracebacks included, whatever level a command asks for."""
+    # This test's own calls, too, are to be logged as a command has it.
+    import_module(REPORTING)
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.DEBUG)
