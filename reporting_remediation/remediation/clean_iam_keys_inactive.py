@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -14,11 +13,10 @@ import click
 from library import config, host_command, terminal
 from library.access_keys import ACTIVE, AccessKey, idle_days
 from library.config import Config
-from library.ddb_issues import IssuesTable
-from library.errors import AwsCallFailed, ConfigurationError, HammerError
+from library.errors import AwsCallFailed, HammerError
 from library.host_command import log_decision, logger
 from library.issues import Issue, RemediationError, Status, Timestamps
-from library.key_switch import KeySwitch, was_refused
+from library.key_switch import was_refused
 from library.lifecycle import (
     Due,
     Finish,
@@ -30,28 +28,12 @@ from library.lifecycle import (
     remediation_verdict,
     second_look,
 )
-from library.notices import Failure, Notices
-from library.operator_prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
+from library.operator_prompt import Answer
 from remediation import plan
-from remediation.plan import PlanRow
-
-STREAM = "remediation.clean_iam_user_inactive_keys"
+from remediation.key_by_key import STREAM, KeyByKey, Options
 
 FAILURES_IN_A_ROW = 3
 """After so many failures to switch off, one after the other, the rest of an account is left for the next run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the operator asked for on the command line; `form` is that of a dry run's plan."""
-
-    batch: bool = False
-    dry_run: bool = False
-    form: str = "table"
-    limit: int | None = None
-    accounts: tuple[str, ...] = ()
-    users: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,110 +81,28 @@ def main(
     sys.exit(host_command.run(STREAM, lambda settings: Remediation(settings, options).run(), dry_run=dry_run))
 
 
-class Remediation:
+class Remediation(KeyByKey):
     """One run over the issues of `remediation_accounts`."""
 
+    NAME = "Remediation"
+    WAY = "off"
+    QUESTION = "Switch this key off?"
+
     def __init__(self, settings: Config, options: Options) -> None:
-        self._settings = settings
-        self._options = options
-        self._table: IssuesTable = host_command.issues_table(settings)
-        self._switch = KeySwitch(settings)
-        self._prompt = Prompt("Switch this key off?")
-        self._notices: Notices | None = None
-        self._counts: Counter[str] = Counter()
+        super().__init__(settings, options)
         self._in_a_row: Counter[str] = Counter()
-        self._plan: list[PlanRow] = []
-        self._left: set[str] = set()
 
     def run(self) -> int:
         """Do what the options say; returns the exit code."""
-        options, keys = self._options, self._settings.inactive_keys
-        if options.batch and not options.dry_run and not keys.remediation:
+        if self._options.batch and not self._options.dry_run and not self._settings.inactive_keys.remediation:
             logger.info("Remediation is switched off (user_inactivekeys.remediation): --batch does nothing")
             return terminal.OK
-        if not options.dry_run:
-            self._notices = host_command.notices(self._settings, self._table)
-        ending = "broken off"
-        try:
-            with stoppable_between_keys():
-                issues = self._issues()
-                self._left = {issue.issue_id for issue in issues}
-                for issue in issues:
-                    if self._handle(issue) is Answer.QUIT:
-                        ending = "ended by the operator"
-                        break
-                    self._left.discard(issue.issue_id)
-                else:
-                    ending = "done"
-        except KeyboardInterrupt:
-            ending = "interrupted"
-            raise
-        except ConfigurationError:
-            ending = "stopped, as the configuration is not usable any more"
-            raise
-        finally:
-            self._close(ending)
-        return terminal.FAILED if self._counts["failed"] else terminal.OK
-
-    def _close(self, ending: str) -> None:
-        if self._options.dry_run:
-            plan.show(self._plan, self._options.form)
-        if self._prompt.nobody_there:
-            logger.warning(
-                "There is no terminal to ask at, so every answer was no; --batch switches off without asking"
-            )
-        done = ("would be switched off",) if self._options.dry_run else ("switched off", "completed")
-        counted = ", ".join(f"{self._counts[name]} {name}" for name in (*done, "skipped", "failed"))
-        rest = f", {len(self._left)} left" if self._left else ""
-        logger.info("Remediation is %s: %s%s", ending, counted, rest)
+        return super().run()
 
     def _issues(self) -> list[Issue]:
-        options = self._options
         accounts = [account.id for account in self._settings.remediation_accounts()]
-        for unknown in sorted(set(options.accounts) - set(accounts)):
-            self._counts["failed"] += 1
-            logger.error("--account %s: not one of remediation_accounts", unknown)
-        issues: list[Issue] = []
-        for account_id in accounts:
-            if options.accounts and account_id not in options.accounts:
-                continue
-            issues += host_command.read_issues(self._table, account_id, self._counts)
-        for missing in sorted(set(options.keys) - {issue.issue_id for issue in issues}):
-            self._counts["failed"] += 1
-            logger.error("--key %s: no issue of the accounts looked at has this key", missing)
-        users = {user.lower() for user in options.users}
-        chosen = (
-            issue
-            for issue in issues
-            if (not users or issue.details.username.lower() in users)
-            and (not options.keys or issue.issue_id in options.keys)
-        )
+        chosen = filter(self._is_named, self._read(accounts, "remediation_accounts"))
         return sorted(chosen, key=lambda issue: (issue.details.last_used, issue.issue_id))
-
-    def _handle(self, issue: Issue) -> Answer:
-        """Do with one issue what is to be done; QUIT if the operator wants no more."""
-        try:
-            return self._work_on(issue, datetime.now(UTC))
-        except ConfigurationError:
-            raise
-        except HammerError as error:
-            self._failed(issue, str(error))
-        except Exception as error:
-            # A mistake of ours on one key must not keep the others from their turn for ever.
-            self._failed(issue, repr(error))
-        return Answer.NO
-
-    @contextmanager
-    def _in_hand(self, issue: Issue) -> Iterator[None]:
-        """What is done in the block is done to its end, whatever signal comes."""
-        with uninterrupted():
-            try:
-                yield
-            except ConfigurationError:
-                raise
-            except HammerError as error:
-                self._failed(issue, str(error))
-            self._left.discard(issue.issue_id)
 
     def _work_on(self, issue: Issue, now: datetime) -> Answer:
         verdict = self._verdict(issue, now)
@@ -236,7 +136,7 @@ class Remediation:
         if self._options.dry_run:
             self._planned(issue, "would be switched off", due_since, verdict.since)
             return Answer.NO
-        answer = self._ask(issue, key, verdict, now)
+        answer = self._ask(issue, key, ("due since", verdict.since), now)
         if answer is not Answer.YES:
             return answer if answer is Answer.QUIT else self._skipped(issue, Skip(answer.value))
         confirmed = "" if self._options.batch else ", confirmed by the operator"
@@ -290,24 +190,6 @@ class Remediation:
     def _whitelisted(self, issue: Issue, user_name: str, now: datetime) -> str | None:
         entry = self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now)
         return None if entry is None else repr(entry.id)
-
-    def _ask(self, issue: Issue, key: AccessKey, verdict: Due, now: datetime) -> Answer:
-        if self._options.batch:
-            return Answer.YES
-        where = f" ({key.last_used_service} in {key.last_used_region})" if key.last_used_service else ""
-        used = "never" if key.last_used is None else f"{key.last_used:%Y-%m-%d %H:%M} UTC{where}"
-        facts = (
-            ("account", f"{self._settings.aws.accounts.get(issue.account_id, '')} ({issue.account_id})"),
-            ("user", key.user_name),
-            ("key", key.key_id),
-            ("created", f"{key.create_date:%Y-%m-%d %H:%M} UTC"),
-            ("last used", used),
-            ("idle days", str(idle_days(key.idle_since, now))),
-            ("due since", f"{verdict.since:%Y-%m-%d %H:%M} UTC"),
-            ("ticket", issue.jira.ticket or "none"),
-            ("assignee", issue.jira.ticket_assignee_id or "none"),
-        )
-        return self._prompt.ask(issue.account_id, facts)
 
     # --- switching off ---
 
@@ -375,7 +257,7 @@ class Remediation:
 
     def _finish(self, issue: Issue, now: datetime, reason: str, verdict: str) -> None:
         if self._options.dry_run or self._notices is None:
-            self._planned(issue, "would be completed", reason, None)
+            self._planned(issue, "would be completed", reason)
             return
         notices = self._notices
 
@@ -394,16 +276,6 @@ class Remediation:
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
         step = TellRemediated(jira=after.jira.failed is not None, slack=after.slack.failed is not None)
         self._count_failures(after, notices.tell_remediated(after, step, now))
-
-    def _tell_again(self, issue: Issue, step: TellRemediated, now: datetime) -> None:
-        if self._options.dry_run or self._notices is None:
-            self._planned(issue, "would be told again", "switched off, but not everybody was told", None)
-            return
-        failures = self._notices.tell_remediated(issue, step, now)
-        self._count_failures(issue, failures)
-        if not failures:
-            self._counts["completed"] += 1
-            log_decision(issue.account_id, issue.details.username, issue.issue_id, "told", "switched off before")
 
     def _withdraw(self, issue: Issue, why: str) -> None:
         self._amend(issue, lambda current: replace(current, timestamps=_unannounced(current)), why)
@@ -432,36 +304,10 @@ class Remediation:
 
         return self._table.step(issue.account_id, issue.issue_id, issue, decide, why)
 
-    # --- saying what was decided ---
-
-    def _count_failures(self, issue: Issue, failures: Sequence[Failure]) -> None:
-        for failure in failures:
-            self._counts["failed"] += 1
-            logger.error(
-                "account %s key %s: %s: %s", issue.account_id, issue.issue_id, failure.channel, failure.cause
-            )
-
-    def _skipped(self, issue: Issue, skip: Skip) -> Answer:
-        self._counts["skipped"] += 1
-        self._decided(issue, "skipped", skip.reason, skip.due)
-        return Answer.NO
-
-    def _planned(self, issue: Issue, verdict: str, reason: str, due: datetime | None) -> None:
-        self._counts[verdict] += 1
-        self._counts["switched off"] += verdict == "would be switched off"
-        self._decided(issue, verdict, reason, due)
-
-    def _failed(self, issue: Issue, cause: str) -> None:
-        self._counts["failed"] += 1
-        logger.error("account %s key %s: %s", issue.account_id, issue.issue_id, cause)
-        self._decided(issue, "skipped, with failures", cause, None)
-
-    def _decided(self, issue: Issue, verdict: str, reason: str, due: datetime | None) -> None:
-        log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
-        if self._options.dry_run:
-            ahead = issue.status is Status.OPEN and issue.timestamps.remediated is None
-            when = due or (remediation_due(issue, self._retention) if ahead else None)
-            self._plan.append(plan.row(self._settings, issue, verdict, reason, when, datetime.now(UTC)))
+    def _decided(self, issue: Issue, verdict: str, reason: str, due: datetime | None = None) -> None:
+        ahead = issue.status is Status.OPEN and issue.timestamps.remediated is None
+        when = due or (remediation_due(issue, self._retention) if ahead else None)
+        super()._decided(issue, verdict, reason, when)
 
 
 def _unannounced(issue: Issue) -> Timestamps:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import click
 
-from library import host_command, terminal
-from library.access_keys import ACTIVE, AccessKey, idle_days
-from library.config import Config
-from library.ddb_issues import IssuesTable
+from library import host_command
+from library.access_keys import ACTIVE, AccessKey
 from library.errors import AwsCallFailed, HammerError
-from library.host_command import log_decision, logger
+from library.host_command import log_decision
 from library.issues import Issue, RestoreDetails
-from library.key_switch import KeySwitch, was_refused
+from library.key_switch import was_refused
 from library.lifecycle import Skip, SwitchOn, TellRemediated, restore_verdict, switched_off_at
-from library.notices import Failure, Notices
-from library.operator_prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
+from library.operator_prompt import Answer
 from remediation import plan
-from remediation.plan import PlanRow
-
-STREAM = "remediation.clean_iam_user_inactive_keys"
+from remediation.key_by_key import STREAM, KeyByKey, Options
 
 
 class Since(click.ParamType[datetime]):
@@ -46,18 +38,11 @@ class Since(click.ParamType[datetime]):
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the operator asked for on the command line; `form` is that of a dry run's plan."""
+class RestoreOptions(Options):
+    """What the operator asked for on the command line: which keys, besides what every run is told."""
 
-    keys: tuple[str, ...] = ()
     tickets: tuple[str, ...] = ()
     since: datetime | None = None
-    accounts: tuple[str, ...] = ()
-    users: tuple[str, ...] = ()
-    limit: int | None = None
-    batch: bool = False
-    dry_run: bool = False
-    form: str = "table"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,117 +86,38 @@ def main(
         raise click.UsageError("say which keys: --key, --ticket or --since")
     if form is not None and not dry_run:
         raise click.UsageError("--format is for the plan of a --dry-run")
-    options = Options(keys, tickets, since, accounts, users, limit, batch, dry_run, form or "table")
+    options = RestoreOptions(batch, dry_run, form or "table", limit, accounts, users, keys, tickets, since)
     sys.exit(host_command.run(STREAM, lambda settings: Restoring(settings, options).run(), dry_run=dry_run))
 
 
-class Restoring:
+class Restoring(KeyByKey):
     """One run over the issues that the options name, in every account that is known."""
 
-    def __init__(self, settings: Config, options: Options) -> None:
-        self._settings = settings
-        self._options = options
-        self._table: IssuesTable = host_command.issues_table(settings)
-        self._switch = KeySwitch(settings)
-        self._prompt = Prompt("Switch this key on again?")
-        self._notices: Notices | None = None
-        self._counts: Counter[str] = Counter()
-        self._plan: list[PlanRow] = []
-        self._left: set[str] = set()
+    NAME = "Restore"
+    WAY = "on"
+    QUESTION = "Switch this key on again?"
 
-    def run(self) -> int:
-        """Do what the options say; returns the exit code."""
-        if not self._options.dry_run:
-            self._notices = host_command.notices(self._settings, self._table)
-        ending = "broken off"
-        try:
-            with stoppable_between_keys():
-                issues = self._issues()
-                self._left = {issue.issue_id for issue in issues}
-                for issue in issues:
-                    if self._handle(issue) is Answer.QUIT:
-                        ending = "ended by the operator"
-                        break
-                    self._left.discard(issue.issue_id)
-                else:
-                    ending = "done"
-        except KeyboardInterrupt:
-            ending = "interrupted"
-            raise
-        finally:
-            self._close(ending)
-        return terminal.FAILED if self._counts["failed"] else terminal.OK
-
-    def _close(self, ending: str) -> None:
-        if self._options.dry_run:
-            plan.show(self._plan, self._options.form)
-        if self._prompt.nobody_there:
-            logger.warning(
-                "There is no terminal to ask at, so every answer was no; --batch switches on without asking"
-            )
-        done = "would be switched on" if self._options.dry_run else "switched on"
-        counted = ", ".join(f"{self._counts[name]} {name}" for name in (done, "skipped", "failed"))
-        more = f", {self._counts['completed']} completed" if self._counts["completed"] else ""
-        rest = f", {len(self._left)} left" if self._left else ""
-        logger.info("Restore is %s: %s%s%s", ending, counted, more, rest)
+    _options: RestoreOptions
 
     def _issues(self) -> list[Issue]:
-        options = self._options
         known = {*self._settings.aws.accounts, *(one.id for one in self._settings.remediation_accounts())}
-        for unknown in sorted(set(options.accounts) - known):
-            self._complain(f"--account {unknown}: not one of aws.accounts")
-        issues = [
-            issue
-            for account_id in sorted(known)
-            if not options.accounts or account_id in options.accounts
-            for issue in host_command.read_issues(self._table, account_id, self._counts)
-        ]
-        for key in sorted(set(options.keys) - {issue.issue_id for issue in issues}):
-            self._complain(f"--key {key}: no issue of the accounts looked at has this key")
-        for ticket in sorted(set(options.tickets) - {issue.jira.ticket or "" for issue in issues}):
+        issues = self._read(sorted(known), "aws.accounts")
+        for ticket in sorted(set(self._options.tickets) - {issue.jira.ticket or "" for issue in issues}):
             self._complain(f"--ticket {ticket}: no issue of the accounts looked at has this ticket")
-        return [issue for issue in issues if self._is_meant(issue)]
-
-    def _complain(self, complaint: str) -> None:
-        logger.error("%s", complaint)
-        self._counts["failed"] += 1
+        return [issue for issue in issues if self._is_named(issue) and self._is_meant(issue)]
 
     def _is_meant(self, issue: Issue) -> bool:
-        options, names = self._options, {user.lower() for user in self._options.users}
+        options = self._options
         # A run that was cut off may have switched the key on, and a scan may have begun a new episode since.
         moments = (switched_off_at(issue), issue.restore.started if issue.restore else None)
-        return (
-            (not names or issue.details.username.lower() in names)
-            and (not options.keys or issue.issue_id in options.keys)
-            and (not options.tickets or issue.jira.ticket in options.tickets)
-            and (options.since is None or any(each is not None and each >= options.since for each in moments))
+        return (not options.tickets or issue.jira.ticket in options.tickets) and (
+            options.since is None or any(each is not None and each >= options.since for each in moments)
         )
-
-    def _handle(self, issue: Issue) -> Answer:
-        """Do with one issue what is to be done; QUIT if the operator wants no more."""
-        try:
-            return self._work_on(issue, datetime.now(UTC))
-        except HammerError as error:
-            self._failed(issue, str(error))
-        except Exception as error:
-            # A mistake of ours on one key must not keep the others off.
-            self._failed(issue, repr(error))
-        return Answer.NO
-
-    @contextmanager
-    def _in_hand(self, issue: Issue) -> Iterator[None]:
-        """What is done in the block is done to its end, whatever signal comes."""
-        with uninterrupted():
-            try:
-                yield
-            except HammerError as error:
-                self._failed(issue, str(error))
-            self._left.discard(issue.issue_id)
 
     def _work_on(self, issue: Issue, now: datetime) -> Answer:
         verdict = restore_verdict(issue)
         if isinstance(verdict, Skip):
-            return self._skipped(issue, verdict.reason)
+            return self._skipped(issue, verdict)
         if isinstance(verdict, TellRemediated):
             with self._in_hand(issue):
                 self._tell_again(issue, verdict, now)
@@ -223,48 +129,31 @@ class Restoring:
             return Answer.NO
         against = _against(key, verdict)
         if against is not None or key is None:
-            return self._skipped(issue, against or "the key does not exist any more")
+            return self._skipped(issue, against or Skip("the key does not exist any more"))
         if self._counts["switched on"] == self._options.limit:
-            return self._skipped(issue, "the limit of keys for one run is reached")
+            return self._skipped(issue, Skip("the limit of keys for one run is reached"))
         off = f"switched off at {verdict.off_since:%Y-%m-%d %H:%M} UTC"
         if self._options.dry_run:
             self._planned(issue, "would be switched on", off)
             return Answer.NO
-        answer = self._ask(issue, key, verdict, now)
+        answer = self._ask(issue, key, ("off since", verdict.off_since), now)
         if answer is not Answer.YES:
-            return answer if answer is Answer.QUIT else self._skipped(issue, answer.value)
+            return answer if answer is Answer.QUIT else self._skipped(issue, Skip(answer.value))
         with self._in_hand(issue):
             self._switch_on(issue)
         return Answer.YES
-
-    def _ask(self, issue: Issue, key: AccessKey, verdict: SwitchOn, now: datetime) -> Answer:
-        if self._options.batch:
-            return Answer.YES
-        last_used = "never" if issue.details.never_used else f"{issue.details.last_used:%Y-%m-%d %H:%M} UTC"
-        facts = (
-            ("account", f"{self._settings.aws.accounts.get(issue.account_id, '')} ({issue.account_id})"),
-            ("user", key.user_name),
-            ("key", key.key_id),
-            ("created", f"{key.create_date:%Y-%m-%d %H:%M} UTC"),
-            ("last used", last_used),
-            ("idle days", str(idle_days(issue.details.last_used, now))),
-            ("off since", f"{verdict.off_since:%Y-%m-%d %H:%M} UTC"),
-            ("ticket", issue.jira.ticket or "none"),
-            ("assignee", issue.jira.ticket_assignee_id or "none"),
-        )
-        return self._prompt.ask(issue.account_id, facts)
 
     # --- switching on ---
 
     def _switch_on(self, issue: Issue) -> None:
         wanted = RestoreDetails(self._switch.identity, datetime.now(UTC))
-        refusal: list[str] = []
+        refusal: list[Skip] = []
 
         def announce(current: Issue | None) -> Issue | None:
             verdict = restore_verdict(current) if current is not None else Skip("removed from the table by somebody")
             if current is not None and isinstance(verdict, SwitchOn):
                 return replace(current, restore=wanted)
-            refusal.append(verdict.reason if isinstance(verdict, Skip) else "changed by somebody else meanwhile")
+            refusal.append(verdict if isinstance(verdict, Skip) else Skip("changed by somebody else meanwhile"))
             return None
 
         # The intent comes first: a key that is on must be known to be our doing, even if we die right here.
@@ -279,10 +168,12 @@ class Restoring:
             self._withdraw(announced, issue, str(error))
             raise
         verdict = restore_verdict(announced)
-        against = _against(key, verdict) if isinstance(verdict, SwitchOn) else "changed by somebody else meanwhile"
+        changed = Skip("changed by somebody else meanwhile")
+        against = _against(key, verdict) if isinstance(verdict, SwitchOn) else changed
         if against is not None or key is None:
-            self._withdraw(announced, issue, against or "the key does not exist any more")
-            self._skipped(issue, against or "the key does not exist any more")
+            against = against or Skip("the key does not exist any more")
+            self._withdraw(announced, issue, against.reason)
+            self._skipped(issue, against)
             return
         try:
             self._switch.set_status(issue.account_id, key, "Active")
@@ -331,52 +222,17 @@ class Restoring:
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, f"by {who}")
         self._count_failures(after, notices.tell_restored(after, who, now))
 
-    def _tell_again(self, issue: Issue, step: TellRemediated, now: datetime) -> None:
-        if self._options.dry_run or self._notices is None:
-            self._planned(issue, "would be told again", "switched on, but not everybody was told")
-            return
-        failures = self._notices.tell_remediated(issue, step, now)
-        self._count_failures(issue, failures)
-        if not failures:
-            self._counts["completed"] += 1
-            log_decision(issue.account_id, issue.details.username, issue.issue_id, "told", "switched on before")
 
-    # --- saying what was decided ---
-
-    def _count_failures(self, issue: Issue, failures: list[Failure]) -> None:
-        for failure in failures:
-            self._complain(f"account {issue.account_id} key {issue.issue_id}: {failure.channel}: {failure.cause}")
-
-    def _skipped(self, issue: Issue, reason: str) -> Answer:
-        self._counts["skipped"] += 1
-        self._decided(issue, "skipped", reason)
-        return Answer.NO
-
-    def _planned(self, issue: Issue, verdict: str, reason: str) -> None:
-        self._counts[verdict] += 1
-        self._counts["switched on"] += verdict == "would be switched on"
-        self._decided(issue, verdict, reason)
-
-    def _failed(self, issue: Issue, cause: str) -> None:
-        self._complain(f"account {issue.account_id} key {issue.issue_id}: {cause}")
-        self._decided(issue, "skipped, with failures", cause)
-
-    def _decided(self, issue: Issue, verdict: str, reason: str) -> None:
-        log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
-        if self._options.dry_run:
-            self._plan.append(plan.row(self._settings, issue, verdict, reason, None, datetime.now(UTC)))
-
-
-def _against(key: AccessKey | None, verdict: SwitchOn) -> str | None:
+def _against(key: AccessKey | None, verdict: SwitchOn) -> Skip | None:
     """Why a key must stay as it is, None if nothing speaks against switching it on."""
     if key is None:
-        return "the key does not exist any more"
+        return Skip("the key does not exist any more")
     if key.status == ACTIVE:
-        return "the key is on already"
+        return Skip("the key is on already")
     if key.status != "Inactive":
-        return f"the key is {key.status}"
+        return Skip(f"the key is {key.status}")
     if verdict.off_since is None:
-        return "this system did not switch the key off"
+        return Skip("this system did not switch the key off")
     return None
 
 

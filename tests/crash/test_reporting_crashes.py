@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
 
-from deployment.local.jira_stand_in import JiraIssue
 from library.issues import (
     Episode,
     Issue,
@@ -24,12 +20,12 @@ from library.issues import (
     Timestamps,
 )
 from tests.crash.launcher import Launcher
-from tests.crash.proxy import KillingProxy, Variant
-from tests.host.conftest import LABEL, MAIN, REGION, Estate, label_of
+from tests.crash.proxy import KillingProxy
+from tests.crash.sweep import Sweep
+from tests.host.conftest import REGION, REPORTING, Estate
 
 pytestmark = pytest.mark.moto
 
-VARIANTS: tuple[Variant, ...] = ("before", "after")
 EXCEPTION_ENDS_IN_DAYS = 5
 
 
@@ -86,35 +82,18 @@ SCENARIOS = (
 def test_killed_at_any_call_and_run_again_it_ends_as_if_undisturbed(
     estate: Estate, proxy: KillingProxy, launcher: Launcher, scenario: Scenario
 ) -> None:
-    sweep = Sweep(estate, proxy, launcher, scenario)
-    calls = sweep.undisturbed()
-
-    for number, call in enumerate(calls):
-        for variant in VARIANTS:
-            sweep.killed(number, variant, call)
-    sweep.everything_again()
-
-    print(sweep.matrix(calls))
-    for point in sweep.points:
-        assert sweep.picture(point) == sweep.picture(sweep.reference), point.name
+    ReportSweep(estate, proxy, launcher, scenario).play()
 
 
-@dataclass(frozen=True)
-class Point:
-    """One way to be killed, with an account of its own; `said` is how often Slack had the news after all."""
+class ReportSweep(Sweep):
+    """One issue in each account, or several."""
 
-    name: str
-    account: str
-    issues: tuple[Issue, ...]
-
-
-class Sweep:
-    """The same issue in many accounts, one for each point at which the run on that account is killed."""
+    MODULE = REPORTING
 
     def __init__(self, estate: Estate, proxy: KillingProxy, launcher: Launcher, scenario: Scenario) -> None:
-        self._estate, self._proxy, self._launcher, self._scenario = estate, proxy, launcher, scenario
-        accounts = [str(300000000000 + number) for number in range(200)]
-        estate.configure(aws={"accounts": {MAIN: "master", **{each: f"estate of {each}" for each in accounts}}})
+        super().__init__(estate, proxy, launcher)
+        self._scenario = scenario
+        self.NAME = scenario.id
         estate.owners(
             {
                 "jira_project": "AWSSEC",
@@ -125,90 +104,19 @@ class Sweep:
         )
         last_day = (estate.now + timedelta(days=EXCEPTION_ENDS_IN_DAYS)).date().isoformat()
         entries = [{"id": "joe*", "until": last_day}] if scenario.whitelisted else []
-        exceptions = {"user_inactivekeys": dict.fromkeys(accounts, entries)}
+        exceptions = {"user_inactivekeys": dict.fromkeys(self.ACCOUNTS, entries)}
         (estate.folder / "whitelist.json").write_text(json.dumps(exceptions), encoding="utf-8")
-        self._accounts = iter(accounts)
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        self.points: list[Point] = []
-        self.reference = self._point("undisturbed")
 
-    def undisturbed(self) -> list[str]:
-        """Run on the first account: the calls that it makes."""
+    def _check(self, calls: list[str], output: str) -> None:
+        assert len(calls) > 2, f"nothing was done at all\n{output}"
+
+    def _run_again(self) -> None:
         self._proxy.expect(None)
-        code, output = self._run(self.reference)
+        code, output = self._run()
         assert code == 0, output
-        calls = list(self._proxy.calls)
-        assert len(calls) > 2, "nothing was done at all"
-        return calls
 
-    def killed(self, number: int, variant: Variant, call: str) -> None:
-        """Run on the next account, and be killed at this call."""
-        point = self._point(f"{variant} {call} ({number})")
-        self._proxy.expect((number, variant))
-        code, output = self._run(point)
-        assert code == -9, f"{point.name}: not killed\n{output}"
-        assert self._proxy.calls[-1] == call
-        self.points.append(point)
-
-    def everything_again(self) -> None:
-        """Run on all accounts, with nobody killed."""
-        self._proxy.expect(None)
-        code, output = self._launcher.run(aws=self._proxy.url("aws"))
-        assert code == 0, output
-        for row in self._estate.rows():
-            plain = {name: TypeDeserializer().deserialize(value) for name, value in row.items()}
-            self._rows.setdefault(plain["account_id"], []).append(plain)
-
-    def picture(self, point: Point) -> dict[str, Any]:
-        """How a point has ended, without what differs between two accounts and two moments."""
-        tickets = [ticket for issue in point.issues for ticket in self._estate.tickets_of(issue)]
-        shown: dict[str, Any] = {
-            "rows": self._rows[point.account],
-            "tickets": [{name: value for name, value in asdict(each).items() if name != "key"} for each in tickets],
-            "Slack": sorted(set(self._said(point))),
-        }
-        text = json.dumps(shown, default=str, sort_keys=True)
-        for ticket in tickets:
-            text = re.sub(rf"\b{ticket.key}\b", "TICKET", text)
-        for position, issue in enumerate(point.issues):
-            text = text.replace(issue.issue_id, f"KEY-{position}")
-        return dict(json.loads(self._timeless(text.replace(point.account, "ACCOUNT"))))
-
-    def matrix(self, calls: list[str]) -> str:
-        """What became of each point."""
-        expected = self.picture(self.reference)
-        said = len(self._said(self.reference))
-        found = {
-            point.name: ("same" if self.picture(point) == expected else "DIFFERENT")
-            + (", said again" if len(self._said(point)) > said else "")
-            for point in self.points
-        }
-        lines = [f"{'call':<44} {'killed before it':<20} killed after it"]
-        for number, call in enumerate(calls):
-            before, after = (found[f"{variant} {call} ({number})"] for variant in VARIANTS)
-            lines.append(f"{number + 1:>2} {call:<41} {before:<20} {after}")
-        return "\n".join([f"\n{self._scenario.id}: {len(found)} points", *lines])
-
-    def _said(self, point: Point) -> list[tuple[str, str]]:
-        return [(recipient, text) for recipient, text in self._estate.messages() if point.account in text]
-
-    def _run(self, point: Point) -> tuple[int, str]:
-        arguments = ("--account", point.account)
-        return self._launcher.run(*arguments, aws=self._proxy.url("aws"), started=self._proxy.started)
-
-    def _timeless(self, text: str) -> str:
-        """Every moment since the test began is the same moment, and so is what is reckoned from it."""
-        began = self._estate.now - timedelta(minutes=1)
-
-        def shown(match: re.Match[str]) -> str:
-            moment = datetime.fromisoformat(match[0].replace(" UTC", "+00:00"))
-            return "NOW" if moment >= began else match[0]
-
-        return re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00| UTC)", shown, text)
-
-    def _point(self, name: str) -> Point:
-        account = next(self._accounts)
-        return Point(name, account, tuple(self._issue(account, number) for number in range(self._scenario.issues)))
+    def _issues(self, account: str) -> tuple[Issue, ...]:
+        return tuple(self._issue(account, number) for number in range(self._scenario.issues))
 
     def _issue(self, account: str, number: int) -> Issue:
         estate, scenario = self._estate, self._scenario
@@ -237,11 +145,7 @@ class Sweep:
                 notified=reported if scenario.kept else None, failed=reported if "slack" in scenario.owed else None
             ),
         )
-        if scenario.kept or scenario.unrecorded_ticket:
-            key = f"AWSSEC-{account[-4:]}{number}"
-            labels = [LABEL, label_of(issue)]
-            estate.jira.issues[key] = JiraIssue(key, "AWSSEC", "raised before", labels=labels, assignee="alice")
-            if scenario.kept:
-                issue = replace(issue, jira=replace(issue.jira, ticket=key, ticket_assignee_id="alice"))
-        estate.put(issue)
+        ticket = self._ticket(issue) if scenario.kept or scenario.unrecorded_ticket else None
+        if scenario.kept:
+            issue = replace(issue, jira=replace(issue.jira, ticket=ticket, ticket_assignee_id="alice"))
         return issue

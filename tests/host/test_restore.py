@@ -14,7 +14,7 @@ import pytest
 from library.issues import Episode, Issue, RestoreDetails, Status
 from library.lifecycle import reconcile
 from tests.conftest import Wire, answer
-from tests.host.conftest import MAIN, OTHER, REMEDIATION, RESTORE, Estate
+from tests.host.conftest import MAIN, OTHER, REGION, REMEDIATION, RESTORE, Estate
 
 pytestmark = pytest.mark.moto
 
@@ -49,7 +49,7 @@ def test_a_key_is_switched_on_again_recorded_and_told(estate: Estate) -> None:
     assert "switch this access key" in comment
     assert "on again" in comment
     assert f"account={MAIN} user=joe key={issue.issue_id} verdict=switched on" in result.output
-    assert "Restore is done: 1 switched on, 0 skipped, 0 failed" in result.output
+    assert "Restore is done: 1 switched on, 0 completed, 0 skipped, 0 failed" in result.output
 
 
 @pytest.mark.parametrize("account", [MAIN, OTHER])
@@ -369,7 +369,8 @@ def test_the_prompt_takes_a_and_q(estate: Estate) -> None:
     issues = [switched_off(estate, user, account=account) for account, user in ((MAIN, "ann"), (MAIN, "joe"))]
     elsewhere = [switched_off(estate, user, account=OTHER) for user in ("kim", "zoe")]
     dialogue = estate.dialogue(RESTORE, "--since", "3d")
-    for fact in (f"master ({MAIN})", "off since", "ticket", "Support-General"):
+    used = f"{issues[0].details.last_used:%Y-%m-%d %H:%M} UTC (s3 in {REGION})"
+    for fact in (f"master ({MAIN})", f"last used  {used}", "off since", "ticket", "Support-General"):
         dialogue.wait_for(fact)
     dialogue.answer("a")
     dialogue.wait_for(f"slave1 ({OTHER})")
@@ -377,7 +378,8 @@ def test_the_prompt_takes_a_and_q(estate: Estate) -> None:
     assert dialogue.exit_code() == 0, dialogue.screen
     assert [estate.key_status(issue) for issue in issues] == ["Active", "Active"]
     assert [estate.key_status(issue) for issue in elsewhere] == ["Inactive", "Inactive"]
-    assert "Restore is ended by the operator: 2 switched on, 0 skipped, 0 failed, 2 left" in dialogue.screen
+    said = "Restore is ended by the operator: 2 switched on, 0 completed, 0 skipped, 0 failed, 2 left"
+    assert said in dialogue.screen
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
@@ -387,7 +389,7 @@ def test_a_stop_at_the_prompt_ends_with_130(estate: Estate, number: int) -> None
     dialogue.wait_for("[y/N]")
     dialogue.interrupt(number)
     assert dialogue.exit_code() == 130, dialogue.screen
-    assert "Restore is interrupted: 0 switched on, 0 skipped, 0 failed, 1 left" in dialogue.screen
+    assert "Restore is interrupted: 0 switched on, 0 completed, 0 skipped, 0 failed, 1 left" in dialogue.screen
     assert estate.read(issue) == issue
 
 
