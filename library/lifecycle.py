@@ -421,7 +421,20 @@ def remediation_verdict(
     assert due is not None
     if interrupted(issue):
         return Finish()
-    return may_switch_off(issue, due, whitelisted=whitelisted, now=now)
+    return _may_switch_off(issue, due, whitelisted=whitelisted, now=now)
+
+
+def verdict_as_the_key_is_on(
+    issue: Issue, configured_days: int, *, whitelisted: str | None, now: datetime
+) -> Due | TellRemediated | Skip:
+    """As `remediation_verdict`, but that it was once announced to switch the key off counts for nothing."""
+    verdict = remediation_verdict(issue, configured_days, whitelisted=whitelisted, now=now)
+    if not isinstance(verdict, Finish):
+        return verdict
+    due = remediation_due(issue, configured_days)
+    if issue.status is not Status.OPEN or due is None:
+        return Skip("switching it off was announced, but the key is on")
+    return _may_switch_off(issue, due, whitelisted=whitelisted, now=now)
 
 
 def interrupted(issue: Issue) -> bool:
@@ -433,7 +446,7 @@ def interrupted(issue: Issue) -> bool:
     )
 
 
-def may_switch_off(issue: Issue, due: datetime, *, whitelisted: str | None, now: datetime) -> Due | Skip:
+def _may_switch_off(issue: Issue, due: datetime, *, whitelisted: str | None, now: datetime) -> Due | Skip:
     """The two conditions that hold for an interrupted remediation, too: not exempted, and the time is up."""
     if whitelisted is not None:
         return Skip(f"whitelisted by {whitelisted}")

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from library.access_keys import idle_days
 from library.issues import Issue, Status
-from library.lifecycle import Due, Finish, Skip, is_exempted, may_switch_off, remediation_due, remediation_verdict
+from library.lifecycle import Due, Skip, is_exempted, verdict_as_the_key_is_on
 from library.whitelist import Exemption, Whitelist
 
 WEEKS = 13
@@ -217,11 +217,8 @@ def _switch_off(issue: Issue, policy: Policy, now: datetime) -> Due | Skip | Non
         return None
     entry = policy.whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
     whitelisted = None if entry is None else repr(entry.id)
-    verdict = remediation_verdict(issue, policy.remediation_days, whitelisted=whitelisted, now=now)
-    due = remediation_due(issue, policy.remediation_days)
-    if isinstance(verdict, Finish) and due is not None:
-        # A run was cut off after it had announced this one: as long as the key is on, the same holds as before.
-        return may_switch_off(issue, due, whitelisted=whitelisted, now=now)
+    # As long as the key is on, that a run which was cut off has announced it counts for nothing.
+    verdict = verdict_as_the_key_is_on(issue, policy.remediation_days, whitelisted=whitelisted, now=now)
     return verdict if isinstance(verdict, Due | Skip) else None
 
 

@@ -34,13 +34,13 @@ from library.lifecycle import (
     Skip,
     TellRemediated,
     exceptions_that_end,
-    may_switch_off,
     reconcile,
     remediation_due,
     remediation_verdict,
     reporting_step,
     retention_days,
     second_look,
+    verdict_as_the_key_is_on,
 )
 from library.whitelist import Exemption, Whitelist
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
@@ -736,11 +736,21 @@ def test_a_failure_to_switch_off_is_tried_again() -> None:
     assert verdict(reported(remediation_error=RemediationError("throttled", days_ago(1)))) == Due(since=days_ago(4))
 
 
-def test_an_interrupted_remediation_is_not_switched_off_if_whitelisted_now_or_within_retention() -> None:
-    issue = reported()
-    assert may_switch_off(issue, NOW, whitelisted="alice", now=NOW) == Skip("whitelisted by alice")
-    assert isinstance(may_switch_off(issue, NOW + SECOND, whitelisted=None, now=NOW), Skip)
-    assert may_switch_off(issue, NOW, whitelisted=None, now=NOW) == Due(since=NOW)
+def test_what_was_announced_and_is_on_is_judged_as_if_it_had_not_been_announced() -> None:
+    def judged(issue: Issue, days: int = 14, whitelisted: str | None = None) -> object:
+        return verdict_as_the_key_is_on(issue, days, whitelisted=whitelisted, now=NOW)
+
+    issue = reported(timestamps=times(reported=days_ago(14), remediation_started=days_ago(1)))
+    assert judged(issue) == Due(since=NOW)
+    assert judged(issue, whitelisted="alice") == Skip("whitelisted by alice")
+    late = times(reported=days_ago(14) + SECOND, remediation_started=days_ago(1))
+    assert judged(reported(timestamps=late)) == Skip(
+        f"within its retention period of 14 days, due {NOW + SECOND:%Y-%m-%d %H:%M} UTC", NOW + SECOND
+    )
+    ended = resolved(Resolution.REMEDIATED, timestamps=replace(issue.timestamps, resolved=days_ago(0.5)))
+    assert judged(ended) == Skip("switching it off was announced, but the key is on")
+    never_announced = reported(timestamps=times(reported=days_ago(14)))
+    assert judged(never_announced) == verdict(never_announced, 14) == Due(since=NOW)
 
 
 @given(record=RECORDS, days=st.integers(0, 30), whitelisted=st.sampled_from([None, "alice"]))

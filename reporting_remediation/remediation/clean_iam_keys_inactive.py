@@ -23,10 +23,10 @@ from library.lifecycle import (
     RemediationVerdict,
     Skip,
     TellRemediated,
-    may_switch_off,
     remediation_due,
     remediation_verdict,
     second_look,
+    verdict_as_the_key_is_on,
 )
 from library.operator_prompt import Answer
 from remediation import plan
@@ -167,16 +167,9 @@ class Remediation(KeyByKey):
         whitelisted = self._whitelisted(issue, issue.details.username, now)
         return remediation_verdict(issue, self._retention, whitelisted=whitelisted, now=now)
 
-    def _verdict_of_a_key_that_is_on(self, issue: Issue, now: datetime) -> RemediationVerdict:
-        """As `_verdict`, but that it was once announced to switch the key off counts for nothing."""
-        verdict = self._verdict(issue, now)
-        if not isinstance(verdict, Finish):
-            return verdict
-        due = remediation_due(issue, self._retention)
-        if issue.status is not Status.OPEN or due is None:
-            return Skip("switching it off was announced, but the key is on")
+    def _verdict_of_a_key_that_is_on(self, issue: Issue, now: datetime) -> Due | TellRemediated | Skip:
         whitelisted = self._whitelisted(issue, issue.details.username, now)
-        return may_switch_off(issue, due, whitelisted=whitelisted, now=now)
+        return verdict_as_the_key_is_on(issue, self._retention, whitelisted=whitelisted, now=now)
 
     def _against(self, issue: Issue, key: AccessKey | None, now: datetime) -> Skip | None:
         return second_look(
