@@ -137,12 +137,12 @@ def main(config_folder: str | None, destination: str | None) -> None:
         print_table(("file", "what became of it"), done)
         if elsewhere := reading_elsewhere(cloudformation, destination):
             # Whoever adds an exception must not believe that it holds.
+            readers = ", ".join(
+                f"{name} (from {source or 'the copy in its package'})" for name, source in elsewhere.items()
+            )
             raise DeploymentError(
-                "\n".join(
-                    f"Published at {destination}, but the stack {name} reads "
-                    f"{source or 'the copy in its package'}: deploy it with --parameter ConfigSource={destination}"
-                    for name, source in elsewhere.items()
-                )
+                f"Published at {destination}, but not read there by {readers}: deploy with "
+                f"--parameter ConfigSource={destination}"
             )
         click.echo(f"In force from {destination}")
 

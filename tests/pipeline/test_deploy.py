@@ -122,8 +122,8 @@ def test_a_change_is_shown_before_it_is_made_and_the_rest_keeps_its_values(
     unread = run(publish_config.main, str(folder))
     assert unread.exit_code == 1
     assert unread.output.splitlines()[-1] == (
-        f"Published at {PUBLISHED}, but the stack hammer-iam-user-inactive-keys reads s3://elsewhere/prod: "
-        f"deploy it with --parameter ConfigSource={PUBLISHED}"
+        f"Published at {PUBLISHED}, but not read there by hammer-iam-user-inactive-keys (from s3://elsewhere/prod): "
+        f"deploy with --parameter ConfigSource={PUBLISHED}"
     )
     back = run(deploy.main, str(folder), "--yes", "--parameter", f"ConfigSource={PUBLISHED}")
     assert back.exit_code == 0
