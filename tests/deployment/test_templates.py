@@ -153,38 +153,43 @@ def test_a_function_is_watched_for_errors_throttles_and_the_end_of_its_time(
         assert alarm["Threshold"] == (function["Timeout"] * 1000 * 80 // 100 if what == "Duration" else 0)
 
 
-@pytest.mark.parametrize(("file", "name"), [("main-account", "NoScan"), ("reporting-remediation-host", "Silence")])
-def test_what_does_not_happen_raises_an_alarm(file: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "name", "statistic"),
+    [("main-account", "NoScan", "SampleCount"), ("reporting-remediation-host", "Silence", "Sum")],
+)
+def test_what_does_not_happen_raises_an_alarm(file: str, name: str, statistic: str) -> None:
     alarm = load(FOLDER / f"{file}.yaml")["Resources"][f"{name}Alarm"]["Properties"]
     assert (alarm["TreatMissingData"], alarm["ComparisonOperator"]) == ("breaching", "LessThanThreshold")
-    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
+    assert (alarm["Statistic"], alarm["Threshold"]) == (statistic, 1)
 
 
 def test_the_alarm_for_missing_scans_waits_three_hours_unless_told_otherwise(main_account: dict[str, Any]) -> None:
     alarm = main_account["Resources"]["NoScanAlarm"]["Properties"]
     assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, {"Ref": "HoursWithoutScan"})
     assert main_account["Parameters"]["HoursWithoutScan"]["Default"] == 3
-    (emitted,) = main_account["Resources"]["CompletedScans"]["Properties"]["MetricTransformations"]
-    assert (alarm["Namespace"], alarm["MetricName"]) == (emitted["MetricNamespace"], emitted["MetricName"])
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("Hammer", "duration", "SampleCount")
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": "IdentificationFunction"}}]
 
 
-def test_the_dashboard_shows_every_metric_of_the_logs(main_account: dict[str, Any]) -> None:
+def test_the_dashboard_shows_what_the_scans_and_the_host_count(main_account: dict[str, Any]) -> None:
     body = main_account["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    shown = json.dumps(json.loads(re.sub(r"\$\{[^}]*}", "x", body)))
-    filters = of_type(main_account, "AWS::Logs::MetricFilter").values()
-    names = {one["Properties"]["MetricTransformations"][0]["MetricName"] for one in filters}
-    assert names == {
-        "completed_scans",
-        "opened",
-        "resolved",
-        "switched_off",
-        "scan_duration",
-        "oldest_open_issue_days",
-        "host_errors",
+    widgets = json.loads(re.sub(r"\$\{(\w+)[^}]*}", r"\1", body))["widgets"]
+    shown = {
+        tuple(metric[:-1])
+        for widget in widgets
+        for metric in widget["properties"].get("metrics", ())
+        if metric[0] == "Hammer"
     }
-    assert all(f'["Hammer", "{name}"' in shown for name in names)
+    filters = of_type(main_account, "AWS::Logs::MetricFilter").values()
+    (of_host,) = zip(*(one["Properties"]["MetricTransformations"] for one in filters), strict=True)
+    assert {one["MetricName"] for one in of_host} == {"host_errors", "switched_off"}
     # A metric for each account would cost more than all the rest.
-    assert all("Dimensions" not in one["Properties"]["MetricTransformations"][0] for one in filters)
+    assert all("Dimensions" not in one for one in of_host)
+    of_scans = {
+        ("Hammer", name, "service", "IdentificationFunction")
+        for name in ("opened", "resolved", "duration", "oldest_open_issue_days")
+    }
+    assert shown == of_scans | {("Hammer", one["MetricName"]) for one in of_host}
 
 
 def test_the_secret_has_no_value_of_the_template(main_account: dict[str, Any]) -> None:
