@@ -36,22 +36,23 @@ LOG_FOLDER = Path("/var/log/hammer")
 logger = logging.getLogger("hammer")
 
 
-def run(stream: str, body: Callable[[Config], int], *, dry_run: bool = False) -> int:
+def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False) -> int:
     """Run a command and return its exit code (0, 1, 2, 3, 130 as the README says).
 
-    `stream` names the log stream and file. A dry run needs no lock and sends no log stream: it changes nothing.
+    `stream` names the log stream and file. A `read_only` run changes nothing anywhere: it needs no lock, and sends
+    no log stream.
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(_logging(None if dry_run else stream))
+            stack.enter_context(_logging(None if read_only else stream))
             try:
                 settings = config.load()
             except ConfigurationError:
-                if not dry_run:
+                if not read_only:
                     # Its log is where the alarm looks; the region is that of the environment, as no other is known.
                     stack.enter_context(_cloudwatch(stream, None))
                 raise
-            if not dry_run:
+            if not read_only:
                 stack.enter_context(_lock())
                 stack.enter_context(_cloudwatch(stream, settings.aws.region))
             for warning in settings.warnings:

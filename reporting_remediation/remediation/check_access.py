@@ -27,7 +27,7 @@ def main() -> None:
     Each line names what is refused and what to do about it. The scan's own roles are checked by
     deployment.check_deployment, from where the stacks are deployed.
     """
-    sys.exit(host_command.run(STREAM, _check, dry_run=True))
+    sys.exit(host_command.run(STREAM, _check, read_only=True))
 
 
 def _check(settings: Config) -> int:

@@ -78,7 +78,7 @@ def main(
     if form is not None and not dry_run:
         raise click.UsageError("--format is for the plan of a --dry-run")
     options = Options(batch, dry_run, form or "table", limit, accounts, users, keys)
-    sys.exit(host_command.run(STREAM, lambda settings: Remediation(settings, options).run(), dry_run=dry_run))
+    sys.exit(host_command.run(STREAM, lambda settings: Remediation(settings, options).run(), read_only=dry_run))
 
 
 class Remediation(KeyByKey):

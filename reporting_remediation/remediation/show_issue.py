@@ -37,7 +37,7 @@ def main(keys: tuple[str, ...], form: str) -> None:
 
     Exit codes: 0 done, 1 a key has no issue or something failed, 2 configuration or usage, 130 interrupted.
     """
-    sys.exit(host_command.run(STREAM, lambda settings: _show(settings, keys, form), dry_run=True))
+    sys.exit(host_command.run(STREAM, lambda settings: _show(settings, keys, form), read_only=True))
 
 
 def _show(settings: Config, keys: Sequence[str], form: str) -> int:

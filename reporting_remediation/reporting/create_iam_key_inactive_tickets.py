@@ -85,7 +85,7 @@ def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...]) -> None:
     instance is running, 130 interrupted.
     """
     options = Options(dry_run, limit, accounts)
-    sys.exit(host_command.run(STREAM, lambda settings: Reporting(settings, options).run(), dry_run=dry_run))
+    sys.exit(host_command.run(STREAM, lambda settings: Reporting(settings, options).run(), read_only=dry_run))
 
 
 class Reporting:

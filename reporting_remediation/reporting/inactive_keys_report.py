@@ -65,7 +65,7 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
     """
     if form == "asff" and output is not None and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise click.UsageError(f"--output {output}: found something there already; expected a new folder")
-    sys.exit(host_command.run(STREAM, lambda settings: _report(settings, form, output, accounts), dry_run=True))
+    sys.exit(host_command.run(STREAM, lambda settings: _report(settings, form, output, accounts), read_only=True))
 
 
 def _report(settings: Config, form: str, output: Path | None, accounts: tuple[str, ...]) -> int:

@@ -34,13 +34,13 @@ class Point:
 class Sweep(ABC):
     """The same issues in many accounts, one for each point at which the run on that account is killed.
 
-    `CODE` is the exit code of a run that nobody disturbs.
+    `code` is the exit code of a run that nobody disturbs.
     """
 
-    NAME: str
-    MODULE: str
-    ARGUMENTS: tuple[str, ...] = ()
-    CODE: Literal[0, 1] = 0
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    code: Literal[0, 1] = 0
     ACCOUNTS: ClassVar = tuple(str(300000000000 + number) for number in range(200))
 
     def __init__(self, estate: Estate, proxy: KillingProxy, launcher: Launcher) -> None:
@@ -72,14 +72,14 @@ class Sweep(ABC):
         for point in self._points:
             self._proxy.expect(None)
             code, output = self._run("--account", point.account)
-            assert code == self.CODE, f"{point.name}\n{output}"
+            assert code == self.code, f"{point.name}\n{output}"
 
     def play(self) -> None:
         """Run undisturbed, then killed at each point, then again; print the matrix, and hold each to the first."""
         reference = self._point("undisturbed")
         self._proxy.expect(None)
         code, output = self._run("--account", reference.account)
-        assert code == self.CODE, output
+        assert code == self.code, output
         calls = list(self._proxy.calls)
         self._check(calls, output)
         for number, call in enumerate(calls):
@@ -107,7 +107,7 @@ class Sweep(ABC):
 
     def _run(self, *arguments: str) -> tuple[int, str]:
         aws, started = self._proxy.url("aws"), self._proxy.started
-        return self._launcher.run(*self.ARGUMENTS, *arguments, aws=aws, started=started, module=self.MODULE)
+        return self._launcher.run(*self.arguments, *arguments, aws=aws, started=started, module=self.module)
 
     def _kill(self, number: int, variant: Variant, call: str) -> None:
         point = self._point(f"{variant} {call} ({number})")
@@ -163,7 +163,7 @@ class Sweep(ABC):
         for number, call in enumerate(calls):
             before, after = (found[f"{variant} {call} ({number})"] for variant in _VARIANTS)
             lines.append(f"{number + 1:>2} {call:<41} {before:<20} {after}")
-        return "\n".join([f"\n{self.NAME}: {len(found)} points", *lines])
+        return "\n".join([f"\n{self.name}: {len(found)} points", *lines])
 
     def _said(self, point: Point) -> list[tuple[str, str]]:
         return [(recipient, text) for recipient, text in self._estate.messages() if point.account in text]

@@ -55,8 +55,8 @@ class SwitchSweep(Sweep):
     def __init__(self, estate: Estate, proxy: KillingProxy, launcher: Launcher, scenario: Scenario) -> None:
         super().__init__(estate, proxy, launcher)
         self._scenario = scenario
-        self.NAME, self.MODULE, self.ARGUMENTS = scenario.id, scenario.module, scenario.arguments
-        self.CODE = 1 if scenario.refused else 0
+        self.name, self.module, self.arguments = scenario.id, scenario.module, scenario.arguments
+        self.code = 1 if scenario.refused else 0
 
     def _check(self, calls: list[str], output: str) -> None:
         told = {"POST 2/issue/KEY/comment", *([] if self._scenario.refused else ["chat.postMessage"])}

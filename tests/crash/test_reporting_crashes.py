@@ -88,12 +88,12 @@ def test_killed_at_any_call_and_run_again_it_ends_as_if_undisturbed(
 class ReportSweep(Sweep):
     """One issue in each account, or several."""
 
-    MODULE = REPORTING
+    module = REPORTING
 
     def __init__(self, estate: Estate, proxy: KillingProxy, launcher: Launcher, scenario: Scenario) -> None:
         super().__init__(estate, proxy, launcher)
         self._scenario = scenario
-        self.NAME = scenario.id
+        self.name = scenario.id
         estate.owners(
             {
                 "jira_project": "AWSSEC",
