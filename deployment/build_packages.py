@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from library import config
+from library.config import settings as config
 from library.errors import ConfigurationError, HammerError
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -21,11 +21,11 @@ from deployment.commands import (
     main_account_session,
     settings_of,
 )
-from library import terminal
-from library.access_check import Refusal
 from library.aws import organizations
+from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
-from library.config import AccountRef, Config
+from library.cli import terminal
+from library.config.settings import AccountRef, Config
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:

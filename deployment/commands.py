@@ -11,8 +11,9 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library import config, terminal
-from library.config import Config
+from library.cli import terminal
+from library.config import settings as config
+from library.config.settings import Config
 from library.errors import ConfigurationError, CredentialsError, HammerError
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -22,7 +22,7 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.publish_config import PREFIX, current, publish
-from library.config import Config
+from library.config.settings import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -19,8 +19,8 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
-from library import config
-from library.config import PublishedSet
+from library.config import settings as config
+from library.config.settings import PublishedSet
 from library.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from deployment.commands import (
     settings_of,
 )
 from library.aws.secrets import check_credentials
-from library.config import Config
+from library.config.settings import Config
 from library.errors import CredentialsError
-from library.jira_tickets import JiraTickets
-from library.slack_messages import SlackMessages
+from library.notifications.jira_tickets import JiraTickets
+from library.notifications.slack_messages import SlackMessages
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -22,14 +22,14 @@ import click
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from library import terminal
-from library.access_keys import is_long_ago
 from library.aws import organizations
 from library.aws.iam import IamClients, scan_access_keys
 from library.aws.sessions import CLIENT_CONFIG, Account, assumed_session, aws_errors
-from library.data_files import csv_text, write
+from library.cli import terminal
 from library.errors import AwsCallFailed, HammerError
-from library.first_look import (
+from library.issues.access_keys import is_long_ago
+from library.reports.data_files import csv_text, write
+from library.reports.first_look import (
     AccountKeys,
     FailedAccount,
     FirstLook,
@@ -39,8 +39,8 @@ from library.first_look import (
     first_look,
     rows,
 )
-from library.first_look_page import page_of
-from library.html_page import render
+from library.reports.first_look_page import page_of
+from library.reports.page import render
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

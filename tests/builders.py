@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from library.access_keys import AccessKey
-from library.issues import Issue, IssueDetails, Status, Timestamps, details_of
+from library.issues.access_keys import AccessKey
+from library.issues.record import Issue, IssueDetails, Status, Timestamps, details_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ACCOUNT = "123456789012"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from botocore import xform_name
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
-from library import terminal
+from library.cli import terminal
 from library.errors import Problem
 from tests.documents import (
     DOCUMENTS,
@@ -199,17 +198,6 @@ def test_every_file_that_a_document_names_is_there(document: str) -> None:
     for span in code_spans(text_of(document)):
         if re.fullmatch(rf"(?:{folders})/[\w./-]+", span):
             assert (ROOT / span).exists(), span
-
-
-def test_the_picture_shows_every_pure_module_and_every_adapter() -> None:
-    contracts = configparser.ConfigParser()
-    contracts.read(ROOT / ".importlinter", encoding="utf-8")
-    _, picture, _ = section("CONTRIBUTING.md", "## How the rooms are laid out").split("```")
-    for contract, names in (("pure", "source_modules"), ("adapters", "modules")):
-        for module in contracts[f"importlinter:contract:{contract}"][names].split():
-            name = module.removeprefix("library.")
-            assert re.search(rf"\b{name}\b", picture) or name.startswith("aws."), name
-    assert "aws.*" in picture
 
 
 def test_the_seam_for_another_issue_type_is_where_it_is_said_to_be() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from marshmallow import fields
 
-from library.config_fields import Object, PerName, Section
-from library.config_schema import ConfigSchema, OwnerSchema, OwnersSchema
+from library.config.fields import Object, PerName, Section
+from library.config.schema import ConfigSchema, OwnerSchema, OwnersSchema
 from tests import documents
 from tests.documents import ROOT, rows
 

@@ -15,7 +15,7 @@ from deployment.local.estate import Estate, EstateError
 from deployment.local.population import MASTER, SLAVE, population
 from deployment.local.story import Story
 from library.errors import ConfigurationError, HammerError
-from library.issues import Episode, Issue, Resolution, Status
+from library.issues.record import Episode, Issue, Resolution, Status
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "build" / "inactive-keys-report.html"

@@ -23,11 +23,11 @@ from deployment.local.embedded_aws import EmbeddedAws
 from deployment.local.jira_stand_in import JiraStandIn
 from deployment.local.scanned_accounts import UserState
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn
-from library import config
-from library.config import Config, Owner
-from library.ddb_issues import IssuesTable
+from library.aws.issues_table import IssuesTable
+from library.config import settings as config
+from library.config.settings import Config, Owner
 from library.errors import HammerError
-from library.issues import Issue
+from library.issues.record import Issue
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from deployment.local.estate import CommandRun, Decision, Estate
 from deployment.local.slack_stand_in import SlackMessage
-from library.issues import Issue
+from library.issues.record import Issue
 
 _INDENT = 3
 _WIDTH_IN_A_PIPE = 150

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library.access_keys import ACTIVE, AccessKey
-from library.credential_report import EVERYTHING, CredentialReport, Suspicion, UnusableReport
+from library.aws.credential_report import EVERYTHING, CredentialReport, Suspicion, UnusableReport
 from library.errors import AwsCallFailed
+from library.issues.access_keys import ACTIVE, AccessKey
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -134,8 +134,8 @@ def scan_access_keys(
 ) -> Listing:
     """As `list_access_keys`, but by way of the credential report if the account is large; the idle keys are the same.
 
-    Why they are the same, library.credential_report says. If the report cannot be had, everything is listed and the
-    listing says why. Every `watched` key that exists is in it. The scan began at `now` (UTC).
+    Why they are the same, library.aws.credential_report says. If the report cannot be had, everything is listed and
+    the listing says why. Every `watched` key that exists is in it. The scan began at `now` (UTC).
     """
     scan = _Scan(iam, is_long_ago, watched)
     users: list[User] = []

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from library import config
-from library.config import Config
+from library.config import settings as config
+from library.config.settings import Config
 from library.errors import ConfigurationError, HammerError
 
 CRON_FOLDER = Path("/etc/cron.d")

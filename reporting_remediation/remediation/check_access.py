@@ -9,11 +9,12 @@ from contextlib import suppress
 import boto3
 import click
 
-from library import access_check, host_command, terminal
-from library.access_check import Refusal
+from library.aws import permissions
+from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG
-from library.config import AccountRef, Config
+from library.cli import host_command, terminal
+from library.config.settings import AccountRef, Config
 from library.errors import CredentialsError, HammerError
 
 STREAM = "remediation.check_access"
@@ -32,7 +33,7 @@ def main() -> None:
 
 def _check(settings: Config) -> int:
     accounts = settings.remediation_accounts()
-    refused = access_check.of_table(settings)
+    refused = permissions.of_table(settings)
     table = host_command.issues_table(settings)
 
     def of(account: AccountRef) -> list[Refusal]:
@@ -40,7 +41,7 @@ def _check(settings: Config) -> int:
         # The table itself is spoken of below.
         with suppress(HammerError):
             users = [issue.details.username for issue in table.of_account(account.id, lambda _: None)]
-        return access_check.of_remediation(settings, account.id, account.name, users)
+        return permissions.of_remediation(settings, account.id, account.name, users)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(zip(accounts, pool.map(of, accounts), strict=True))

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 
 import click
 
-from library import config, host_command, terminal
-from library.access_keys import ACTIVE, AccessKey, idle_days
-from library.config import Config
+from library.aws.key_switch import was_refused
+from library.cli import host_command, terminal
+from library.cli.host_command import log_decision, logger
+from library.cli.prompt import Answer
+from library.config import settings as config
+from library.config.settings import Config
 from library.errors import AwsCallFailed, HammerError
-from library.host_command import log_decision, logger
-from library.issues import Issue, RemediationError, Status, Timestamps
-from library.key_switch import was_refused
-from library.lifecycle import (
+from library.issues.access_keys import ACTIVE, AccessKey, idle_days
+from library.issues.lifecycle import (
     Due,
     Finish,
     RemediationVerdict,
@@ -28,7 +29,7 @@ from library.lifecycle import (
     second_look,
     verdict_as_the_key_is_on,
 )
-from library.operator_prompt import Answer
+from library.issues.record import Issue, RemediationError, Status, Timestamps
 from remediation import plan
 from remediation.key_by_key import STREAM, KeyByKey, Options
 

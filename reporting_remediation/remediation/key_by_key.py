@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from library import host_command, terminal
-from library.access_keys import ACTIVE, AccessKey, idle_days
-from library.config import Config
-from library.ddb_issues import IssuesTable
+from library.aws.issues_table import IssuesTable
+from library.aws.key_switch import KeySwitch
+from library.cli import host_command, terminal
+from library.cli.host_command import log_decision, logger
+from library.cli.prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
+from library.config.settings import Config
 from library.errors import ConfigurationError, HammerError
-from library.host_command import log_decision, logger
-from library.issues import Issue
-from library.key_switch import KeySwitch
-from library.lifecycle import Skip, TellRemediated
-from library.notices import Failure, Notices
-from library.operator_prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
+from library.issues.access_keys import ACTIVE, AccessKey, idle_days
+from library.issues.lifecycle import Skip, TellRemediated
+from library.issues.record import Issue
+from library.notifications.notices import Failure, Notices
 from remediation import plan
 from remediation.plan import PlanRow
 

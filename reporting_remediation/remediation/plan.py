@@ -9,11 +9,11 @@ from datetime import datetime
 
 import click
 
-from library import terminal
-from library.access_keys import idle_days
-from library.config import Config
-from library.data_files import csv_text
-from library.issues import Issue
+from library.cli import terminal
+from library.config.settings import Config
+from library.issues.access_keys import idle_days
+from library.issues.record import Issue
+from library.reports.data_files import csv_text
 
 FORMATS = click.Choice(["table", "json", "csv"])
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from library import host_command
-from library.access_keys import ACTIVE, AccessKey
+from library.aws.key_switch import was_refused
+from library.cli import host_command
+from library.cli.host_command import log_decision
+from library.cli.prompt import Answer
 from library.errors import AwsCallFailed, HammerError
-from library.host_command import log_decision
-from library.issues import Issue, RestoreDetails
-from library.key_switch import was_refused
-from library.lifecycle import Skip, SwitchOn, TellRemediated, restore_verdict, switched_off_at
-from library.operator_prompt import Answer
+from library.issues.access_keys import ACTIVE, AccessKey
+from library.issues.lifecycle import Skip, SwitchOn, TellRemediated, restore_verdict, switched_off_at
+from library.issues.record import Issue, RestoreDetails
 from remediation import plan
 from remediation.key_by_key import STREAM, KeyByKey, Options
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import click
 
-from library import host_command, terminal
-from library.access_keys import idle_days
-from library.config import Config
+from library.cli import host_command, terminal
+from library.cli.host_command import logger
+from library.config.settings import Config
 from library.errors import HammerError
-from library.host_command import logger
-from library.issues import Issue, to_item
-from library.lifecycle import Skip, remediation_verdict
+from library.issues.access_keys import idle_days
+from library.issues.lifecycle import Skip, remediation_verdict
+from library.issues.record import Issue, to_item
 
 STREAM = "remediation.show_issue"
 

@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 
 import click
 
-from library import host_command, terminal
-from library.access_keys import idle_days
-from library.config import Config
+from library.cli import host_command, terminal
+from library.cli.host_command import log_decision, logger
+from library.config.settings import Config
 from library.errors import HammerError
-from library.host_command import log_decision, logger
-from library.issues import Issue
-from library.lifecycle import (
+from library.issues.access_keys import idle_days
+from library.issues.lifecycle import (
     Close,
     CloseSilently,
     ExceptionEnds,
@@ -30,7 +29,8 @@ from library.lifecycle import (
     exceptions_that_end,
     reporting_step,
 )
-from library.notices import Failure, Notices
+from library.issues.record import Issue
+from library.notifications.notices import Failure, Notices
 
 STREAM = "reporting.create_iam_user_inactive_keys_tickets"
 

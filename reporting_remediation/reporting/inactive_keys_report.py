@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
-from library import asff, data_files, host_command, terminal
-from library.config import Config
+from library.cli import host_command, terminal
+from library.cli.host_command import logger
+from library.config.settings import Config
 from library.errors import HammerError
-from library.host_command import logger
-from library.issues import Issue
-from library.report_figures import Failure, Figures, Policy, Standing, figures
-from reporting import report_data
-from reporting.report_page import UNREAD, page
+from library.issues.record import Issue
+from library.reports import asff, data_files, report_data
+from library.reports.figures import Failure, Figures, Policy, Standing, figures
+from library.reports.report_page import UNREAD, page
 
 STREAM = "reporting.inactive_keys_report"
 PAGE = "inactive-keys-report.html"
@@ -88,7 +88,7 @@ def _report(settings: Config, form: str, output: Path | None, accounts: tuple[st
     found = figures(issues, unread, policy, now)
     if form == "html":
         # Only who wants the page needs what draws it.
-        from library.html_page import render
+        from library.reports.page import render
 
         _write(render(page(found, settings)), output or Path(PAGE))
     elif form == "asff":

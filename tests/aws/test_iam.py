@@ -15,7 +15,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deployment.local.scanned_accounts import Control, UserSeed
-from library.access_keys import AccessKey, is_long_ago
 from library.aws.iam import (
     READ_BACK_PAUSES,
     RENAME_ROUNDS,
@@ -29,6 +28,7 @@ from library.aws.iam import (
 )
 from library.aws.sessions import CLIENT_CONFIG
 from library.errors import AwsCallFailed
+from library.issues.access_keys import AccessKey, is_long_ago
 from tests.builders import ACCOUNT, NOW, days_ago
 from tests.conftest import Wire, answer, failure, form, small_pages
 

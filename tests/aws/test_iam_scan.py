@@ -19,7 +19,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deployment.local.scanned_accounts import Control, UserSeed
-from library.access_keys import is_idle, is_long_ago
 from library.aws.iam import (
     REPORT_PAUSES,
     SMALL_ACCOUNT,
@@ -30,6 +29,7 @@ from library.aws.iam import (
     scan_access_keys,
 )
 from library.aws.sessions import CLIENT_CONFIG
+from library.issues.access_keys import is_idle, is_long_ago
 from tests.builders import ACCOUNT, NOW, days_ago
 from tests.conftest import Wire, answer, failure, form
 

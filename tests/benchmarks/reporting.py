@@ -19,7 +19,7 @@ from rich.table import Table
 from deployment.local.jira_stand_in import JiraStandIn
 from deployment.local.scanned_accounts import Control, ScannedAccounts
 from deployment.local.slack_stand_in import SlackStandIn
-from library.issues import Issue, IssueDetails, Status, Timestamps
+from library.issues.record import Issue, IssueDetails, Status, Timestamps
 from reporting.create_iam_key_inactive_tickets import WORKERS
 from tests.benchmarks.bars import Bar, show
 from tests.host.conftest import MAIN, OWN_KEY, REGION, Estate, label_of, process_environment
@@ -30,7 +30,7 @@ LATENCY = 0.1
 SIXTH = 6
 _RUN = """
 import sys
-from library import host_command
+from library.cli import host_command
 from reporting.create_iam_key_inactive_tickets import STREAM, Options, Reporting
 sys.exit(host_command.run(STREAM, lambda settings: Reporting(settings, Options(), int(sys.argv[1])).run()))
 """

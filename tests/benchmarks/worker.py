@@ -59,9 +59,9 @@ def listing(
     session: boto3.Session, how: How, criteria_days: int, now: datetime, watched: Collection[WatchedKey] = ()
 ) -> tuple[Listing, int]:
     """What this project finds, with the report or without, and how many calls it took."""
-    from library.access_keys import is_long_ago
     from library.aws.iam import IamClients, list_access_keys, scan_access_keys
     from library.aws.sessions import CLIENT_CONFIG
+    from library.issues.access_keys import is_long_ago
 
     iam = IamClients(partial(session.client, "iam", config=CLIENT_CONFIG))
     rule = partial(is_long_ago, criteria_days=criteria_days, now=now)
@@ -71,7 +71,7 @@ def listing(
 
 def idle_keys(found: Listing, criteria_days: int, now: datetime) -> list[Fact]:
     """The idle ones, sorted, in the words of the fake."""
-    from library.access_keys import is_idle
+    from library.issues.access_keys import is_idle
 
     return sorted(
         (

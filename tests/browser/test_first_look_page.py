@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from library.first_look import AccountKeys, FailedAccount, first_look
-from library.first_look_page import page_of
-from library.html_page import render
+from library.reports.first_look import AccountKeys, FailedAccount, first_look
+from library.reports.first_look_page import page_of
+from library.reports.page import render
 from tests.browser.conftest import Browser
 from tests.browser.test_report_page import HOSTILE
 from tests.builders import ACCOUNT, NOW, a_key, days_ago

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from library import config
-from library.html_page import render
-from library.issues import Issue, JiraDetails, RemediationError, Resolution, Status
-from library.report_figures import Failure, Policy, figures
-from library.whitelist import Exemption, Whitelist
-from reporting.report_page import page
+from library.config import settings as config
+from library.issues.record import Issue, JiraDetails, RemediationError, Resolution, Status
+from library.issues.whitelist import Exemption, Whitelist
+from library.reports.figures import Failure, Policy, figures
+from library.reports.page import render
+from library.reports.report_page import page
 from tests.browser.conftest import Browser
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
 

@@ -14,12 +14,12 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from click.testing import CliRunner
 
-from library import config
-from library.html_page import render
-from library.issues import from_item
-from library.report_figures import Policy, figures
+from library.config import settings as config
+from library.issues.record import from_item
+from library.reports.figures import Policy, figures
+from library.reports.page import render
+from library.reports.report_page import page
 from reporting.inactive_keys_report import main
-from reporting.report_page import page
 from tests.browser.conftest import Browser
 from tests.conftest import TABLE
 

@@ -25,7 +25,7 @@ from deployment.local.jira_stand_in import (
     JiraStandIn,
     Transition,
 )
-from library.jira_tickets import JiraTickets, NewTicket, Ticket
+from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
 
 LABEL = "hammer-123456789012-AKIAI6UV7TCFQNA623TA"
 JQL = f'labels = "{LABEL}" AND statusCategory != Done ORDER BY created ASC'

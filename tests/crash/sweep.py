@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from boto3.dynamodb.types import TypeDeserializer
 
 from deployment.local.jira_stand_in import JiraIssue
-from library.issues import Issue
+from library.issues.record import Issue
 from tests.crash.launcher import Launcher
 from tests.crash.proxy import KillingProxy, Variant
 from tests.host.conftest import LABEL, MAIN, Estate, label_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues import Issue, IssueDetails, JiraDetails, SlackDetails, Status, Timestamps
+from library.issues.record import Issue, IssueDetails, JiraDetails, SlackDetails, Status, Timestamps
 from tests.crash.launcher import Launcher
 from tests.crash.proxy import KillingProxy
 from tests.crash.sweep import Point, Sweep

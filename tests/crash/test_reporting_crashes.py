@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from library.issues import (
+from library.issues.record import (
     Episode,
     Issue,
     IssueDetails,

@@ -54,7 +54,7 @@ def test_it_holds_both_handlers_at_its_root_the_library_the_configuration_and_th
     assert {
         "initiate_to_desc_iam_access_keys.py",
         "describe_iam_accesskey_details.py",
-        "library/config.py",
+        "library/config/settings.py",
         "library/aws/__init__.py",
         "config/config.json",
         "config/whitelist.json",
@@ -92,7 +92,7 @@ def test_it_runs_on_nothing_but_the_standard_library_and_boto3(package: Path, tm
         "import importlib, json, sys\n"
         f"sys.path[:0] = {[str(code), str(runtime)]!r}\n"
         f"for name in {modules!r}: importlib.import_module(name)\n"
-        "from library import config\n"
+        "from library.config import settings as config\n"
         "print(json.dumps([sorted(sys.modules), config.load().source]))\n"
     )
     environment = {
@@ -125,14 +125,14 @@ def test_the_hosts_zip_has_the_manuals_layout_at_its_root(host_package: Path) ->
         "reporting/create_iam_key_inactive_tickets.py",
         "remediation/clean_iam_keys_inactive.py",
         "remediation/restore_iam_keys.py",
-        "library/host_command.py",
-        "library/jira_tickets.py",
+        "library/cli/host_command.py",
+        "library/notifications/jira_tickets.py",
         "library/aws/iam.py",
         "config/config.json",
         "requirements.txt",
     } <= set(found)
     # What the report's page is made of.
-    assert {f"library/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(found)
+    assert {f"library/reports/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(found)
     assert {name.partition("/")[0] for name in found} - {"cronjobs"} == {
         *("reporting", "remediation", "library", "config", "requirements.txt")
     }
@@ -157,7 +157,7 @@ def test_the_hosts_commands_start_from_its_unpacked_zip(host_package: Path, tmp_
             [sys.executable, "-c", program, module], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert (run.returncode, "Exit codes" in run.stdout) == (0, True), run.stderr
-    program = "import sys; sys.path.insert(0, '.'); import library.config as c; print(c.load().source)"
+    program = "import sys; sys.path.insert(0, '.'); import library.config.settings as c; print(c.load().source)"
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.stdout.strip() == str(tmp_path / "config"), run.stderr
 

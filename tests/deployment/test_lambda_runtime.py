@@ -11,7 +11,7 @@ import pytest
 
 from deployment.build_packages import build
 from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
-from library.ddb_issues import IssuesTable
+from library.aws.issues_table import IssuesTable
 from tests.conftest import SAFE, TABLE, Topic
 from tests.deployment.lambda_emulator import running
 

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from deployment import publish_config
 from deployment.commands import DeploymentError
 from deployment.publish_config import publish
-from library import config
-from library.config import Config, load
+from library.config import settings as config
+from library.config.settings import Config, load
 from library.errors import ConfigurationError
 from tests.conftest import Wire
 

@@ -35,7 +35,7 @@ from deployment.local.jira_stand_in import (
 from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts, UserSeed
 from deployment.local.slack_stand_in import DEFAULT_CHANNELS, SlackChannel, SlackStandIn
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
-from library.issues import (
+from library.issues.record import (
     Episode,
     Issue,
     IssueDetails,

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from click.testing import Result
 
-from library.issues import RemediationError, Resolution, Status
+from library.issues.record import RemediationError, Resolution, Status
 from tests.conftest import Wire, json_failure
 from tests.host.conftest import MAIN, OTHER, REPOSITORY, TABLE, Estate
 

@@ -16,9 +16,9 @@ import moto.iam.models
 import pytest
 import time_machine
 
-from library import config
-from library.issues import Episode, Issue, RemediationError, Resolution, Status
-from library.key_switch import KeySwitch
+from library.aws.key_switch import KeySwitch
+from library.config import settings as config
+from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
 from tests.conftest import Wire, answer, failure, form
 from tests.host.conftest import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS, Estate
 

@@ -11,8 +11,8 @@ import boto3
 import pytest
 
 from deployment.local.jira_stand_in import Transition
-from library.issues import Episode, Issue, Resolution, Status
-from library.lifecycle import reconcile
+from library.issues.lifecycle import reconcile
+from library.issues.record import Episode, Issue, Resolution, Status
 from tests.host.conftest import LABEL, MAIN, OTHER, REPORTING, TABLE, Estate, label_of
 
 pytestmark = pytest.mark.moto

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
-from library.issues import Resolution, Status
+from library.issues.record import Resolution, Status
 from reporting.create_iam_key_inactive_tickets import WORKERS
 from tests.host.conftest import MAIN, OTHER, REPORTING, Estate, process_environment
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from library.issues import Episode, Issue, RestoreDetails, Status
-from library.lifecycle import reconcile
+from library.issues.lifecycle import reconcile
+from library.issues.record import Episode, Issue, RestoreDetails, Status
 from tests.conftest import Wire, answer
 from tests.host.conftest import MAIN, OTHER, REGION, REMEDIATION, RESTORE, Estate
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from library import config
+from library.config import settings as config
 from tests.host.conftest import REGION, Estate
 
 pytestmark = pytest.mark.moto

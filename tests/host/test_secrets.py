@@ -24,8 +24,8 @@ from deployment.local.jira_stand_in import (
     DEFAULT_USERNAME,
 )
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
-from library.issues import Resolution, Status
-from library.terminal import USAGE
+from library.cli.terminal import USAGE
+from library.issues.record import Resolution, Status
 from tests.host.conftest import OTHER, REPORTING, Estate
 
 pytestmark = pytest.mark.moto

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from library.issues import Resolution, Status
+from library.issues.record import Resolution, Status
 from tests.host.conftest import MAIN, OTHER, SHOW, Estate
 
 pytestmark = pytest.mark.moto

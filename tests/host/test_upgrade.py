@@ -12,7 +12,7 @@ import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from library.issues import Episode, Issue, Resolution, Status, from_item
+from library.issues.record import Episode, Issue, Resolution, Status, from_item
 from tests.host.conftest import MAIN, REMEDIATION, REPORTING, REPOSITORY, TABLE, Estate
 
 pytestmark = pytest.mark.moto

@@ -18,10 +18,10 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
+from library.aws.issues_table import IssuesTable
 from library.aws.organizations import active_accounts
-from library.ddb_issues import IssuesTable
 from library.errors import AccessDenied, AwsCallFailed, ConfigurationError, HammerError
-from library.issues import Issue, Resolution, Status
+from library.issues.record import Issue, Resolution, Status
 from tests.conftest import TABLE, Topic, Wire, answer, body_of, failure, form, json_failure
 
 if TYPE_CHECKING:
@@ -489,4 +489,4 @@ def test_a_handler_imports_neither_jira_nor_slack_nor_what_is_the_hosts(handler:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "boto3" in loaded
-    assert not loaded & {"jira", "slack_sdk", "watchtower", "click", "rich", "library.host_command"}
+    assert not loaded & {"jira", "slack_sdk", "watchtower", "click", "rich", "library.cli.host_command"}

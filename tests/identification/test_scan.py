@@ -24,7 +24,7 @@ from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
 from identification import scan
 from identification.scan import Wanted
 from library.aws.iam import SMALL_ACCOUNT
-from library.first_look import FirstLook, IdleKey, Threshold
+from library.reports.first_look import FirstLook, IdleKey, Threshold
 from tests.builders import NOW
 from tests.conftest import Wire, answer, failure, form, json_failure
 from tests.host.conftest import Dialogue
@@ -642,6 +642,6 @@ def test_a_first_look_loads_nothing_of_jira_slack_the_host_or_the_page(tmp_path:
         "watchtower",
         "jinja2",
         "pygal",
-        "library.host_command",
-        "library.config",
+        "library.cli.host_command",
+        "library.config.settings",
     }

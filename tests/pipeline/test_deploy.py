@@ -17,7 +17,7 @@ from deployment.local.embedded_aws import EmbeddedAws
 from deployment.local.estate import IDENTIFICATION, INITIATION
 from deployment.local.population import MASTER, SLAVE
 from deployment.local.scanned_accounts import KeySeed
-from library import config
+from library.config import settings as config
 from tests.pipeline.conftest import configuration
 
 pytestmark = pytest.mark.ministack

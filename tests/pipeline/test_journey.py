@@ -8,7 +8,7 @@ import pytest
 from deployment.local.estate import IDENTIFICATION, REMEDIATION, REPORTING, RESTORING, Estate, EstateError
 from deployment.local.population import MASTER, SLAVE
 from deployment.local.scanned_accounts import KeySeed, Population, UserSeed
-from library.issues import Episode, Issue, Resolution, Status
+from library.issues.record import Episode, Issue, Resolution, Status
 from tests.pipeline.conftest import HOST_LOG_GROUP
 
 pytestmark = pytest.mark.ministack

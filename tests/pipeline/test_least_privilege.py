@@ -27,7 +27,8 @@ from deployment.build_packages import build
 from deployment.local.embedded_aws import MAIN_ACCOUNT, REGION, TEMPLATE, EmbeddedAws
 from deployment.local.estate import IDENTIFICATION, INITIATION, REMEDIATION, REPORTING
 from deployment.local.slack_stand_in import DEFAULT_TOKEN, SlackStandIn
-from library import access_check, config
+from library.aws import permissions
+from library.config import settings as config
 from library.errors import HammerError
 from tests.pipeline.conftest import HOST_LOG_GROUP
 
@@ -245,9 +246,9 @@ class Deployment:
             self._whether_a_file_is_there(HOST)
             settings = config.load()
             for account in self.keys:
-                if refusals := access_check.of_remediation(settings, account, "name", ["idle"]):
+                if refusals := permissions.of_remediation(settings, account, "name", ["idle"]):
                     raise Denied(str(refusals))
-            if refusals := access_check.of_table(settings):
+            if refusals := permissions.of_table(settings):
                 raise Denied(str(refusals))
             self.acting_as("s3", HOST).get_object(Bucket=f"hammer-deployment-{MAIN_ACCOUNT}", Key=PACKAGE_KEY)
             before = self._host_lines()

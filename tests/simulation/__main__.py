@@ -41,15 +41,15 @@ _SWITCH = (
 )
 _LOOK = "    if key is None:\n        return Skip("
 MISTAKES = (
-    Mistake("no second look", "library/lifecycle.py", _LOOK, f"    return None\n{_LOOK}"),
-    Mistake("`>=` for `>`", "library/access_keys.py", "now - moment > timedelta", "now - moment >= timedelta"),
+    Mistake("no second look", "library/issues/lifecycle.py", _LOOK, f"    return None\n{_LOOK}"),
+    Mistake("`>=` for `>`", "library/issues/access_keys.py", "now - moment > timedelta", "now - moment >= timedelta"),
     Mistake(
         "retention from detection",
-        "library/lifecycle.py",
+        "library/issues/lifecycle.py",
         "start = reported or issue.timestamps.reported",
         "start = reported or (issue.timestamps.reported and issue.timestamps.identified)",
     ),
-    Mistake("whitelist ignored", "library/lifecycle.py", "    if whitelisted is not None:", "    if False:"),
+    Mistake("whitelist ignored", "library/issues/lifecycle.py", "    if whitelisted is not None:", "    if False:"),
     Mistake(
         "failure recorded as done",
         "library/aws/iam.py",
@@ -58,17 +58,19 @@ MISTAKES = (
     ),
     Mistake(
         "whole-item put",
-        "library/ddb_issues.py",
+        "library/aws/issues_table.py",
         "else self._update(record, wanted)",
         "else self._client.put_item(TableName=self._table, Item=_serialize(to_item(wanted))['M']) is not None",
     ),
     Mistake(
         "late scan believed",
-        "library/lifecycle.py",
+        "library/issues/lifecycle.py",
         "    times = record.timestamps\n    return (",
         "    times = record.timestamps\n    return False and (",
     ),
-    Mistake("no week of grace", "library/lifecycle.py", "REACTIVATED_GRACE_DAYS = 7", "REACTIVATED_GRACE_DAYS = 0"),
+    Mistake(
+        "no week of grace", "library/issues/lifecycle.py", "REACTIVATED_GRACE_DAYS = 7", "REACTIVATED_GRACE_DAYS = 0"
+    ),
 )
 
 

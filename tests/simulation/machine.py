@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from library.issues import Status
+from library.issues.record import Status
 from tests.simulation.outside import MAIN, OTHER, OWN_KEY, Act, CutOff, Fault, Key, Meanwhile, Plan
 from tests.simulation.world import Exempt, World
 

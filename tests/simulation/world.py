@@ -16,8 +16,8 @@ from typing import Any
 
 from deployment.local.jira_stand_in import JiraIssue, JiraRequest
 from library.errors import HammerError
-from library.issues import Issue, Resolution, Status, from_item
-from library.lifecycle import CONSISTENCY_MARGIN, interrupted
+from library.issues.lifecycle import CONSISTENCY_MARGIN, interrupted
+from library.issues.record import Issue, Resolution, Status, from_item
 from tests.simulation.outside import (
     JIRA_URL,
     MAIN,

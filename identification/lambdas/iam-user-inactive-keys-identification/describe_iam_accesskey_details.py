@@ -15,14 +15,15 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from library import access_check, config
-from library.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
+from library.aws import permissions
 from library.aws.iam import IamClients, WatchedKey, scan_access_keys, tags_of_users
+from library.aws.issues_table import IssuesTable
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
-from library.ddb_issues import IssuesTable
+from library.config import settings as config
 from library.errors import HammerError
-from library.issues import Issue, IssueDetails, Resolution, Status, details_of
-from library.lifecycle import reconcile
+from library.issues.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
+from library.issues.lifecycle import reconcile
+from library.issues.record import Issue, IssueDetails, Resolution, Status, details_of
 
 logger = Logger(service="hammer-describe-iam-user-inactive-keys")
 metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")
@@ -58,7 +59,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     try:
         if "check" in event:
             asked = event["check"]
-            refusals = access_check.of_identification(config.load(), asked["account_id"], asked["account_name"])
+            refusals = permissions.of_identification(config.load(), asked["account_id"], asked["account_name"])
             return {"refusals": [asdict(refusal) for refusal in refusals]}
         for record in event["Records"]:
             message = _message(record["Sns"]["Message"])

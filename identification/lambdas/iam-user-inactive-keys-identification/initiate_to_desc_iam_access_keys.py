@@ -9,9 +9,9 @@ import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from library import config
 from library.aws import organizations, sns
 from library.aws.sessions import CLIENT_CONFIG
+from library.config import settings as config
 from library.errors import HammerError
 
 logger = Logger(service="hammer-initiate-iam-user-inactive-keys")

@@ -1,0 +1,228 @@
+"""The issues table: consistent reads, and one conditional update for each step of an issue's life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from library.errors import AwsCallFailed, RecordChanged
+from library.issues import history
+from library.issues.record import Issue, UnreadableIssue, from_item, to_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ATTEMPTS = 5
+"""How often a step reads again and decides again before it gives up; each time somebody else has written."""
+
+Path = tuple[str, ...]
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class IssuesTable:
+    """The rows of one table; every method raises AwsCallFailed if DynamoDB fails for good."""
+
+    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+        self._client = client
+        self._table = table_name
+
+    def of_account(
+        self, account_id: str, unreadable: Callable[[UnreadableIssue], None] | None = None
+    ) -> Iterator[Issue]:
+        """Every issue of an account, page by page, as consistent as DynamoDB can be.
+
+        A row that cannot be read raises UnreadableIssue or, if `unreadable` is given, is handed to it and left out.
+        """
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="account_id = :account",
+            ExpressionAttributeValues={":account": {"S": account_id}},
+        )
+        try:
+            for page in pages:
+                for item in page["Items"]:
+                    try:
+                        issue = from_item(_plain(item))
+                    except UnreadableIssue as error:
+                        if unreadable is None:
+                            raise
+                        unreadable(error)
+                    else:
+                        yield issue
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("Query", error) from error
+
+    def get(self, account_id: str, issue_id: str) -> Issue | None:
+        """The issue as it is in the table at this moment, None if there is none."""
+        try:
+            answer = self._client.get_item(TableName=self._table, Key=_key(account_id, issue_id), ConsistentRead=True)
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("GetItem", error) from error
+        return from_item(_plain(answer["Item"])) if "Item" in answer else None
+
+    def step(
+        self,
+        account_id: str,
+        issue_id: str,
+        record: Issue | None,
+        decide: Callable[[Issue | None], Issue | None],
+        why: str = "",
+    ) -> Issue | None:
+        """Carry one step out: write what `decide` makes of the record, on the condition that nobody wrote since.
+
+        `decide` returns the record as it shall be, or None to leave it. When the condition fails, the record is
+        read again and decided again. Returns the record as it is then. Raises RecordChanged after ATTEMPTS.
+
+        The step is added to the issue's history in the same write, with `why` or else what the record says of it.
+        """
+        for _ in range(ATTEMPTS):
+            wanted = decide(record)
+            if wanted is None or wanted == record:
+                return record
+            wanted = history.with_step(record, wanted, datetime.now(UTC), why)
+            if self._create(wanted) if record is None else self._update(record, wanted):
+                return wanted
+            record = self.get(account_id, issue_id)
+        raise RecordChanged(
+            f"issue {account_id}/{issue_id}: changed {ATTEMPTS} times while this step was deciding; nothing written"
+        )
+
+    def _create(self, wanted: Issue) -> bool:
+        item = {name: _serialize(value) for name, value in to_item(wanted).items()}
+        return self._conditionally(
+            "PutItem",
+            lambda: self._client.put_item(
+                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(issue_id)"
+            ),
+        )
+
+    def _update(self, record: Issue, wanted: Issue) -> bool:
+        changes, conditions, names, values = update_expression(to_item(record), to_item(wanted))
+
+        def update() -> object:
+            return self._client.update_item(
+                TableName=self._table,
+                Key=_key(record.account_id, record.issue_id),
+                UpdateExpression=changes,
+                ConditionExpression=conditions,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={name: _serialize(value) for name, value in values.items()},
+            )
+
+        try:
+            return self._conditionally("UpdateItem", update)
+        except AwsCallFailed as error:
+            # Rows of Hammer's own lack some maps, and DynamoDB writes nothing into a map that is not there.
+            if not _has_code(error.__cause__, "ValidationException"):
+                raise
+            self._add_missing_maps(record)
+            return self._conditionally("UpdateItem", update)
+
+    def _add_missing_maps(self, record: Issue) -> None:
+        for attribute in _MAPS:
+            self._conditionally(
+                "UpdateItem",
+                partial(
+                    self._client.update_item,
+                    TableName=self._table,
+                    Key=_key(record.account_id, record.issue_id),
+                    UpdateExpression="SET #map = :empty",
+                    ConditionExpression="attribute_exists(issue_id) AND "
+                    "(attribute_not_exists(#map) OR attribute_type(#map, :null))",
+                    ExpressionAttributeNames={"#map": attribute},
+                    ExpressionAttributeValues={":empty": {"M": {}}, ":null": {"S": "NULL"}},
+                ),
+            )
+
+    def _conditionally(self, operation: str, call: Callable[[], object]) -> bool:
+        try:
+            call()
+        except (ClientError, BotoCoreError) as error:
+            if _has_code(error, "ConditionalCheckFailedException"):
+                return False
+            raise self._failed(operation, error) from error
+        return True
+
+    def _failed(self, operation: str, error: Exception) -> AwsCallFailed:
+        return AwsCallFailed(f"table {self._table!r} (dynamodb:{operation}): {error}")
+
+
+def update_expression(
+    before: dict[str, Any], after: dict[str, Any]
+) -> tuple[str, str, dict[str, str], dict[str, Any]]:
+    """The update that turns one row into another, as (update, condition, names, values) of DynamoDB's expressions.
+
+    Only attributes that differ are written. The condition holds what the decision was made on: the status, the
+    episode, every timestamp but `updated` (which a mere refresh of details moves), and what is overwritten.
+    """
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    changed = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+    times = {("timestamps", name) for name in _TIMES}
+    guarded = sorted({("status",), ("episode",), *times, *changed} - {("timestamps", "updated")})
+    names: dict[str, str] = {}
+    values: dict[str, Any] = {}
+
+    def name(path: Path) -> str:
+        for part in path:
+            names[f"#{part}"] = part
+        return ".".join(f"#{part}" for part in path)
+
+    def value(content: Any) -> str:
+        values[placeholder := f":v{len(values)}"] = content
+        return placeholder
+
+    sets = [f"{name(path)} = {value(new[path])}" for path in changed if path in new]
+    removes = [name(path) for path in changed if path not in new]
+    update = " ".join(
+        part for part in (sets and f"SET {', '.join(sets)}", removes and f"REMOVE {', '.join(removes)}") if part
+    )
+    conditions = ["attribute_exists(issue_id)"]
+    for path in guarded:
+        absent = path not in old
+        if absent or _ABSENT_MEANS.get(path) == old[path]:
+            alternatives = [f"attribute_not_exists({name(path)})", f"attribute_type({name(path)}, {value('NULL')})"]
+            alternatives += [] if absent else [f"{name(path)} = {value(old[path])}"]
+            conditions.append(f"({' OR '.join(alternatives)})")
+        else:
+            conditions.append(f"{name(path)} = {value(old[path])}")
+    return update, " AND ".join(conditions), names, values
+
+
+_TIMES = ("identified", "reported", "reminded", "remediation_started", "remediated", "restored", "resolved", "closed")
+# Rows of Hammer's own lack these, and are read as if they had these values.
+_ABSENT_MEANS: Mapping[Path, Any] = {
+    ("episode",): "first",
+    ("issue_details", "never_used"): False,
+    ("issue_details", "user_id"): "",
+    ("slack_details", "recipients"): [],
+}
+_MAPS = ("issue_details", "timestamps", "jira_details", "slack_details")
+
+
+def _leaves(item: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    for attribute, content in item.items():
+        if attribute in _MAPS:
+            for part, value in content.items():
+                yield (attribute, part), value
+        else:
+            yield (attribute,), content
+
+
+def _has_code(error: BaseException | None, code: str) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] == code
+
+
+def _key(account_id: str, issue_id: str) -> dict[str, Any]:
+    return {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in item.items()}

@@ -1,0 +1,136 @@
+"""The report for programs: one row for each issue as CSV, or all figures as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
+
+from library.reports.data_files import csv_text
+from library.reports.figures import AHEAD, Entry, Figures, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One issue; the names are those of the CSV columns and of the objects in `issues` of the JSON.
+
+    Times are ISO 8601 in UTC. `standing` is `open`, `switched off` (by us; the next scan resolves it), `whitelisted`
+    or `resolved`, `status` the table's own word. `due` is from when on automatic remediation may switch the key off,
+    empty if it will not. `exception` is the whitelist's entry in force. `jira_owed` and `slack_owed` are since when a
+    message is owed.
+    """
+
+    account: str
+    account_name: str
+    user: str
+    key: str
+    standing: str
+    status: str
+    episode: str
+    resolution: str | None
+    idle_days: int
+    created: str
+    last_used: str | None
+    last_used_service: str | None
+    last_used_region: str | None
+    owner: str | None
+    identified: str | None
+    reported: str | None
+    due: str | None
+    switched_off: str | None
+    restored: str | None
+    resolved: str | None
+    closed: str | None
+    exception: str | None
+    exception_until: str | None
+    exception_reason: str | None
+    exception_owner: str | None
+    ticket: str | None
+    assignee: str | None
+    remediation_error: str | None
+    jira_owed: str | None
+    slack_owed: str | None
+
+
+def as_csv(figures: Figures, names: Mapping[str, str]) -> str:
+    """The issues as CSV."""
+    return csv_text([field.name for field in fields(ReportRow)], (asdict(row) for row in rows(figures, names)))
+
+
+def as_json(figures: Figures, names: Mapping[str, str]) -> str:
+    """All figures as one JSON object, the issues last; the names are those of library.reports.figures."""
+    content = {
+        "as_of": _iso(figures.now),
+        "since": _iso(figures.since),
+        "totals": {standing.value: figures.count(standing) for standing in Standing},
+        "accounts": [asdict(each) for each in figures.accounts],
+        "idle_days": dict(figures.idle),
+        "weeks": [{**asdict(each), "monday": _iso(each.monday)} for each in figures.weeks],
+        "planned": {"until": _iso(figures.now + AHEAD), "keys": [each.issue.issue_id for each in figures.planned]},
+        "due_by_hand_only": figures.by_hand,
+        "exceptions": [
+            {
+                "account_id": each.account_id,
+                **asdict(each.exemption),
+                "until": _iso(each.exemption.until),
+                "holds": each.holds,
+                "keys": each.keys,
+            }
+            for each in figures.exceptions
+        ],
+        "failures": [{**asdict(each), "since": _iso(each.since)} for each in figures.failures],
+        "issues": [asdict(row) for row in rows(figures, names)],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def rows(figures: Figures, names: Mapping[str, str]) -> list[ReportRow]:
+    """The issues in the order of the report; `names` are those of the accounts by id."""
+    return [_row(entry, names.get(entry.issue.account_id, "")) for entry in figures.entries]
+
+
+def _row(entry: Entry, account_name: str) -> ReportRow:
+    issue, details, times, exemption = entry.issue, entry.issue.details, entry.issue.timestamps, entry.exemption
+    return ReportRow(
+        account=issue.account_id,
+        account_name=account_name,
+        user=details.username,
+        key=issue.issue_id,
+        standing=entry.standing.value,
+        status=issue.status.value,
+        episode=issue.episode.value,
+        resolution=details.resolution.value if details.resolution else None,
+        idle_days=entry.idle_days,
+        created=details.create_date.isoformat(),
+        last_used=None if details.never_used else details.last_used.isoformat(),
+        last_used_service=details.last_used_service,
+        last_used_region=details.last_used_region,
+        owner=owner(entry) or None,
+        identified=_iso(times.identified),
+        reported=_iso(times.reported),
+        due=_iso(entry.due),
+        switched_off=_iso(times.remediated),
+        restored=_iso(times.restored),
+        resolved=_iso(times.resolved),
+        closed=_iso(times.closed),
+        exception=exemption.id if exemption else None,
+        exception_until=_iso(exemption.until) if exemption else None,
+        exception_reason=(exemption.reason or None) if exemption else None,
+        exception_owner=(exemption.owner or None) if exemption else None,
+        ticket=issue.jira.ticket,
+        assignee=issue.jira.ticket_assignee_id,
+        remediation_error=issue.remediation_error.cause if issue.remediation_error else None,
+        jira_owed=_iso(issue.jira.failed),
+        slack_owed=_iso(issue.slack.failed),
+    )
+
+
+def owner(entry: Entry) -> str:
+    """The user's own `owner` tag, in upper or lower case; empty if there is none."""
+    tags = entry.issue.details.tags or {}
+    return next((value.strip() for name, value in tags.items() if name.lower() == "owner"), "")
+
+
+def _iso(moment: date | datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,137 @@
+"""Which users and keys an exception means, and how long."""
+
+import string
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from library.issues.whitelist import Exemption, Whitelist
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+KEY = "AKIAI6UV7TCFQNA623TA"
+USER_NAMES = st.text(string.ascii_letters + string.digits + "+=,.@_-", min_size=1, max_size=64)
+KEY_IDS = st.from_regex(r"\AA[KS]IA[A-Z2-7]{16}\Z")
+
+
+@pytest.mark.parametrize(
+    ("entry", "user", "key", "means"),
+    [
+        ("Joe.Bloggs@sample.com", "Joe.Bloggs@sample.com", KEY, True),
+        ("Joe.Bloggs@sample.com", "joe.bloggs@SAMPLE.com", KEY, True),
+        ("Joe.Bloggs@sample.com", "JoexBloggs@sample.com", KEY, False),
+        ("Joe.Bloggs", "Joe.Bloggs@sample.com", KEY, False),
+        ("Bloggs", "Joe.Bloggs", KEY, False),
+        (KEY, "anybody", KEY, True),
+        (KEY.lower(), "anybody", KEY, False),
+        (KEY, "anybody", KEY.lower(), False),
+        (KEY[:-1], "anybody", KEY, False),
+        ("break-glass-*", "break-glass-1", KEY, True),
+        ("break-glass-*", "Break-Glass-", KEY, True),
+        ("break-glass-*", "xbreak-glass-1", KEY, False),
+        ("ci-?", "ci-1", KEY, True),
+        ("ci-?", "ci-", KEY, False),
+        ("ci-?", "ci-12", KEY, False),
+        ("AKIAI6*", "anybody", KEY, True),
+        ("akiai6*", "anybody", KEY, False),
+        ("AKIA????????????????", "anybody", KEY, True),
+        ("*", "anybody", KEY, True),
+        ("[abc]i", "ai", KEY, False),
+        ("[abc]i", "[abc]i", KEY, True),
+        ("[!a]", "b", KEY, False),
+        ("ci[", "ci[", KEY, True),
+        ("ci]", "ci]", KEY, True),
+        ("[]*", "[]x", KEY, True),
+        (".*", "anybody", KEY, False),
+        ("a+b", "aab", KEY, False),
+        ("", "anybody", KEY, False),
+    ],
+)
+def test_an_entry_means_the_users_and_keys_it_names(entry: str, user: str, key: str, means: bool) -> None:
+    assert Exemption(entry).names(user, key) is means
+
+
+@given(USER_NAMES, USER_NAMES, KEY_IDS)
+def test_an_entry_without_wildcards_means_one_user_name_in_any_case(entry: str, user: str, key: str) -> None:
+    assert Exemption(entry).names(user, key) == (entry.lower() == user.lower() or entry == key)
+    assert Exemption(entry).names(entry.swapcase(), key)
+
+
+@given(KEY_IDS, KEY_IDS)
+def test_an_entry_that_is_a_key_id_means_that_key_alone(entry: str, key: str) -> None:
+    assert Exemption(entry).names("somebody", key) == (entry == key)
+    assert not Exemption(entry.lower()).names("somebody", key)
+
+
+@given(USER_NAMES, KEY_IDS, st.data())
+def test_a_star_stands_for_any_part_of_a_name(user: str, key: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(user)))
+    end = data.draw(st.integers(start, len(user)))
+    assert Exemption(user[:start] + "*" + user[end:]).names(user, key)
+
+
+@given(USER_NAMES, KEY_IDS, st.data())
+def test_a_question_mark_stands_for_exactly_one_character(user: str, key: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(user) - 1))
+    entry = Exemption(user[:at] + "?" + user[at + 1 :])
+    assert entry.names(user, key)
+    assert not entry.names(user + "x", key)
+    assert not entry.names(user[:at] + user[at + 1 :], key)
+
+
+@given(st.text("ab[]!-*?", max_size=30), st.text("ab[]!-", max_size=30))
+def test_no_other_character_is_a_wildcard(entry: str, user: str) -> None:
+    """Checked against a matcher that is too plain to be wrong."""
+
+    def means(pattern: str, text: str) -> bool:
+        reached = {0}
+        for sign in pattern:
+            if sign == "*":
+                reached = set(range(min(reached), len(text) + 1)) if reached else set()
+            else:
+                reached = {at + 1 for at in reached if at < len(text) and sign in ("?", text[at])}
+        return len(text) in reached
+
+    assert Exemption(entry).names(user, "-no key-") == (means(entry, user) or means(entry, "-no key-"))
+
+
+def test_many_stars_take_no_noticeable_time() -> None:
+    assert not Exemption("*a" * 30 + "b").names("a" * 64, KEY)
+
+
+@pytest.mark.parametrize(
+    ("now", "holds"),
+    [
+        (datetime(2027, 1, 30, 12, tzinfo=UTC), True),
+        (datetime(2027, 1, 31, 23, 59, 59, 999999, tzinfo=UTC), True),
+        (datetime(2027, 2, 1, tzinfo=UTC), False),
+        (datetime(2027, 2, 1, 1, tzinfo=timezone(timedelta(hours=2))), True),
+        (datetime(2027, 1, 31, 23, tzinfo=timezone(timedelta(hours=-2))), False),
+    ],
+)
+def test_until_is_the_last_day_in_utc(now: datetime, holds: bool) -> None:
+    assert Exemption("bob", until=date(2027, 1, 31)).holds(now) is holds
+
+
+def test_an_entry_without_until_holds_for_good() -> None:
+    assert Exemption("bob").holds(datetime(9999, 12, 31, tzinfo=UTC))
+
+
+def test_an_exception_counts_in_its_account_only() -> None:
+    whitelist = Whitelist({"123456789012": (Exemption("bob"),)})
+    assert whitelist.find("123456789012", "Bob", KEY, NOW) == Exemption("bob")
+    assert whitelist.find("210987654321", "bob", KEY, NOW) is None
+
+
+def test_an_expired_entry_does_not_hide_one_that_holds() -> None:
+    expired = Exemption("bob", until=date(2026, 11, 22))
+    whitelist = Whitelist({"123456789012": (expired, Exemption("b*", reason="build"))})
+    found = whitelist.find("123456789012", "bob", KEY, NOW)
+    assert found is not None
+    assert found.reason == "build"
+
+
+def test_an_expired_entry_exempts_nobody() -> None:
+    whitelist = Whitelist({"123456789012": (Exemption("bob", until=date(2026, 11, 22)),)})
+    assert whitelist.find("123456789012", "bob", KEY, NOW) is None

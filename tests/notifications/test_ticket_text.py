@@ -1,0 +1,440 @@
+"""The words: what they hold, what they must not promise, and that no value can be more than a value."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from library.issues.record import (
+    Episode,
+    Issue,
+    IssueDetails,
+    JiraDetails,
+    RemediationError,
+    Resolution,
+    SlackDetails,
+    Status,
+    Timestamps,
+)
+from library.issues.whitelist import Exemption
+from library.notifications.ticket_text import (
+    Comment,
+    TextContext,
+    closing_comment,
+    description,
+    episode_comment,
+    failure_comment,
+    labels,
+    remediated_comment,
+    reminder_comment,
+    restored_comment,
+    slack_closed,
+    slack_exception,
+    slack_remediated,
+    slack_reminder,
+    slack_report,
+    slack_restored,
+    summary,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+DUE = datetime(2026, 3, 8, 9, 30, tzinfo=UTC)
+KEY = "AKIAIOSFODNN7EXAMPLE"
+NASTY = "a*b{c}|[d]_e_~f~^g^+h+-i-!j!?k?#l#@m%(y)\\n&amp;:D http://x"
+
+
+def issue(
+    *,
+    username: str = "bob",
+    never_used: bool = False,
+    service: str | None = "s3",
+    region: str | None = "us-east-1",
+    resolution: Resolution | None = None,
+    status: Status = Status.OPEN,
+    episode: Episode = Episode.FIRST,
+    identified: datetime = NOW - timedelta(days=30),
+    restored: datetime | None = None,
+    cause: str | None = None,
+    cause_time: datetime = NOW,
+    ticket: str | None = "AWSSEC-12",
+) -> Issue:
+    created = datetime(2025, 12, 1, 8, 5, tzinfo=UTC)
+    return Issue(
+        account_id="123456789012",
+        issue_id=KEY,
+        status=status,
+        details=IssueDetails(
+            create_date=created,
+            last_used=created if never_used else datetime(2026, 1, 20, 16, 48, tzinfo=UTC),
+            username=username,
+            never_used=never_used,
+            user_id="AIDAEXAMPLE",
+            last_used_service=service,
+            last_used_region=region,
+            resolution=resolution,
+        ),
+        timestamps=Timestamps(identified=identified, restored=restored),
+        episode=episode,
+        jira=JiraDetails(ticket=ticket),
+        slack=SlackDetails(),
+        remediation_error=RemediationError(cause=cause, time=cause_time) if cause else None,
+    )
+
+
+def context(
+    *,
+    account_name: str = "master",
+    now: datetime = NOW,
+    due: datetime | None = None,
+    url: str = "",
+) -> TextContext:
+    return TextContext(
+        account_name=account_name,
+        criteria_days=10,
+        now=now,
+        remediation_due=due,
+        whitelisting_url=url,
+    )
+
+
+def shown_by_jira(wiki: str) -> str:
+    """What JIRA's renderer makes of escapes."""
+    return html.unescape(re.sub(r"(?<!\\)\\([-#*_+?^~|%{}\[\]()!@])", lambda m: f"&#{ord(m[1])};", wiki))
+
+
+EVERY_WIKI_TEXT: list[Callable[[Issue, TextContext], str]] = [
+    description,
+    lambda i, c: episode_comment(i, c).text,
+    lambda i, c: reminder_comment(i, c, 7).text,
+    lambda i, c: closing_comment(i, c).text,
+    lambda i, c: remediated_comment(i, c).text,
+    lambda i, c: failure_comment(i, c).text,
+    lambda i, c: restored_comment(i, c, i.details.username).text,
+]
+EVERY_SLACK_TEXT: list[Callable[[Issue, TextContext], str]] = [
+    lambda i, c: slack_report(i, c, "https://jira.example.com/browse/AWSSEC-12"),
+    lambda i, c: slack_reminder(i, c, 7),
+    slack_closed,
+    slack_remediated,
+    lambda i, c: slack_restored(i, c, "bob"),
+]
+EVERY_COMMENT: list[Callable[[Issue, TextContext], Comment]] = [
+    episode_comment,
+    lambda i, c: reminder_comment(i, c, 7),
+    lambda i, c: reminder_comment(i, c, 1),
+    closing_comment,
+    remediated_comment,
+    failure_comment,
+    lambda i, c: restored_comment(i, c, "bob"),
+]
+
+
+def test_labels_name_the_kind_and_the_issue() -> None:
+    assert labels(issue()) == ("inactive-iam-keys", f"hammer-123456789012-{KEY}")
+
+
+def test_the_summary_names_key_user_account_and_idle_days() -> None:
+    assert summary(issue(), context()) == (
+        f"IAM access key {KEY} of user bob in account master (123456789012) has not been used for 39 days"
+    )
+
+
+def test_the_summary_of_a_key_never_used_says_so() -> None:
+    assert "has never been used" in summary(issue(never_used=True), context())
+
+
+def test_the_summary_is_one_line_that_jira_takes() -> None:
+    text = summary(issue(username="x" * 64), context(account_name="a\nb\r" + "y" * 300))
+    assert len(text) == 255
+    assert text.isprintable()
+    assert KEY in text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "master (123456789012)",
+        "*User:* bob",
+        KEY,
+        "*Created:* 2025-12-01 08:05 UTC",
+        "*Last used:* 2026-01-20 16:48 UTC (s3, us-east-1)",
+        "*Idle for:* 39 days",
+        "more than 10 days",
+        "What to do",
+        "[whitelisting procedure|https://wiki.example.com/a?b=c]",
+    ],
+)
+def test_the_description_holds(part: str) -> None:
+    text = description(issue(), context(url="https://wiki.example.com/a?b=c"))
+    assert part in shown_by_jira(text)
+
+
+def test_a_key_never_used_says_so_and_is_idle_since_its_creation() -> None:
+    text = description(issue(never_used=True, service="N/A", region="N/A"), context())
+    assert "*Last used:* never used" in text
+    assert "N/A" not in text
+    assert "*Idle for:* 90 days" in text
+
+
+def test_service_and_region_that_aws_does_not_know_are_left_out() -> None:
+    text = description(issue(service="N/A", region=None), context())
+    assert "*Last used:* 2026-01-20 16:48 UTC\n" in text
+
+
+@pytest.mark.parametrize(("seconds", "days"), [(-1, "9 days"), (0, "10 days"), (1, "10 days")])
+def test_idle_days_are_whole_days(seconds: int, days: str) -> None:
+    now = issue().details.last_used + timedelta(days=10, seconds=seconds)
+    assert f"*Idle for:* {days}" in description(issue(), context(now=now))
+
+
+def test_times_of_another_zone_are_shown_in_utc() -> None:
+    elsewhere = DUE.astimezone(timezone(timedelta(hours=5)))
+    assert "2026-03-08 09:30 UTC" in description(issue(), context(due=elsewhere))
+
+
+def test_without_a_procedure_nothing_is_said_of_exceptions() -> None:
+    assert "whitelist" not in description(issue(), context())
+    assert "exception" not in slack_report(issue(), context(), "")
+
+
+@pytest.mark.parametrize("text", [*EVERY_WIKI_TEXT[:2], EVERY_SLACK_TEXT[0]])
+def test_the_date_of_remediation_is_there_if_it_will_happen(
+    text: Callable[[Issue, TextContext], str],
+) -> None:
+    assert "2026-03-08 09:30 UTC" in text(issue(), context(due=DUE))
+
+
+@pytest.mark.parametrize("text", [*EVERY_WIKI_TEXT[:2], EVERY_SLACK_TEXT[0]])
+def test_nothing_is_threatened_that_will_not_happen(text: Callable[[Issue, TextContext], str]) -> None:
+    words = text(issue(), context(due=None))
+    assert "Hammer will" not in words
+    assert "2026-03" not in words
+    assert "utomatic" not in words
+
+
+def test_a_date_that_has_passed_is_the_next_run() -> None:
+    words = description(issue(), context(due=NOW))
+    assert "in the next remediation run" in words
+
+
+def test_a_reminder_says_when() -> None:
+    words = reminder_comment(issue(), context(due=DUE), 1).text
+    assert "within 1 day." in words
+    assert "2026-03-08 09:30 UTC" in words
+    assert "2026-03-08 09:30 UTC" in slack_reminder(issue(), context(due=DUE), 1)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "words"),
+    [
+        (Resolution.USED, "in use again"),
+        (Resolution.DEACTIVATED, "somebody switched the access key off"),
+        (Resolution.DELETED, "was deleted"),
+        (Resolution.REMEDIATED, "Hammer switched the access key off"),
+    ],
+)
+def test_closing_gives_the_reason(resolution: Resolution, words: str) -> None:
+    closed = issue(status=Status.RESOLVED, resolution=resolution)
+    assert words in closing_comment(closed, context()).text
+    assert words in slack_closed(closed, context())
+    assert "restore_iam_keys" in closing_comment(closed, context()).text or resolution != "remediated"
+
+
+def test_closing_for_an_exception_gives_that_reason_whatever_was_recorded_before() -> None:
+    closed = issue(status=Status.WHITELISTED, resolution=Resolution.USED)
+    assert "an exception covers" in closing_comment(closed, context()).text
+    assert "an exception covers" in slack_closed(closed, context())
+
+
+def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None:
+    switched_on = issue(episode=Episode.REACTIVATED)
+    idle_again = issue(episode=Episode.REOPENED)
+    for words in (
+        episode_comment(switched_on, context()).text,
+        description(switched_on, context()),
+        slack_report(switched_on, context(), ""),
+    ):
+        assert "omebody switched" in words
+    for words in (
+        episode_comment(idle_again, context()).text,
+        slack_report(idle_again, context(), ""),
+    ):
+        assert "again" in words
+        assert "omebody switched" not in words
+
+
+def test_what_was_switched_off_says_how_to_get_it_back() -> None:
+    command = f"python -m remediation.restore_iam_keys --key {KEY}"
+    assert f"{{noformat}}\n{command}\n{{noformat}}" in remediated_comment(issue(), context()).text
+    assert f"`{command}`" in slack_remediated(issue(), context())
+
+
+def test_a_failure_tells_its_cause() -> None:
+    failed = issue(cause="AccessDenied: no {noformat} for iam:UpdateAccessKey")
+    words = failure_comment(failed, context()).text
+    assert "iam:UpdateAccessKey" in words
+    assert words.count("{noformat}") == 2
+
+
+def test_a_long_cause_is_cut() -> None:
+    failed = issue(cause="x" * 100_000)
+    assert len(failure_comment(failed, context()).text) < 2000
+
+
+def test_a_restoring_says_who() -> None:
+    assert r"joe\_b had Hammer" in restored_comment(issue(restored=NOW), context(), "joe_b").text
+    assert "`joe_b`" in slack_restored(issue(), context(), "joe_b")
+
+
+@pytest.mark.parametrize("make", EVERY_COMMENT)
+def test_a_comment_contains_its_reference_as_a_line_of_its_own(
+    make: Callable[[Issue, TextContext], Comment],
+) -> None:
+    comment = make(issue(cause="no", restored=NOW), context())
+    assert comment.reference in comment.text.splitlines()
+    assert re.fullmatch(r"[A-Za-z0-9 ]+", comment.reference)
+
+
+@pytest.mark.parametrize("make", EVERY_COMMENT)
+def test_a_reference_is_the_same_in_a_later_run(make: Callable[[Issue, TextContext], Comment]) -> None:
+    first = make(issue(cause="no", restored=NOW, cause_time=NOW), context(due=DUE))
+    later = make(
+        issue(cause="no", restored=NOW, cause_time=NOW + timedelta(days=3)),
+        context(now=NOW + timedelta(days=3), account_name="renamed"),
+    )
+    assert first.reference == later.reference
+
+
+def test_comments_of_different_kinds_steps_and_causes_have_different_references() -> None:
+    references = [make(issue(cause="no", restored=NOW), context()).reference for make in EVERY_COMMENT]
+    references.append(failure_comment(issue(cause="other"), context()).reference)
+    references += [
+        closing_comment(issue(status=Status.RESOLVED, resolution=each), context()).reference for each in Resolution
+    ]
+    references.append(closing_comment(issue(status=Status.WHITELISTED), context()).reference)
+    assert len(set(references)) == len(references)
+
+
+@pytest.mark.parametrize("make", EVERY_COMMENT[:-1])
+def test_a_new_episode_has_references_of_its_own(make: Callable[[Issue, TextContext], Comment]) -> None:
+    assert (
+        make(issue(cause="no"), context()).reference != make(issue(cause="no", identified=NOW), context()).reference
+    )
+
+
+def test_a_restoring_keeps_its_reference_when_a_scan_has_begun_a_new_episode_since() -> None:
+    before = restored_comment(issue(restored=NOW), context(), "bob")
+    after = restored_comment(issue(restored=NOW, identified=NOW + timedelta(hours=1)), context(), "bob")
+    assert before.reference == after.reference
+
+
+@pytest.mark.parametrize("character", "{*|[_-~^+?!\\#}]()%@&:<>\"'`")
+def test_each_character_with_a_meaning_is_shown_as_it_is(character: str) -> None:
+    name = f"a{character}b{character}"
+    (line,) = (row for row in description(issue(username=name), context()).splitlines() if "*User:*" in row)
+    assert shown_by_jira(line.removeprefix("* *User:* ")) == name
+    # In Slack, a backtick would end the code that a name is shown as.
+    shown = html.escape(name, quote=False).replace("`", "'")
+    assert f"`{shown}`" in slack_report(issue(username=name), context(), "")
+
+
+def test_a_user_name_with_markup_is_shown_as_it_is_and_is_no_markup() -> None:
+    (line,) = (row for row in description(issue(username=NASTY), context()).splitlines() if "*User:*" in row)
+    value = line.removeprefix("* *User:* ")
+    assert shown_by_jira(value) == NASTY
+    assert not re.search(r"(?<!\\)[-*_+?^~|%{}\[\]()!@]", value)
+    assert "://" not in value
+    assert ":D" not in value
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1, max_size=60))
+def test_whatever_the_value_jira_shows_it_as_it_is(value: str) -> None:
+    rows = description(issue(username=value), context()).splitlines()
+    (line,) = (row for row in rows if row.startswith("* *User:* "))
+    assert shown_by_jira(line.removeprefix("* *User:* ")) == value
+
+
+@pytest.mark.parametrize("text", EVERY_WIKI_TEXT)
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\u2028", "\x0b", "\x85"])
+def test_a_value_cannot_begin_a_line(text: Callable[[Issue, TextContext], str], separator: str) -> None:
+    injected = f"h1. x{separator}h1. Injected"
+    words = text(issue(username=injected, cause=injected), context(account_name=injected))
+    assert not [line for line in words.split("{noformat}")[0].splitlines() if line.startswith("h1.")]
+
+
+@pytest.mark.parametrize("text", EVERY_SLACK_TEXT)
+def test_a_value_cannot_ping_link_or_format_in_slack(text: Callable[[Issue, TextContext], str]) -> None:
+    evil = "<!channel> <@U123> & `x` *b* _i_\n>quote"
+    words = text(issue(username=evil, cause=evil), context(account_name=evil))
+    assert "&lt;!channel&gt; &lt;@U123&gt; &amp; 'x' *b* _i_ &gt;quote" in words
+    assert "<!" not in words
+    assert "<@" not in words
+    inside_code = re.findall(r"`[^`\n]*`", words)
+    assert words.count("*b*") == sum(part.count("*b*") for part in inside_code)
+
+
+def test_an_exception_that_ends_is_told_with_its_last_day_and_what_it_covers() -> None:
+    exemption = Exemption("ci-*", date(2027, 1, 31), "migration", "ann")
+    words = slack_exception(exemption, [issue(), issue(username="joe")], context(url="https://wiki.example.com"))
+    assert words.splitlines() == [
+        "*An exception ends soon:* `ci-*` in account `master` (123456789012) "
+        "holds until the end of 2027-01-31 (UTC).",
+        "Reason: `migration`",
+        "Owner: `ann`",
+        f"It covers 2 idle access keys: `{KEY}` of user `bob`, `{KEY}` of user `joe`. "
+        "From then on, what is still idle is reported.",
+        "<https://wiki.example.com|How to ask for an exception>",
+    ]
+
+
+def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
+    words = slack_exception(Exemption("bob", date(2027, 1, 31), "", ""), [issue()], context())
+    assert "Reason" not in words
+    assert "Owner" not in words
+    assert "1 idle access key:" in words
+
+
+@pytest.mark.parametrize(("count", "named", "more"), [(10, 10, False), (11, 10, True), (3000, 10, True)])
+def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool) -> None:
+    words = slack_exception(Exemption("*", date(2027, 1, 31), "", ""), [issue()] * count, context())
+    assert words.count(KEY) == named
+    assert (f"{count - 10} more" in words) is more
+
+
+def test_an_exception_cannot_ping_or_format() -> None:
+    evil = "<!channel> `*b*`"
+    exemption = Exemption("*", date(2027, 1, 31), evil, evil)
+    words = slack_exception(exemption, [issue(username=evil)], context(account_name=evil))
+    assert "<!" not in words
+    assert words.count("`&lt;!channel&gt; '*b*'`") == 4
+
+
+@pytest.mark.parametrize("text", EVERY_SLACK_TEXT)
+def test_a_slack_text_names_account_user_and_key(text: Callable[[Issue, TextContext], str]) -> None:
+    words = text(issue(cause="no"), context())
+    assert "`master` (123456789012)" in words
+    assert "`bob`" in words
+    assert f"`{KEY}`" in words
+    assert "AWSSEC-12" in words
+
+
+def test_the_report_links_the_ticket_and_the_procedure() -> None:
+    words = slack_report(
+        issue(),
+        context(url="https://wiki.example.com/?a=1&b=|x>"),
+        "https://jira.example.com/browse/AWSSEC-12",
+    )
+    assert "<https://jira.example.com/browse/AWSSEC-12|Ticket AWSSEC-12>" in words
+    assert "<https://wiki.example.com/?a=1&amp;b=%7Cx%3E|" in words
+
+
+def test_the_report_without_a_ticket_has_no_link() -> None:
+    words = slack_report(issue(ticket=None), context(), "")
+    assert "Ticket" not in words
+    assert "<" not in words

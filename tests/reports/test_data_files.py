@@ -1,0 +1,70 @@
+"""CSV that a spreadsheet takes for what it is, and files that are there whole or as they were."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from library.reports.data_files import csv_text, write
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1"])
+def test_a_text_that_would_be_a_formula_gets_an_apostrophe(text: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(csv_text(["a"], [{"a": text}]), newline=""))
+    assert row["a"] == f"'{text}"
+
+
+@pytest.mark.parametrize(("text", "read"), [("a\rb", "a\nb"), ("a\r\nb", "a\nb"), ("\r=1", "'\n=1")])
+def test_a_carriage_return_ends_no_line(text: str, read: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(csv_text(["a"], [{"a": text}]), newline=""))
+    assert row["a"] == read
+
+
+@pytest.mark.parametrize("text", ["alice", "a=b", "team+data", 'say "hi", bob', "line\nbreak", "", "'quoted"])
+def test_any_other_text_stays_as_it_is(text: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(csv_text(["a", "b"], [{"a": text, "b": 1}]), newline=""))
+    assert row == {"a": text, "b": "1"}
+
+
+def test_numbers_stay_numbers_and_what_is_not_there_is_empty() -> None:
+    assert csv_text(["a", "b"], [{"a": -1, "b": None}]) == "a,b\n-1,\n"
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write(tmp_path / "new", "text")
+    finally:
+        os.umask(before)
+    assert stat.filemode((tmp_path / "new").stat().st_mode) == "-rw-r-----"
+
+
+def test_an_old_file_stays_as_it_is_if_the_new_one_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old", encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        write(tmp_path / "old", "new\ud800")
+    assert (tmp_path / "old").read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    write(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=write, args=(pipe, "text"))
+    writer.start()
+    assert pipe.read_text(encoding="utf-8") == "text"
+    writer.join()
+    assert pipe.is_fifo()
