@@ -1,0 +1,1 @@
+"""Building, deploying, checking and operating the stacks."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import boto3
 import click
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,11 +23,15 @@ from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
 from library.cli import terminal
-from library.config.settings import AccountRef, Config
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import boto3
     from mypy_boto3_lambda import LambdaClient
+
+    from library.config.settings import AccountRef, Config
 
 _AT_ONCE = 8
 # A run may have to start first; botocore must not start another one meanwhile.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import click
@@ -13,8 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from library.cli import terminal
 from library.config import settings as config
-from library.config.settings import Config
 from library.errors import ConfigurationError, CredentialsError, HammerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from library.config.settings import Config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +21,14 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.publish_config import PREFIX, current, publish
-from library.config.settings import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_s3.client import S3Client
+
+    from library.config.settings import Config
 
 TEMPLATE_OF = {
     stacks.BUCKET_STACK: "bucket.yaml",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,16 @@ from deployment.commands import (
     settings_of,
 )
 from library.aws.secrets import check_credentials
-from library.config.settings import Config
 from library.errors import CredentialsError
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.slack_messages import SlackMessages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    from library.config.settings import Config
 
 
 def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -1,0 +1,1 @@
+"""Finding idle keys: the functions of the scan, and the first look."""

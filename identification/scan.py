@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -43,6 +42,8 @@ from library.reports.first_look_page import page_of
 from library.reports.page import render
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from mypy_boto3_iam import IAMClient
 
 FINDINGS = 10

@@ -1,0 +1,1 @@
+"""What the commands and the functions are made of, one package per subject."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
 import pytest
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.loaders import Loader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class _SharedLoader(Loader):

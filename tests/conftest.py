@@ -19,13 +19,13 @@ import botocore.handlers
 import botocore.retries.bucket
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 from tests.aws_models import aws_models_read_once
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from deployment.local.scanned_accounts import Control, ScannedAccounts

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
@@ -33,6 +32,9 @@ from tests.documents import (
     targets_of,
     text_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OPERATING = "deployment/OPERATING.md"
 TEMPLATES = sorted((ROOT / "deployment" / "cloudformation").glob("*.yaml"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from marshmallow import fields
+from typing import TYPE_CHECKING, Any
 
 from library.config.fields import Object, PerName, Section
 from library.config.schema import ConfigSchema, OwnerSchema, OwnersSchema
 from tests import documents
 from tests.documents import ROOT, rows
+
+if TYPE_CHECKING:
+    from marshmallow import fields
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -1,0 +1,1 @@
+"""The embedded AWS of the demo and the tests, with stand-ins for JIRA and Slack."""

@@ -137,7 +137,7 @@ class Control:
 
     def state(self) -> State:
         """All users with their keys, as they are now."""
-        return cast(State, self._call("GET", "state", None))
+        return cast("State", self._call("GET", "state", None))
 
     def _call(self, method: str, action: str, body: object) -> object:
         request = urllib.request.Request(self._url + action, json.dumps(body).encode(), method=method)
@@ -223,7 +223,7 @@ class _Application:
         failure = self._failure(body.decode(), environ.get("HTTP_AUTHORIZATION", ""))
         if failure is not None:
             return failure(environ, start_response)
-        return cast(Iterable[bytes], self._moto(environ, start_response))
+        return cast("Iterable[bytes]", self._moto(environ, start_response))
 
     def _control(self, request: Request) -> Response:
         action = self._actions.get((request.method, request.path.removeprefix(_CONTROL)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import struct
 import threading
-from collections.abc import Mapping
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+    from types import TracebackType
 
 
 class Silence(Enum):

@@ -31,13 +31,16 @@ from __future__ import annotations
 import csv
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import StringIO
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from library.errors import HammerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = "<root_account>"
 """The row of the account's root user, who is no IAM user: no listing of users has it."""

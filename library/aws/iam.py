@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,6 +19,8 @@ from library.errors import AwsCallFailed
 from library.issues.access_keys import ACTIVE, AccessKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
     from botocore.client import BaseClient
     from botocore.paginate import PageIterator, Paginator
     from mypy_boto3_iam import IAMClient

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from library.issues import history
 from library.issues.record import Issue, UnreadableIssue, from_item, to_item
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ATTEMPTS = 5

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import boto3
 import botocore.session
@@ -15,10 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from library.aws import iam
 from library.aws.iam import IamClients
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
-from library.config.settings import Config
 from library.errors import AwsCallFailed
-from library.issues.access_keys import AccessKey
-from library.issues.record import Issue
+
+if TYPE_CHECKING:
+    from library.config.settings import Config
+    from library.issues.access_keys import AccessKey
+    from library.issues.record import Issue
 
 SESSION_SECONDS = 45 * 60
 """How long an assumed role is used: STS gives it for an hour, and a prompt may wait longer than that."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,15 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session
-from library.config.settings import Config
 from library.errors import AwsCallFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
+
+    from library.config.settings import Config
 
 # What a call says that was allowed: there is nothing that it could have had an effect on.
 _ALLOWED = frozenset(

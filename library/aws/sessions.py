@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from library.errors import AccessDenied, AwsCallFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy_boto3_sts import STSClient
 
 # Below this, botocore logs session tokens, the keys that STS hands out, and what Secrets Manager answers.

@@ -7,10 +7,9 @@ import os
 import signal
 import tempfile
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import watchtower
@@ -24,12 +23,17 @@ from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG
 from library.cli.terminal import FAILED, INTERRUPTED, LOCKED, USAGE, logging_to_standard_error
 from library.config import settings as config
-from library.config.settings import Config
 from library.errors import ConfigurationError, CredentialsError, HammerError
-from library.issues.record import Issue
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
 from library.notifications.slack_messages import SlackMessages
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+
+    from library.config.settings import Config
+    from library.issues.record import Issue
 
 LOG_FOLDER = Path("/var/log/hammer")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import click
 
 from library.cli.host_command import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 CHOICES = "[y/N] (a: yes to the rest of this account, q: quit)"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from library.issues.record import Episode, Issue, IssueDetails, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KEPT = 50
 """So many steps are kept, the latest ones: a row has room for 400 kB, and people read the end."""

@@ -5,9 +5,9 @@ Nothing here calls anything. Each function takes facts and the time of the run, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from library.issues.access_keys import ACTIVE, AccessKey, is_idle
 from library.issues.record import (
@@ -20,7 +20,11 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
-from library.issues.whitelist import Exemption, Whitelist
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from library.issues.whitelist import Exemption, Whitelist
 
 CONSISTENCY_MARGIN = timedelta(minutes=5)
 """IAM is eventually consistent: for this long after a key was switched off, a listing may still call it Active."""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from library.errors import HammerError
-from library.issues.access_keys import AccessKey
+
+if TYPE_CHECKING:
+    from library.issues.access_keys import AccessKey
 
 Item = dict[str, Any]
 """A row of the table with plain Python values: strings, booleans, lists, maps, None."""

@@ -1,0 +1,1 @@
+"""What people are told of an issue, in which words, and over which channels."""

@@ -7,10 +7,9 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -21,6 +20,9 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from library.errors import CredentialsError, TicketError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from library.aws.issues_table import IssuesTable
-from library.config.settings import Config, InLine
 from library.errors import HammerError, MessageError, TicketError
 from library.issues.lifecycle import (
     Close,
@@ -24,8 +21,15 @@ from library.issues.lifecycle import (
 from library.issues.record import Episode, Issue, JiraDetails, Resolution, Status
 from library.notifications import ticket_text
 from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket, TicketGone
-from library.notifications.slack_messages import SlackMessages
 from library.notifications.ticket_text import Comment, TextContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from library.aws.issues_table import IssuesTable
+    from library.config.settings import Config, InLine
+    from library.notifications.slack_messages import SlackMessages
 
 logger = logging.getLogger(__name__)
 

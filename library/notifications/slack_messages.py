@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
 from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
     RateLimitErrorRetryHandler,
@@ -21,6 +19,11 @@ from slack_sdk.http_retry.builtin_handlers import (
 )
 
 from library.errors import CredentialsError, MessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
 
 _ANSWER_SECONDS = 15
 _LONGEST_WAIT_SECONDS = 60

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from library.issues.access_keys import idle_days
 from library.issues.record import Episode, Issue, Status
-from library.issues.whitelist import Exemption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from library.issues.whitelist import Exemption
 
 # JIRA refuses a longer one.
 _SUMMARY_LIMIT = 255

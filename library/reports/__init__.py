@@ -1,0 +1,1 @@
+"""Reports on the issues: figures, pages, findings and files."""

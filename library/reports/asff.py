@@ -6,12 +6,14 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from library.issues.record import Resolution
 from library.reports.figures import Entry, Figures, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 Finding = dict[str, Any]
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from library.issues.access_keys import idle_days
 from library.issues.lifecycle import Due, Skip, is_exempted, verdict_as_the_key_is_on
 from library.issues.record import Issue, Status
-from library.issues.whitelist import Exemption, Whitelist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from library.issues.whitelist import Exemption, Whitelist
 
 WEEKS = 13
 """A report looks back over so many ISO weeks, a quarter, the current one included."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from library.issues.access_keys import AccessKey, idle_days, is_idle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 THRESHOLDS = (30, 60, 90, 180, 365)
 """Days without use to choose from; for each it is counted how many keys it would catch."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from library.reports.first_look import FirstLook, IdleKey
+from typing import TYPE_CHECKING
+
 from library.reports.page import Chart, Grid, Headline, Listing, Page, Section
+
+if TYPE_CHECKING:
+    from library.reports.first_look import FirstLook, IdleKey
 
 
 def page_of(look: FirstLook) -> Page:

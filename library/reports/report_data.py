@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from library.reports.data_files import csv_text
 from library.reports.figures import AHEAD, Entry, Figures, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)

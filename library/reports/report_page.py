@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from library.config.settings import Config
 from library.issues.record import Status
 from library.reports.figures import AHEAD, WEEKS, Entry, Figures, Standing
 from library.reports.page import Chart, Grid, Headline, Listing, Note, Page, Section
 from library.reports.report_data import owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from library.config.settings import Config
 
 _SHOWN = 50
 """So many rows a small table has at the most; the list below has everything."""

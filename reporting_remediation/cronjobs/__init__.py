@@ -1,0 +1,1 @@
+"""When cron starts the host's commands."""

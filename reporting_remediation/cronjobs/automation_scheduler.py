@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from library.config import settings as config
-from library.config.settings import Config
 from library.errors import ConfigurationError, HammerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from library.config.settings import Config
 
 CRON_FOLDER = Path("/etc/cron.d")
 _MODE = 0o644

@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import boto3
 import click
 
 from library.aws import permissions
-from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG
 from library.cli import host_command, terminal
-from library.config.settings import AccountRef, Config
 from library.errors import CredentialsError, HammerError
+
+if TYPE_CHECKING:
+    from library.aws.permissions import Refusal
+    from library.config.settings import AccountRef, Config
 
 STREAM = "remediation.check_access"
 _AT_ONCE = 8

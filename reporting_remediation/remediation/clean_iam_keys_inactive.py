@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,6 @@ from library.cli import host_command, terminal
 from library.cli.host_command import log_decision, logger
 from library.cli.prompt import Answer
 from library.config import settings as config
-from library.config.settings import Config
 from library.errors import AwsCallFailed, HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days
 from library.issues.lifecycle import (
@@ -32,6 +31,11 @@ from library.issues.lifecycle import (
 from library.issues.record import Issue, RemediationError, Status, Timestamps
 from remediation import plan
 from remediation.key_by_key import STREAM, KeyByKey, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from library.config.settings import Config
 
 FAILURES_IN_A_ROW = 3
 """After so many failures to switch off, one after the other, the rest of an account is left for the next run."""

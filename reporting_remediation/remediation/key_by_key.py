@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from library.aws.issues_table import IssuesTable
 from library.aws.key_switch import KeySwitch
 from library.cli import host_command, terminal
 from library.cli.host_command import log_decision, logger
 from library.cli.prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
-from library.config.settings import Config
 from library.errors import ConfigurationError, HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days
-from library.issues.lifecycle import Skip, TellRemediated
-from library.issues.record import Issue
-from library.notifications.notices import Failure, Notices
 from remediation import plan
-from remediation.plan import PlanRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from library.aws.issues_table import IssuesTable
+    from library.config.settings import Config
+    from library.issues.lifecycle import Skip, TellRemediated
+    from library.issues.record import Issue
+    from library.notifications.notices import Failure, Notices
+    from remediation.plan import PlanRow
 
 STREAM = "remediation.clean_iam_user_inactive_keys"
 

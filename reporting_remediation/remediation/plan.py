@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from library.cli import terminal
-from library.config.settings import Config
 from library.issues.access_keys import idle_days
-from library.issues.record import Issue
 from library.reports.data_files import csv_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from library.config.settings import Config
+    from library.issues.record import Issue
 
 FORMATS = click.Choice(["table", "json", "csv"])
 

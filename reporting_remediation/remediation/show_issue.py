@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from library.cli import host_command, terminal
 from library.cli.host_command import logger
-from library.config.settings import Config
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.lifecycle import Skip, remediation_verdict
 from library.issues.record import Issue, to_item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from library.config.settings import Config
 
 STREAM = "remediation.show_issue"
 

@@ -1,0 +1,1 @@
+"""The host's commands that tell people of the issues."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from library.cli import host_command, terminal
 from library.cli.host_command import log_decision, logger
-from library.config.settings import Config
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.lifecycle import (
@@ -29,8 +27,14 @@ from library.issues.lifecycle import (
     exceptions_that_end,
     reporting_step,
 )
-from library.issues.record import Issue
 from library.notifications.notices import Failure, Notices
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
+    from library.config.settings import Config
+    from library.issues.record import Issue
 
 STREAM = "reporting.create_iam_user_inactive_keys_tickets"
 

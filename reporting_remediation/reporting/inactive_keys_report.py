@@ -7,17 +7,20 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from library.cli import host_command, terminal
 from library.cli.host_command import logger
-from library.config.settings import Config
 from library.errors import HammerError
-from library.issues.record import Issue
 from library.reports import asff, data_files, report_data
 from library.reports.figures import Failure, Figures, Policy, Standing, figures
 from library.reports.report_page import UNREAD, page
+
+if TYPE_CHECKING:
+    from library.config.settings import Config
+    from library.issues.record import Issue
 
 STREAM = "reporting.inactive_keys_report"
 PAGE = "inactive-keys-report.html"

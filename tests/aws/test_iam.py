@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deployment.local.scanned_accounts import Control, UserSeed
 from library.aws.iam import (
     READ_BACK_PAUSES,
     RENAME_ROUNDS,
@@ -33,7 +31,10 @@ from tests.builders import ACCOUNT, NOW, days_ago
 from tests.conftest import Wire, answer, failure, form, small_pages
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from mypy_boto3_iam import IAMClient
+
+    from deployment.local.scanned_accounts import Control, UserSeed
 
 pytestmark = pytest.mark.moto
 

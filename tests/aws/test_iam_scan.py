@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deployment.local.scanned_accounts import Control, UserSeed
 from library.aws.iam import (
     REPORT_PAUSES,
     SMALL_ACCOUNT,
@@ -34,7 +31,12 @@ from tests.builders import ACCOUNT, NOW, days_ago
 from tests.conftest import Wire, answer, failure, form
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from mypy_boto3_iam import IAMClient
+
+    from deployment.local.scanned_accounts import Control, UserSeed
 
 pytestmark = pytest.mark.moto
 

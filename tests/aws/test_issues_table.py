@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +16,8 @@ from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
 from tests.conftest import TABLE, Wire, body_of, json_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
 pytestmark = pytest.mark.moto

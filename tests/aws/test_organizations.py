@@ -8,13 +8,14 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from deployment.local.scanned_accounts import Control
 from library.aws.organizations import active_accounts
 from library.errors import AccessDenied, AwsCallFailed
 from tests.conftest import Wire, json_failure, small_pages
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
+
+    from deployment.local.scanned_accounts import Control
 
 pytestmark = pytest.mark.moto
 

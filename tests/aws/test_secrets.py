@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -15,6 +14,8 @@ from library.aws.secrets import Credentials, fetch_credentials
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 pytestmark = pytest.mark.moto

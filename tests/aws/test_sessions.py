@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import boto3
+from typing import TYPE_CHECKING
+
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from deployment.local.scanned_accounts import Control
 from library.aws.sessions import Account, account_session, aws_errors
 from library.errors import AccessDenied, AwsCallFailed
 from tests.builders import ACCOUNT, NOW
 from tests.conftest import Wire, form
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.awsrequest import AWSPreparedRequest
+
+    from deployment.local.scanned_accounts import Control
 
 pytestmark = pytest.mark.moto
 

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
-from deployment.local.scanned_accounts import Control
 from library.aws.sns import publish
 from tests.conftest import Topic, Wire, answer, failure, form
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from mypy_boto3_sns import SNSClient
+
+    from deployment.local.scanned_accounts import Control
 
 pytestmark = pytest.mark.moto
 

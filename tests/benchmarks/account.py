@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import StringIO
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 ACCOUNT = "123456789012"
 DAY = 86400

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import boto3
 
-from tests.benchmarks.account import Fact
+if TYPE_CHECKING:
+    from tests.benchmarks.account import Fact
 
 
 def idle_keys(criteria_days: int, now: datetime) -> tuple[list[Fact], int]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -15,6 +14,9 @@ from tests.benchmarks.account import ACCOUNT
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.fake_iam import FakeIam, Limits
 from tests.benchmarks.reconciling import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ACCOUNTS = 1000
 LATENCY = 0.04

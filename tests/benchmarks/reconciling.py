@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from deployment.local.embedded_aws import EmbeddedAws
 from tests.benchmarks import worker
 from tests.benchmarks.account import ACCOUNT, Kind
 from tests.benchmarks.bars import Bar
-from tests.benchmarks.fake_iam import FakeIam
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from tests.benchmarks.fake_iam import FakeIam
 
 CASES: tuple[tuple[int, Kind, int], ...] = ((100, "none idle", 0), (50, "all idle", 100), (5000, "all idle", 10_000))
 """Users, what their keys are, and the issues that this makes."""

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from rich.console import Console
@@ -23,6 +23,9 @@ from library.issues.record import Issue, IssueDetails, Status, Timestamps
 from reporting.create_iam_key_inactive_tickets import WORKERS
 from tests.benchmarks.bars import Bar, show
 from tests.host.conftest import MAIN, OWN_KEY, REGION, Estate, label_of, process_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ISSUES = 1000
 SAMPLE = 40

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import worker
 from tests.benchmarks.account import EVENTS
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.fake_iam import Counts, FakeIam, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
 
 SIZES = (100, 1000, 5000)
 CRITERIA_DAYS = 90

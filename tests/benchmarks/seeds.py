@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import boto3
 from rich.table import Table
@@ -19,6 +19,9 @@ from tests.benchmarks import worker
 from tests.benchmarks.account import EVENTS, Oddities
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.fake_iam import REPORT_LIFE, FakeIam, KeyOfUser, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 SEEDS = 200
 PROCESSES = 2

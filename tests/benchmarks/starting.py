@@ -8,17 +8,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from tests.benchmarks.account import ACCOUNT
 from tests.benchmarks.bars import Bar
-from tests.benchmarks.fake_iam import FakeIam
 from tests.benchmarks.reconciling import configuration
 from tests.benchmarks.worker import HANDLERS, REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.benchmarks.fake_iam import FakeIam
 
 RUNS = 7
 BARE = "bare boto3, IAM client"

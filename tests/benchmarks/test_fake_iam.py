@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -20,6 +19,8 @@ from tests.benchmarks.fake_iam import REPORT_LIFE, FakeIam, Limits
 from tests.benchmarks.seeds import try_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy_boto3_iam import IAMClient
 
 DAYS = 90

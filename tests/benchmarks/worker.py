@@ -13,21 +13,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 import botocore.handlers
-from botocore.awsrequest import AWSPreparedRequest
 
 from tests.benchmarks import baseline
 from tests.benchmarks.account import ACCOUNT, Fact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from types import ModuleType
+
+    from botocore.awsrequest import AWSPreparedRequest
+
     from library.aws.iam import Listing, WatchedKey
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from library.reports.first_look import AccountKeys, FailedAccount, first_look
 from library.reports.first_look_page import page_of
 from library.reports.page import render
-from tests.browser.conftest import Browser
 from tests.browser.test_report_page import HOSTILE
 from tests.builders import ACCOUNT, NOW, a_key, days_ago
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.conftest import Browser
 
 OTHER = "210987654321"
 

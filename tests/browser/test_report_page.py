@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,10 @@ from library.issues.whitelist import Exemption, Whitelist
 from library.reports.figures import Failure, Policy, figures
 from library.reports.page import render
 from library.reports.report_page import page
-from tests.browser.conftest import Browser
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Browser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OTHER = "210987654321"
@@ -312,7 +314,8 @@ def test_who_cannot_see_it_is_told_what_there_is(browser: Browser, write: Write,
     images = [node for node in nodes if node["role"] in ("image", "img")]
     assert len(images) == 3
     assert all(node["name"] and node["description"] for node in images)
-    assert all(names("table")) and len(names("table")) == 4
+    assert all(names("table"))
+    assert len(names("table")) == 4
     assert all(names("button", "searchbox", "combobox", "region", "heading", "columnheader", "rowheader"))
     assert names("searchbox", "combobox") == ["Search", "Status", "Account"]
     # However the list is laid out, it stays a table: its rows, and those of the three small ones that are shown.
@@ -323,7 +326,8 @@ def test_who_cannot_see_it_is_told_what_there_is(browser: Browser, write: Write,
     assert cells > 1000
     assert len(names("cell")) == cells + 3 * 6 + 2 * 5 + 1 * 5
     headings = browser.run("return [...document.querySelectorAll('h1, h2')].map((one) => one.tagName)")
-    assert headings[0] == "H1" and set(headings[1:]) == {"H2"}
+    assert headings[0] == "H1"
+    assert set(headings[1:]) == {"H2"}
 
 
 def test_a_table_without_issues_says_so(browser: Browser, write: Write) -> None:

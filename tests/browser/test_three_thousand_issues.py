@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,11 +18,15 @@ from library.reports.figures import Policy, figures
 from library.reports.page import render
 from library.reports.report_page import page
 from reporting.inactive_keys_report import main
-from tests.browser.conftest import Browser
 from tests.conftest import TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from tests.browser.conftest import Browser
 
 ISSUES = 3000
 ACCOUNTS = {f"10000000000{number}": f"team {number}" for number in range(8)}

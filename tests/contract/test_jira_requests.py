@@ -7,9 +7,8 @@ any more, and `/search` has given way to `/search/jql`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
@@ -26,6 +25,9 @@ from deployment.local.jira_stand_in import (
     Transition,
 )
 from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LABEL = "hammer-123456789012-AKIAI6UV7TCFQNA623TA"
 JQL = f'labels = "{LABEL}" AND statusCategory != Done ORDER BY created ASC'

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.crash.launcher import Launcher
 from tests.crash.proxy import KillingProxy
 from tests.host.conftest import Estate, estate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["estate", "launcher", "proxy"]
 

@@ -12,13 +12,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from importlib import import_module
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.aws_models import aws_models_read_once
 from tests.host.conftest import REMEDIATION, REPORTING, RESTORE, process_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
 
 
 class Launcher:

@@ -7,12 +7,14 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import SplitResult, parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
 
 Variant = Literal["before", "after"]
 _SECONDS = 60

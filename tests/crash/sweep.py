@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from boto3.dynamodb.types import TypeDeserializer
 
 from deployment.local.jira_stand_in import JiraIssue
-from library.issues.record import Issue
-from tests.crash.launcher import Launcher
-from tests.crash.proxy import KillingProxy, Variant
 from tests.host.conftest import LABEL, MAIN, Estate, label_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from library.issues.record import Issue
+    from tests.crash.launcher import Launcher
+    from tests.crash.proxy import KillingProxy, Variant
 
 _VARIANTS: tuple[Variant, ...] = ("before", "after")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00| UTC)|\b\d{8}T\d{6}Z\b")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from library.issues.record import Issue, IssueDetails, JiraDetails, SlackDetails, Status, Timestamps
-from tests.crash.launcher import Launcher
-from tests.crash.proxy import KillingProxy
 from tests.crash.sweep import Point, Sweep
 from tests.host.conftest import REGION, REMEDIATION, RESTORE, Estate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.crash.launcher import Launcher
+    from tests.crash.proxy import KillingProxy
 
 pytestmark = pytest.mark.moto
 

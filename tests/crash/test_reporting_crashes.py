@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,10 +19,14 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
-from tests.crash.launcher import Launcher
-from tests.crash.proxy import KillingProxy
 from tests.crash.sweep import Sweep
 from tests.host.conftest import REGION, REPORTING, Estate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.crash.launcher import Launcher
+    from tests.crash.proxy import KillingProxy
 
 pytestmark = pytest.mark.moto
 

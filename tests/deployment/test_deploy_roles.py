@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from click.testing import CliRunner, Result
 
 from deployment import deploy_roles, stacks
 from deployment.deploy_roles import STACK_SET
 from tests.conftest import Wire, answer, form
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 pytestmark = pytest.mark.moto
 
@@ -25,7 +28,7 @@ OUTPUTS = {
 
 
 @pytest.fixture
-def folder(scanned: object, tmp_path: Path) -> Iterator[Path]:
+def folder(scanned: object, tmp_path: Path) -> Path:
     """A configuration of three accounts; both stacks of the main account are there, with what is read of them."""
     configure(tmp_path, FIRST, SECOND)
     client = boto3.Session().client("cloudformation")
@@ -35,7 +38,7 @@ def folder(scanned: object, tmp_path: Path) -> Iterator[Path]:
             "Outputs": {name: {"Value": value} for name, value in values.items()},
         }
         client.create_stack(StackName=stack, TemplateBody=json.dumps(template))
-    yield tmp_path
+    return tmp_path
 
 
 def configure(folder: Path, *accounts: str) -> None:

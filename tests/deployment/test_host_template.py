@@ -10,9 +10,9 @@ import stat
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -20,6 +20,9 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from deployment.build_packages import build_host
 from deployment.publish_config import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEMPLATE = REPOSITORY / "deployment" / "cloudformation" / "reporting-remediation-host.yaml"

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deployment.build_packages import build
-from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
 from library.aws.issues_table import IssuesTable
 from tests.conftest import SAFE, TABLE, Topic
 from tests.deployment.lambda_emulator import running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
 
 pytestmark = pytest.mark.moto
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 from click.testing import CliRunner, Result
 
 from deployment import publish_config
@@ -18,10 +15,15 @@ from deployment.publish_config import publish
 from library.config import settings as config
 from library.config.settings import Config, load
 from library.errors import ConfigurationError
-from tests.conftest import Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_s3.client import S3Client
+
+    from tests.conftest import Wire
 
 pytestmark = pytest.mark.moto
 
@@ -34,11 +36,11 @@ class Died(Exception):
 
 
 @pytest.fixture
-def s3(scanned: object, wire: Wire) -> Iterator[S3Client]:
+def s3(scanned: object, wire: Wire) -> S3Client:
     client = boto3.Session().client("s3", region_name="us-east-1")
     client.create_bucket(Bucket="estate")
     wire.sent.clear()
-    yield client
+    return client
 
 
 def files(folder: Path, mark: str, days: int = 10) -> Path:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from deployment.redrive import redrive
 from tests.conftest import Wire, answer, body_of, json_failure
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 pytestmark = pytest.mark.moto
 
@@ -59,8 +60,8 @@ class Queue:
 
 
 @pytest.fixture
-def queue(scanned: object, wire: Wire) -> Iterator[Queue]:
-    yield Queue(wire)
+def queue(scanned: object, wire: Wire) -> Queue:
+    return Queue(wire)
 
 
 def notification(account: str) -> dict[str, Any]:

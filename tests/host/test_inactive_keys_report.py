@@ -9,15 +9,17 @@ import re
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from click.testing import Result
 
 from library.issues.record import RemediationError, Resolution, Status
 from tests.conftest import Wire, json_failure
 from tests.host.conftest import MAIN, OTHER, REPOSITORY, TABLE, Estate
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 pytestmark = pytest.mark.moto
 

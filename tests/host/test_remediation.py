@@ -9,8 +9,7 @@ import signal
 import time
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import moto.iam.models
 import pytest
@@ -21,6 +20,9 @@ from library.config import settings as config
 from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
 from tests.conftest import Wire, answer, failure, form
 from tests.host.conftest import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS, Estate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.moto
 

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -17,6 +16,9 @@ from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from library.issues.record import Resolution, Status
 from reporting.create_iam_key_inactive_tickets import WORKERS
 from tests.host.conftest import MAIN, OTHER, REPORTING, Estate, process_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.moto
 

@@ -7,12 +7,15 @@ import shlex
 import stat
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from library.config import settings as config
 from tests.host.conftest import REGION, Estate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.moto
 

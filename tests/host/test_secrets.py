@@ -6,10 +6,8 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -27,6 +25,10 @@ from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from library.cli.terminal import USAGE
 from library.issues.record import Resolution, Status
 from tests.host.conftest import OTHER, REPORTING, Estate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.moto
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -14,6 +13,9 @@ from boto3.dynamodb.types import TypeSerializer
 
 from library.issues.record import Episode, Issue, Resolution, Status, from_item
 from tests.host.conftest import MAIN, REMEDIATION, REPORTING, REPOSITORY, TABLE, Estate
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 pytestmark = pytest.mark.moto
 

@@ -10,14 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
 from library.aws.issues_table import IssuesTable
 from library.aws.organizations import active_accounts
 from library.errors import AccessDenied, AwsCallFailed, ConfigurationError, HammerError
@@ -25,7 +22,12 @@ from library.issues.record import Issue, Resolution, Status
 from tests.conftest import TABLE, Topic, Wire, answer, body_of, failure, form, json_failure
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
 
 pytestmark = [
     pytest.mark.moto,

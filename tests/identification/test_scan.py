@@ -10,17 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 from click.testing import CliRunner, Result
 
-from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
 from identification import scan
 from identification.scan import Wanted
 from library.aws.iam import SMALL_ACCOUNT
@@ -31,7 +28,12 @@ from tests.host.conftest import Dialogue
 from tests.identification.test_lambdas import IDENTIFICATION, issues, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
 
 pytestmark = pytest.mark.moto
 

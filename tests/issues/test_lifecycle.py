@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
@@ -44,6 +43,9 @@ from library.issues.record import (
 )
 from library.issues.whitelist import Exemption, Whitelist
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

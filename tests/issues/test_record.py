@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -28,6 +27,9 @@ from library.issues.record import (
     to_item,
 )
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEXT = st.text(min_size=1, max_size=20)
 MAYBE_TEXT = st.none() | TEXT

@@ -13,12 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import urlopen
 
 import pytest
@@ -40,9 +39,13 @@ from deployment.local.jira_stand_in import (
     JiraUser,
     Transition,
 )
-from deployment.local.stand_in import Silence
 from library.errors import CredentialsError, TicketError
 from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket, TicketGone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from deployment.local.stand_in import Silence
 
 LABEL = "hammer-123456789012-AKIAI6UV7TCFQNA623TA"
 ISSUE = "/rest/api/2/issue"

@@ -6,17 +6,20 @@ import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
 
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn, SlackUser
-from deployment.local.stand_in import Silence
 from library.errors import CredentialsError
 from library.notifications.slack_messages import Delivery, SlackMessages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from deployment.local.stand_in import Silence
 
 TOKEN = "xoxb-1234-secret"
 _DEADLINE_SECONDS = 30

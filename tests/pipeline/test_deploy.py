@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from click import Command
 from click.testing import CliRunner, Result
 
 from deployment import check_deployment, deploy, publish_config, redrive, stacks
 from deployment.local.embedded_aws import EmbeddedAws
 from deployment.local.estate import IDENTIFICATION, INITIATION
 from deployment.local.population import MASTER, SLAVE
-from deployment.local.scanned_accounts import KeySeed
 from library.config import settings as config
 from tests.pipeline.conftest import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from click import Command
+
+    from deployment.local.scanned_accounts import KeySeed
 
 pytestmark = pytest.mark.ministack
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deployment.local.estate import IDENTIFICATION, INITIATION, REMEDIATION, REPORTING, Estate
 from deployment.local.population import MASTER, SLAVE
-from deployment.local.scanned_accounts import UserSeed
 from tests.pipeline.conftest import HOST_LOG_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deployment.local.scanned_accounts import UserSeed
 
 pytestmark = pytest.mark.ministack
 

@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
@@ -22,6 +22,9 @@ from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from deployment.local.slack_stand_in import SlackStandIn
 from tests.documents import ROOT
 from tests.pipeline.conftest import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.ministack
 

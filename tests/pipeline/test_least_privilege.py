@@ -7,14 +7,13 @@ import json
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -31,6 +30,9 @@ from library.aws import permissions
 from library.config import settings as config
 from library.errors import HammerError
 from tests.pipeline.conftest import HOST_LOG_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 pytestmark = pytest.mark.ministack
 

@@ -11,14 +11,12 @@ import re
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from io import BytesIO
-from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from unittest import mock
 from urllib.error import URLError
 from urllib.parse import parse_qsl, urlsplit
@@ -31,7 +29,6 @@ import botocore.retries.quota
 import requests
 import time_machine
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
 from deployment.local.jira_stand_in import DEFAULT_TOKEN as JIRA_TOKEN
@@ -40,6 +37,12 @@ from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from deployment.local.slack_stand_in import SlackStandIn, _arguments
 from deployment.local.stand_in import Silence
 from tests.conftest import SAFE, answer, body_of, failure, form, json_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 T = TypeVar("T")
 

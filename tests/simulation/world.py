@@ -7,14 +7,12 @@ import logging
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deployment.local.jira_stand_in import JiraIssue, JiraRequest
 from library.errors import HammerError
 from library.issues.lifecycle import CONSISTENCY_MARGIN, interrupted
 from library.issues.record import Issue, Resolution, Status, from_item
@@ -31,6 +29,11 @@ from tests.simulation.outside import (
     Plan,
     User,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from deployment.local.jira_stand_in import JiraIssue, JiraRequest
 
 HANDLERS = (
     Path(__file__).resolve().parents[2] / "identification" / "lambdas" / "iam-user-inactive-keys-identification"

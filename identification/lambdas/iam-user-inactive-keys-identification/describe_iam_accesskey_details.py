@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from library.aws import permissions
 from library.aws.iam import IamClients, WatchedKey, scan_access_keys, tags_of_users
@@ -24,6 +22,11 @@ from library.errors import HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
 from library.issues.lifecycle import reconcile
 from library.issues.record import Issue, IssueDetails, Resolution, Status, details_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="hammer-describe-iam-user-inactive-keys")
 metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from library.aws import organizations, sns
 from library.aws.sessions import CLIENT_CONFIG
 from library.config import settings as config
 from library.errors import HammerError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="hammer-initiate-iam-user-inactive-keys")
 
