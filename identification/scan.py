@@ -27,7 +27,7 @@ from library.aws.sessions import CLIENT_CONFIG, Account, assumed_session, aws_er
 from library.cli import terminal
 from library.errors import AwsCallFailed, HammerError
 from library.issues.access_keys import is_long_ago
-from library.reports.data_files import csv_text, write
+from library.reports.files import csv_text, write
 from library.reports.first_look import (
     AccountKeys,
     FailedAccount,

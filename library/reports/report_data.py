@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from library.reports.data_files import csv_text
 from library.reports.figures import AHEAD, Entry, Figures, Standing
+from library.reports.files import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import click
 
 from library.cli import terminal
 from library.issues.access_keys import idle_days
-from library.reports.data_files import csv_text
+from library.reports.files import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

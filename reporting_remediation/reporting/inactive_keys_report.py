@@ -14,7 +14,7 @@ import click
 from library.cli import host_command, terminal
 from library.cli.host_command import logger
 from library.errors import HammerError
-from library.reports import asff, data_files, report_data
+from library.reports import asff, files, report_data
 from library.reports.figures import Failure, Figures, Policy, Standing, figures
 from library.reports.report_page import UNREAD, page
 
@@ -140,7 +140,7 @@ def _write_findings(found: Figures, settings: Config, folder: Path | None) -> No
         complete.mkdir()
         for account, batch in asff.batches(findings):
             numbers[account] = numbers.get(account, 0) + 1
-            data_files.write(complete / f"{account}-{numbers[account]:03}.json", _json(batch))
+            files.write(complete / f"{account}-{numbers[account]:03}.json", _json(batch))
         complete.replace(folder)
     click.echo(f"{folder} ({len(findings):,} findings in {sum(numbers.values()):,} files)")
 
@@ -153,7 +153,7 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        data_files.write(output, text)
+        files.write(output, text)
         click.echo(f"{output} ({len(text.encode()) / 1024:,.0f} KiB)")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from library.reports.data_files import csv_text, write
+from library.reports.files import csv_text, write
 
 if TYPE_CHECKING:
     from pathlib import Path
