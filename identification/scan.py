@@ -22,7 +22,8 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from library.aws import organizations
-from library.aws.iam import IamClients, scan_access_keys
+from library.aws.iam_clients import IamClients
+from library.aws.iam_scan import scan_access_keys
 from library.aws.sessions import CLIENT_CONFIG, Account, assumed_session, aws_errors
 from library.cli import terminal
 from library.errors import AwsCallFailed, HammerError

@@ -12,8 +12,8 @@ import boto3
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library.aws import iam
-from library.aws.iam import IamClients
+from library.aws import iam_keys
+from library.aws.iam_clients import IamClients
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
 from library.errors import AwsCallFailed
 
@@ -74,13 +74,13 @@ class KeySwitch:
         """The issue's key as it is at this moment, None if it does not exist."""
         account = self._account(issue.account_id)
         with aws_errors(account):
-            return iam.find_access_key(self._client(account), issue.issue_id, issue.details.username)
+            return iam_keys.find_access_key(self._client(account), issue.issue_id, issue.details.username)
 
     def set_status(self, account_id: str, key: AccessKey, status: Literal["Active", "Inactive"]) -> None:
         """Switch the key on or off, and read back that it is so."""
         account = self._account(account_id)
         with aws_errors(account):
-            iam.set_status(self._client(account), key, status)
+            iam_keys.set_status(self._client(account), key, status)
 
     def _account(self, account_id: str) -> Account:
         aws = self._settings.aws

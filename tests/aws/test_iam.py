@@ -13,17 +13,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from library.aws.iam import (
-    READ_BACK_PAUSES,
-    RENAME_ROUNDS,
-    IamClients,
-    Listing,
-    find_access_key,
-    list_access_keys,
-    set_status,
-    tags_of_users,
-    user_tags,
-)
+from library.aws.iam_clients import IamClients
+from library.aws.iam_keys import READ_BACK_PAUSES, find_access_key, set_status, tags_of_users, user_tags
+from library.aws.iam_scan import RENAME_ROUNDS, Listing, list_access_keys
 from library.aws.sessions import CLIENT_CONFIG
 from library.errors import AwsCallFailed
 from library.issues.access_keys import AccessKey, is_long_ago

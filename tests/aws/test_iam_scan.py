@@ -16,15 +16,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from library.aws.iam import (
-    REPORT_PAUSES,
-    SMALL_ACCOUNT,
-    IamClients,
-    Listing,
-    RuledOut,
-    WatchedKey,
-    scan_access_keys,
-)
+from library.aws.iam_clients import IamClients
+from library.aws.iam_scan import REPORT_PAUSES, SMALL_ACCOUNT, Listing, RuledOut, WatchedKey, scan_access_keys
 from library.aws.sessions import CLIENT_CONFIG
 from library.issues.access_keys import is_idle, is_long_ago
 from tests.builders import ACCOUNT, NOW, days_ago

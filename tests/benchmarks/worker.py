@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest
 
-    from library.aws.iam import Listing, WatchedKey
+    from library.aws.iam_scan import Listing, WatchedKey
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
@@ -61,7 +61,8 @@ def listing(
     session: boto3.Session, how: How, criteria_days: int, now: datetime, watched: Collection[WatchedKey] = ()
 ) -> tuple[Listing, int]:
     """What this project finds, with the report or without, and how many calls it took."""
-    from library.aws.iam import IamClients, list_access_keys, scan_access_keys
+    from library.aws.iam_clients import IamClients
+    from library.aws.iam_scan import list_access_keys, scan_access_keys
     from library.aws.sessions import CLIENT_CONFIG
     from library.issues.access_keys import is_long_ago
 
@@ -93,7 +94,7 @@ def scan(how: How, criteria_days: int, now: int) -> dict[str, Any]:
     moment = datetime.fromtimestamp(now, UTC)
     if how != "sequential":
         importlib.import_module("library.aws.sessions")
-        importlib.import_module("library.aws.iam")
+        importlib.import_module("library.aws.iam_scan")
     cpu, began = _cpu_seconds(), time.perf_counter()
     if how == "sequential":
         idle, calls = baseline.idle_keys(criteria_days, moment)

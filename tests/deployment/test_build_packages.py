@@ -127,7 +127,7 @@ def test_the_hosts_zip_has_the_manuals_layout_at_its_root(host_package: Path) ->
         "remediation/restore_iam_keys.py",
         "library/cli/host_command.py",
         "library/notifications/jira_tickets.py",
-        "library/aws/iam.py",
+        "library/aws/iam_keys.py",
         "config/config.json",
         "requirements.txt",
     } <= set(found)

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 from identification import scan
 from identification.scan import Wanted
-from library.aws.iam import SMALL_ACCOUNT
+from library.aws.iam_scan import SMALL_ACCOUNT
 from library.reports.first_look import FirstLook, IdleKey, Threshold
 from tests.builders import NOW
 from tests.conftest import Wire, answer, failure, form, json_failure

@@ -14,7 +14,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from library.aws import permissions
-from library.aws.iam import IamClients, WatchedKey, scan_access_keys, tags_of_users
+from library.aws.iam_clients import IamClients
+from library.aws.iam_keys import tags_of_users
+from library.aws.iam_scan import WatchedKey, scan_access_keys
 from library.aws.issues_table import IssuesTable
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
 from library.config import settings as config
