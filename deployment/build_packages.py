@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from library.config import settings as config
+from library.config.loading import load
+from library.config.sources import FILES
 from library.errors import ConfigurationError, HammerError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -114,8 +115,8 @@ def _imported(module: Path) -> Iterator[Path]:
 
 def _configuration(source: str | None) -> dict[str, Path]:
     folder = Path(source) if source else REPOSITORY / "config"
-    config.load(str(folder))
-    return {f"config/{name}": folder / name for name in config.FILES if (folder / name).is_file()}
+    load(str(folder))
+    return {f"config/{name}": folder / name for name in FILES if (folder / name).is_file()}
 
 
 def _dependencies() -> dict[str, Path]:

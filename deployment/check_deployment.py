@@ -23,6 +23,7 @@ from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
 from library.cli import terminal
+from library.config.checks import with_organization
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def main(config_folder: str | None) -> None:
         settings = settings_of(config_folder)
         session = main_account_session(settings)
         if settings.aws.accounts_from_organization:
-            settings = settings.with_organization(organizations.active_accounts(session.client("organizations")))
+            settings = with_organization(settings, organizations.active_accounts(session.client("organizations")))
         outputs = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)
         functions = session.client("lambda", config=_PATIENT)
         refused = list(scanned_accounts(functions, outputs["IdentificationFunctionName"], settings))

@@ -12,7 +12,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.cli import terminal
-from library.config import settings as config
+from library.config.loading import load
 from library.errors import ConfigurationError, CredentialsError, HammerError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _end(message: str, code: int) -> None:
 
 def settings_of(config_folder: str | None) -> Config:
     """The checked configuration of the folder (or S3 address), of the repository's `config/` without one."""
-    return config.load(config_folder or str(REPOSITORY / "config"))
+    return load(config_folder or str(REPOSITORY / "config"))
 
 
 def main_account_session(settings: Config) -> boto3.Session:

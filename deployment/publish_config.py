@@ -19,8 +19,8 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
-from library.config import settings as config
-from library.config.settings import PublishedSet
+from library.config.loading import load
+from library.config.sources import CURRENT, FILES, PublishedSet, published_set
 from library.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str
 
     Raises ConfigurationError if the files are wrong, and DeploymentError if plain files lie at the destination.
     """
-    config.load(str(folder))
-    contents = {name: (folder / name).read_bytes() for name in config.FILES if (folder / name).exists()}
+    load(str(folder))
+    contents = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
     bucket, prefix = split(destination)
     before = current(s3, destination)
-    plain = [name for name in config.FILES if _content(s3, bucket, f"{prefix}{name}") is not None]
+    plain = [name for name in FILES if _content(s3, bucket, f"{prefix}{name}") is not None]
     if plain:
         raise DeploymentError(
             f"{destination} holds {', '.join(plain)} themselves, which nobody would read any more once a set is "
@@ -53,11 +53,11 @@ def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str
     published = PublishedSet({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
     for name, content in contents.items():
         s3.put_object(Bucket=bucket, Key=prefix + published.place(name), Body=content)
-    s3.put_object(Bucket=bucket, Key=prefix + config.CURRENT, Body=published.pointer())
+    s3.put_object(Bucket=bucket, Key=prefix + CURRENT, Body=published.pointer())
     earlier = before.files if before else {}
     return [
         (name, _became(earlier.get(name), published.files.get(name)))
-        for name in config.FILES
+        for name in FILES
         if name in earlier or name in published.files
     ]
 
@@ -73,9 +73,9 @@ def _became(before: str | None, after: str | None) -> str:
 def current(s3: S3Client, destination: str) -> PublishedSet | None:
     """The set in force at `destination`; None if none was published, or if what says so cannot be read any more."""
     bucket, prefix = split(destination)
-    pointer = _content(s3, bucket, prefix + config.CURRENT)
+    pointer = _content(s3, bucket, prefix + CURRENT)
     try:
-        return config.published_set(pointer) if pointer is not None else None
+        return published_set(pointer) if pointer is not None else None
     except ConfigurationError:
         # Publishing again is what mends it.
         return None

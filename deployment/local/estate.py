@@ -24,14 +24,16 @@ from deployment.local.jira_stand_in import JiraStandIn
 from deployment.local.scanned_accounts import UserState
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn
 from library.aws.issues_table import IssuesTable
-from library.config import settings as config
-from library.config.settings import Config, Owner
+from library.config.loading import load
+from library.config.owners import Owner
 from library.errors import HammerError
 from library.issues.record import Issue
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
+
+    from library.config.settings import Config
 
 REPORTING: Final = "reporting.create_iam_key_inactive_tickets"
 REMEDIATION: Final = "remediation.clean_iam_keys_inactive"
@@ -101,7 +103,7 @@ class Estate:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings: Config = config.load(str(folder))
+        self.settings: Config = load(str(folder))
         owners = [self.settings.owners.for_account(account.id) for account in self.settings.accounts()]
         self.aws = EmbeddedAws()
         self.jira = JiraStandIn(

@@ -22,7 +22,9 @@ from library.aws.issues_table import IssuesTable
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG
 from library.cli.terminal import FAILED, INTERRUPTED, LOCKED, USAGE, logging_to_standard_error
-from library.config import settings as config
+from library.config.checks import with_organization
+from library.config.loading import load
+from library.config.sources import log_group
 from library.errors import ConfigurationError, CredentialsError, HammerError
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
@@ -50,7 +52,7 @@ def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False) 
         try:
             stack.enter_context(_logging(None if read_only else stream))
             try:
-                settings = config.load()
+                settings = load()
             except ConfigurationError:
                 if not read_only:
                     # Its log is where the alarm looks; the region is that of the environment, as no other is known.
@@ -64,7 +66,7 @@ def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False) 
             if settings.aws.accounts_from_organization:
                 session = boto3.Session(region_name=settings.aws.region)
                 client = session.client("organizations", config=CLIENT_CONFIG)
-                settings = settings.with_organization(organizations.active_accounts(client))
+                settings = with_organization(settings, organizations.active_accounts(client))
             return body(settings)
         except ConfigurationError as error:
             for problem in error.problems:
@@ -180,7 +182,7 @@ def _logging(stream: str | None) -> AbstractContextManager[None]:
 
 @contextmanager
 def _cloudwatch(stream: str, region: str | None) -> Iterator[None]:
-    group = config.log_group()
+    group = log_group()
     if group is None:
         yield
         return

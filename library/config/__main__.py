@@ -1,8 +1,105 @@
 """`python -m library.config`: check a configuration and print what is in force."""
 
+import argparse
 import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-from library.config.settings import main
+from library.config.fields import mask
+from library.config.loading import load
+from library.config.schema import SECTION
+from library.config.settings import Config
+from library.config.sources import OWNERS, WHITELIST
+from library.errors import ConfigurationError
+from library.issues.whitelist import Exemption
+
+
+def _rows(settings: object, **instead: str) -> Iterator[tuple[str, str]]:
+    for name in settings.__slots__:  # type: ignore[attr-defined]
+        written = "ddb.table_name" if name == "table_name" else name
+        yield written, instead.get(name) or _shown(getattr(settings, name))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "no limit"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "-"
+    return mask(str(value)) or "-"
+
+
+def _report(config: Config, now: datetime) -> Iterator[tuple[str, Sequence[tuple[str, ...]]]]:
+    """Title and rows of each section; the first cell of a row is what a person looks for."""
+    more = " (and those of the organization)" if config.aws.accounts_from_organization else ""
+    accounts = ", ".join(f"{account} {name}" for account, name in config.aws.accounts.items())
+    yield "aws", [*_rows(config.aws, accounts=f"{accounts}{more}".strip()), ("partition", config.aws.partition)]
+    yield "cronjobs", list(_rows(config.cronjobs))
+    yield "credentials", [("secret_name", config.credentials_secret)]
+    yield "jira", list(_rows(config.jira))
+    yield "slack", list(_rows(config.slack))
+    yield "tickets", [("whitelisting_procedure_url", _shown(config.whitelisting_procedure_url))]
+    in_force = {
+        "accounts": ", ".join(one.id for one in config.accounts()) + more,
+        "remediation_accounts": ", ".join(one.id for one in config.remediation_accounts()) + more,
+    }
+    yield SECTION, list(_rows(config.inactive_keys, **in_force))
+    entries = [
+        (account, one.id, _state(one, now), one.owner or "-", one.reason or "-")
+        for account, listed in config.whitelist.entries.items()
+        for one in listed
+    ]
+    yield WHITELIST, [("account", "user or key", "holds", "owner", "reason"), *entries]
+    owners = [("every other" if config.owners.accounts else "all", config.owners.default)]
+    owners += [(account, config.owners.for_account(account)) for account in config.owners.accounts]
+    owners += [(f"bu {unit}", owner) for unit, owner in config.owners.units.items()]
+    owners += [(f"bu {unit}, product {product}", owner) for (unit, product), owner in config.owners.products.items()]
+    settings = [(name, *(text for _, text in _rows(owner))) for name, owner in owners]
+    yield OWNERS, [("account", "project", "assignee", "parent", "slack"), *settings]
+
+
+def _state(exemption: Exemption, now: datetime) -> str:
+    if exemption.until is None:
+        return "always"
+    return f"until {exemption.until}" if exemption.holds(now) else f"EXPIRED {exemption.until}"
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def main() -> int:
+    """`python -m library.config`: prints what is in force, or what is wrong; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m library.config",
+        description="Checks the configuration and prints what is in force, defaults included.",
+        epilog="Files: config.json (needed), whitelist.json and ticket_owners.json. All errors of all files are "
+        "printed at once, one per line: file, place, what was found, what is expected. Warnings and errors go to "
+        "stderr. A folder is checked without AWS. Exit code: 0 valid, 2 not valid.",
+    )
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        help="a folder or s3://bucket/prefix; default: what the environment variable HAMMER_CONFIG names, "
+        "otherwise config/ beside the code",
+    )
+    try:
+        config = load(parser.parse_args().folder)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"In force from {mask(config.source)}")
+    for title, rows in _report(config, datetime.now(UTC)):
+        print(f"\n{title}")
+        _print_table(rows)
+    sys.stdout.flush()
+    for warning in config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from library.aws.issues_table import IssuesTable
-    from library.config.settings import Config, InLine
+    from library.config.owners import Responsible
+    from library.config.settings import Config
     from library.notifications.slack_messages import SlackMessages
 
 logger = logging.getLogger(__name__)
@@ -197,11 +198,11 @@ class Notices:
         # News of a failure settles nothing: a report or reminder that JIRA did not take is owed as before.
         return []
 
-    def in_line(self, issue: Issue) -> InLine:
+    def in_line(self, issue: Issue) -> Responsible:
         """Who is responsible for the issue, nearest first."""
         return self._settings.owners.for_issue(issue.account_id, issue.details.tags or {})
 
-    def recipients(self, line: InLine) -> tuple[str, ...]:
+    def recipients(self, line: Responsible) -> tuple[str, ...]:
         """Who is told over Slack: the owner, the nearest slack_owner and, if configured, the global one too."""
         names = [line.owner, *(line.slack_owners[0] if line.slack_owners else ())]
         if self._settings.slack.notify_default_owner:
@@ -355,7 +356,7 @@ class Notices:
             self._record(issue, owing)
         return failures
 
-    def _send(self, issue: Issue, text: str, line: InLine) -> tuple[str, ...]:
+    def _send(self, issue: Issue, text: str, line: Responsible) -> tuple[str, ...]:
         """Who got the message; raises MessageError if nobody did."""
         assert self._slack is not None
         recipients = self.recipients(line)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from library.config import settings as config
+from library.config.loading import load
+from library.config.sources import CODE
 from library.errors import ConfigurationError, HammerError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def main(folder: Path, dry_run: bool) -> None:
     Exit codes: 0 done, 1 a file cannot be written, 2 configuration or usage (nothing is changed).
     """
     try:
-        jobs = wanted(config.load(), sys.executable, os.environ)
+        jobs = wanted(load(), sys.executable, os.environ)
         for job in jobs:
             click.echo(_put(folder / job.file_name, job.content, dry_run=dry_run))
     except ConfigurationError as error:
@@ -89,7 +90,7 @@ def wanted(settings: Config, python: str, environment: Mapping[str, str]) -> tup
 
 
 def _entry(name: str, when: str, command: str, python: str, region: str, environment: Mapping[str, str]) -> str:
-    folder, source = str(config.CODE), environment.get("HAMMER_CONFIG", "")
+    folder, source = str(CODE), environment.get("HAMMER_CONFIG", "")
     if source and not source.startswith("s3://"):
         source = str(Path(source).absolute())
     for place in (folder, python, source):

@@ -14,7 +14,7 @@ from library.aws.key_switch import was_refused
 from library.cli import host_command, terminal
 from library.cli.host_command import log_decision, logger
 from library.cli.prompt import Answer
-from library.config import settings as config
+from library.config.loading import load
 from library.errors import AwsCallFailed, HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days
 from library.issues.lifecycle import (
@@ -238,7 +238,7 @@ class Remediation(KeyByKey):
 
     def _what_has_changed_meanwhile(self, account_id: str) -> Skip | None:
         """Read the configuration as it is by now: an exception, or more time, takes effect within a run."""
-        by_now = config.load(self._settings.source)
+        by_now = load(self._settings.source)
         self._settings = replace(self._settings, inactive_keys=by_now.inactive_keys, whitelist=by_now.whitelist)
         if self._options.batch and not by_now.inactive_keys.remediation:
             return Skip("remediation was switched off in the configuration meanwhile")

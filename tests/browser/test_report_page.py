@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from library.config import settings as config
+from library.config.loading import load
 from library.issues.record import Issue, JiraDetails, RemediationError, Resolution, Status
 from library.issues.whitelist import Exemption, Whitelist
 from library.reports.figures import Failure, Policy, figures
@@ -70,7 +70,7 @@ def write(tmp_path: Path) -> Write:
         unread: tuple[Failure, ...] = (),
     ) -> Path:
         accounts = dict(zip((ACCOUNT, OTHER), names, strict=True))
-        sample = config.load(str(REPOSITORY / "config"))
+        sample = load(str(REPOSITORY / "config"))
         settings = replace(sample, aws=replace(sample.aws, accounts=accounts))
         whitelist = Whitelist({ACCOUNT: exceptions})
         policy = Policy(accounts, frozenset(accounts), automatic=True, remediation_days=14, whitelist=whitelist)

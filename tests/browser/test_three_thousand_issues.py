@@ -12,7 +12,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from click.testing import CliRunner
 
-from library.config import settings as config
+from library.config.loading import load
 from library.issues.record import from_item
 from library.reports.figures import Policy, figures
 from library.reports.page import render
@@ -115,7 +115,7 @@ def report(dynamodb: DynamoDBClient, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same page without a table in between, which takes far longer to fill than the page to write."""
     configure(tmp_path, monkeypatch)
-    settings, now = config.load(), datetime.now(UTC)
+    settings, now = load(), datetime.now(UTC)
     accounts = frozenset(account.id for account in settings.remediation_accounts())
     policy = Policy(ACCOUNTS, accounts, automatic=True, remediation_days=RETENTION, whitelist=settings.whitelist)
     issues = [from_item(row) for row in rows(now)]

@@ -92,8 +92,8 @@ def test_it_runs_on_nothing_but_the_standard_library_and_boto3(package: Path, tm
         "import importlib, json, sys\n"
         f"sys.path[:0] = {[str(code), str(runtime)]!r}\n"
         f"for name in {modules!r}: importlib.import_module(name)\n"
-        "from library.config import settings as config\n"
-        "print(json.dumps([sorted(sys.modules), config.load().source]))\n"
+        "from library.config.loading import load\n"
+        "print(json.dumps([sorted(sys.modules), load().source]))\n"
     )
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HAMMER_", "POWERTOOLS_"))
@@ -157,7 +157,7 @@ def test_the_hosts_commands_start_from_its_unpacked_zip(host_package: Path, tmp_
             [sys.executable, "-c", program, module], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert (run.returncode, "Exit codes" in run.stdout) == (0, True), run.stderr
-    program = "import sys; sys.path.insert(0, '.'); import library.config.settings as c; print(c.load().source)"
+    program = "import sys; sys.path.insert(0, '.'); from library.config.loading import load; print(load().source)"
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.stdout.strip() == str(tmp_path / "config"), run.stderr
 

@@ -167,7 +167,7 @@ def test_after_the_first_boot_the_manual_s_steps_work(booted: Machine) -> None:
     said = booted.shell("python -m remediation.clean_iam_keys_inactive --help")
     assert said.startswith("Usage: python -m remediation.clean_iam_keys_inactive")
     assert booted.shell("command -v python").strip() == f"{booted.home}/venv/bin/python"
-    where = booted.shell("python -c 'import library.config.settings as c; print(c.CODE, c.log_group())'")
+    where = booted.shell("python -c 'import library.config.sources as c; print(c.CODE, c.log_group())'")
     assert where.split() == [str(booted.home), "/aws/ec2/hammer-reporting-remediation"]
     assert booted.shell("echo $AWS_DEFAULT_REGION $HAMMER_CONFIG").split() == ["eu-west-1"]
     sudoers = booted.root / "etc/sudoers.d/hammer"

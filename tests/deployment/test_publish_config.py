@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from deployment import publish_config
 from deployment.commands import DeploymentError
 from deployment.publish_config import publish
-from library.config import settings as config
-from library.config.settings import Config, load
+from library.config.loading import load
+from library.config.sources import CONFIG, FILES, OWNERS, WHITELIST
 from library.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_s3.client import S3Client
 
+    from library.config.settings import Config
     from tests.conftest import Wire
 
 pytestmark = pytest.mark.moto
@@ -51,9 +52,9 @@ def files(folder: Path, mark: str, days: int = 10) -> Path:
         "user_inactivekeys": {"inactive_criteria_days": days},
     }
     documents = {
-        config.CONFIG: main,
-        config.WHITELIST: {"user_inactivekeys": {MAIN: [mark]}},
-        config.OWNERS: {"jira_owner": mark},
+        CONFIG: main,
+        WHITELIST: {"user_inactivekeys": {MAIN: [mark]}},
+        OWNERS: {"jira_owner": mark},
     }
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document))
@@ -76,7 +77,7 @@ def test_what_is_published_is_what_is_read(s3: S3Client, tmp_path: Path) -> None
     assert marks(load(PLACE)) == marks(load(f"{PLACE}/")) == {"old"}
     assert load(PLACE).warnings == ()
     files(tmp_path / "a", "new")
-    (tmp_path / "a" / config.OWNERS).unlink()
+    (tmp_path / "a" / OWNERS).unlink()
     done = publish(s3, tmp_path / "a", PLACE)
     assert done == [("config.json", "changed"), ("whitelist.json", "changed"), ("ticket_owners.json", "taken away")]
     assert load(PLACE).owners.default.jira_owner == ""
@@ -123,7 +124,7 @@ def test_a_reader_that_is_overtaken_at_any_call_reads_one_set(s3: S3Client, tmp_
     assert seen == [{"new"}, {"old"}, {"old"}, {"old"}]
 
 
-@pytest.mark.parametrize("name", config.FILES)
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_of_the_set_that_is_gone_or_another_is_an_error_and_not_an_absent_file(
     s3: S3Client, tmp_path: Path, name: str
 ) -> None:
@@ -178,7 +179,7 @@ def test_nothing_is_published_beside_plain_files(s3: S3Client, tmp_path: Path) -
 def test_a_wrong_configuration_is_not_published(s3: S3Client, tmp_path: Path) -> None:
     publish(s3, files(tmp_path / "a", "old"), PLACE)
     before = keys(s3)
-    (tmp_path / "a" / config.WHITELIST).write_text("{")
+    (tmp_path / "a" / WHITELIST).write_text("{")
     with pytest.raises(ConfigurationError):
         publish(s3, tmp_path / "a", PLACE)
     assert keys(s3) == before
@@ -205,10 +206,10 @@ def test_the_command_tells_each_failure_in_one_message(s3: S3Client, tmp_path: P
     files(folder, "old", days=0)
     invalid = run(str(folder), PLACE)
     assert (invalid.exit_code, "inactive_criteria_days" in invalid.output) == (2, True)
-    settings = json.loads((folder / config.CONFIG).read_text())
+    settings = json.loads((folder / CONFIG).read_text())
     settings["aws"] |= {"main_account_id": "999999999999", "accounts": {"999999999999": "other"}}
     settings["user_inactivekeys"]["inactive_criteria_days"] = 1
-    (folder / config.CONFIG).write_text(json.dumps(settings))
+    (folder / CONFIG).write_text(json.dumps(settings))
     foreign = run(str(folder), PLACE)
     assert (foreign.exit_code, "credentials are of account 123456789012" in foreign.output) == (1, True)
     assert not any("Traceback" in result.output for result in (wrong, gone, invalid, foreign))

@@ -16,7 +16,7 @@ import pytest
 import time_machine
 
 from library.aws.key_switch import KeySwitch
-from library.config import settings as config
+from library.config.loading import load
 from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
 from tests.conftest import Wire, answer, failure, form
 from tests.host.conftest import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS, Estate
@@ -649,7 +649,7 @@ def test_no_key_of_the_user_whose_session_token_this_process_has_is_switched_off
 
 def test_a_role_is_assumed_anew_before_its_session_ends(estate: Estate, wire: Wire) -> None:
     issue = estate.add_due_issue("ann", account=OTHER)
-    switch = KeySwitch(config.load())
+    switch = KeySwitch(load())
     with time_machine.travel(estate.now, tick=False) as clock:
         for minutes, assumed in ((0, 1), (40, 1), (10, 2), (40, 2)):
             clock.shift(timedelta(minutes=minutes))

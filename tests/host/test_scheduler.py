@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from library.config import settings as config
+from library.config.sources import CODE
 from tests.host.conftest import REGION, Estate
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_an_entry_is_written_for_each_job_that_is_turned_on(estate: Estate, cron
     assert f"{sys.executable} -m reporting.create_iam_key_inactive_tickets 2>&1 | logger" in command
     when, command = entry(cron / REMEDIATE).split(" root ")
     assert when == "0 9 * * mon-fri"
-    assert f"cd {config.CODE} && {sys.executable} -m remediation.clean_iam_keys_inactive --batch 2>&1" in command
+    assert f"cd {CODE} && {sys.executable} -m remediation.clean_iam_keys_inactive --batch 2>&1" in command
     for name in (REPORT, REMEDIATE):
         assert stat.S_IMODE((cron / name).stat().st_mode) == 0o644
         assert f'HAMMER_CONFIG="{estate.folder}"' in (cron / name).read_text()
@@ -145,7 +145,7 @@ def test_what_cron_is_told_to_run_runs_and_obeys_the_configuration_of_that_momen
     command = entry(cron / REMEDIATE).split(" root ")[1]
     # syslog is not there; the rest is run by the shell as cron does it.
     command = command.rpartition("| logger")[0] + f"| cat > {shlex.quote(str(said))}"
-    environment = {**os.environ, "PYTHONPATH": str(config.CODE / "reporting_remediation")}
+    environment = {**os.environ, "PYTHONPATH": str(CODE / "reporting_remediation")}
     subprocess.run(["/bin/sh", "-c", command], env=environment, check=True, timeout=60)
     assert estate.key_status(issue) == ("Inactive" if remediation else "Active")
     assert ("does nothing" in said.read_text()) is not remediation

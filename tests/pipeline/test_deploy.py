@@ -14,7 +14,7 @@ from deployment import check_deployment, deploy, publish_config, redrive, stacks
 from deployment.local.embedded_aws import EmbeddedAws
 from deployment.local.estate import IDENTIFICATION, INITIATION
 from deployment.local.population import MASTER, SLAVE
-from library.config import settings as config
+from library.config.loading import load
 from tests.pipeline.conftest import configuration
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def test_a_published_change_holds_from_the_next_scan_on_and_a_deployment_leaves_
     assert table.scan(TableName="hammer-iam-user-keys-inactive")["Count"] == 0
     change(folder, inactive_criteria_days=90)
     assert run(deploy.main, str(folder), "--yes").exit_code == 0
-    assert config.load(PUBLISHED).inactive_keys.inactive_criteria_days == 300
+    assert load(PUBLISHED).inactive_keys.inactive_criteria_days == 300
     assert run(publish_config.main, str(folder)).exit_code == 0
     scan(deployed)
     assert table.scan(TableName="hammer-iam-user-keys-inactive")["Count"] == 1

@@ -27,7 +27,7 @@ from deployment.local.embedded_aws import MAIN_ACCOUNT, REGION, TEMPLATE, Embedd
 from deployment.local.estate import IDENTIFICATION, INITIATION, REMEDIATION, REPORTING
 from deployment.local.slack_stand_in import DEFAULT_TOKEN, SlackStandIn
 from library.aws import permissions
-from library.config import settings as config
+from library.config.loading import load
 from library.errors import HammerError
 from tests.pipeline.conftest import HOST_LOG_GROUP
 
@@ -244,9 +244,9 @@ class Deployment:
         """The host: what its bootstrap fetches, and both of its jobs."""
         with pytest.MonkeyPatch.context() as patch:
             self.become(HOST, patch, str(self.folder))
-            config.load(f"s3://{CONFIGURATION}/hammer")
+            load(f"s3://{CONFIGURATION}/hammer")
             self._whether_a_file_is_there(HOST)
-            settings = config.load()
+            settings = load()
             for account in self.keys:
                 if refusals := permissions.of_remediation(settings, account, "name", ["idle"]):
                     raise Denied(str(refusals))

@@ -19,7 +19,7 @@ from library.aws.iam_keys import tags_of_users
 from library.aws.iam_scan import WatchedKey, scan_access_keys
 from library.aws.issues_table import IssuesTable
 from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
-from library.config import settings as config
+from library.config.loading import load
 from library.errors import HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
 from library.issues.lifecycle import reconcile
@@ -64,7 +64,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     try:
         if "check" in event:
             asked = event["check"]
-            refusals = permissions.of_identification(config.load(), asked["account_id"], asked["account_name"])
+            refusals = permissions.of_identification(load(), asked["account_id"], asked["account_name"])
             return {"refusals": [asdict(refusal) for refusal in refusals]}
         for record in event["Records"]:
             message = _message(record["Sns"]["Message"])
@@ -94,7 +94,7 @@ def _message(text: str) -> dict[str, str]:
 
 def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
     """Scan one account as of `now` (UTC) and reconcile its issues; complete, or HammerError and nothing resolved."""
-    settings = config.load()
+    settings = load()
     aws = settings.aws
     role = None if account_id == aws.main_account_id else aws.role_name_identification
     account = Account(account_id, account_name, role)

@@ -10,7 +10,8 @@ from aws_lambda_powertools import Logger
 
 from library.aws import organizations, sns
 from library.aws.sessions import CLIENT_CONFIG
-from library.config import settings as config
+from library.config.checks import with_organization
+from library.config.loading import load
 from library.errors import HammerError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
 
 def initiate() -> dict[str, int]:
     """Read the configuration as it is now and publish; returns how many accounts were asked for."""
-    settings = config.load()
+    settings = load()
     for warning in settings.warnings:
         logger.warning(warning)
     if not settings.inactive_keys.enabled:
@@ -43,7 +44,7 @@ def initiate() -> dict[str, int]:
     session = boto3.Session(region_name=settings.aws.region)
     if settings.aws.accounts_from_organization:
         found = organizations.active_accounts(session.client("organizations", config=CLIENT_CONFIG))
-        settings = settings.with_organization(found)
+        settings = with_organization(settings, found)
     accounts = settings.accounts()
     failures = sns.publish(
         session.client("sns", config=CLIENT_CONFIG),
