@@ -187,9 +187,10 @@ class SlackSchema(Section):
 
 
 class InactiveKeysSchema(Section):
+    leftovers = frozenset({"topic_name"})
+
     enabled = Flag(load_default=True)
     table_name = Text(data_key="ddb.table_name", load_default="hammer-iam-user-keys-inactive")
-    topic_name = Text(load_default="hammer-describe-iam-user-inactive-keys-lambda")
     accounts = _accounts(blank=None, load_default=None)
     ignore_accounts = _accounts(load_default=())
     remediation_accounts = _accounts(blank=None, load_default=None)

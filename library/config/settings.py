@@ -76,7 +76,6 @@ class InactiveKeysSettings:
 
     enabled: bool
     table_name: str
-    topic_name: str
     accounts: tuple[str, ...] | None
     ignore_accounts: tuple[str, ...]
     remediation_accounts: tuple[str, ...] | None

@@ -34,6 +34,7 @@ def test_what_hammers_own_files_have_beyond_this_is_accepted_with_one_warning(fo
     document["slack"] = {"channels": {}, "ignore": [], "default_channel": "#hammer-dev"}
     document["aws"] |= {"ddb_backup": {"enabled": True}, "s3_backup_bucket": "b", "regions": ["eu-west-1"]}
     document["credentials"] = {"ddb.table_name": "hammer-credentials"}
+    document["user_inactivekeys"]["topic_name"] = "my-own-topic"
     document |= {"csv": {}, "api": {}, "bu_list": ["x"], "s3_bucket_acl": {"enabled": True}}
     document |= {"user_keysrotation": {}, "our_own_playbook": {"enabled": True}}
     (warning,) = folder.load(document).warnings
@@ -52,6 +53,7 @@ def test_what_hammers_own_files_have_beyond_this_is_accepted_with_one_warning(fo
         "aws.s3_backup_bucket",
         "aws.regions",
         "credentials.ddb.table_name",
+        "user_inactivekeys.topic_name",
     ):
         assert leftover in warning.replace(";", " ").replace(",", " ").split()
 

@@ -19,7 +19,6 @@ def test_the_defaults_are_the_manuals(folder: Folder) -> None:
     assert (keys.enabled, keys.reporting, keys.remediation) == (True, False, False)
     assert keys.remediation_retention_period == 0
     assert keys.table_name == "hammer-iam-user-keys-inactive"
-    assert keys.topic_name == "hammer-describe-iam-user-inactive-keys-lambda"
     assert (keys.accounts, keys.ignore_accounts, keys.remediation_accounts) == (None, (), None)
     assert keys.reminder_days_before_remediation == (7, 1)
     assert keys.remediation_max_keys_per_run is None
