@@ -142,7 +142,7 @@ def _pins() -> Iterator[tuple[str, str]]:
     for line in _REQUIREMENTS.read_text(encoding="utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
-        pin = re.fullmatch(r"([\w.-]+)==(\S+)", line)
+        pin = re.fullmatch(r"([\w.-]+)==(\S+)(?:\s+#.*)?", line)
         if pin is None:
             raise BuildError(f"{_REQUIREMENTS.name}: found {line!r}; expected name==version")
         yield pin[1], pin[2]

@@ -74,6 +74,11 @@ def test_the_reference_of_the_owners_has_every_key_and_no_other() -> None:
 
 
 def test_every_dependency_has_its_reason_and_no_other_has() -> None:
-    required = re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    files = ("requirements.txt", "requirements-lambda.txt")
+    required = {
+        name
+        for file in files
+        for name in re.findall(r"^([\w-]+)==", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    }
     reasons = rows(documents.section("README.md", "## Why each dependency"))
     assert sorted(name for cells in reasons for name in cells[0].split(", ")) == sorted(required)
