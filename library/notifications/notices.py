@@ -19,9 +19,9 @@ from library.issues.lifecycle import (
     reminder_step,
 )
 from library.issues.record import Episode, Issue, JiraDetails, Resolution, Status
-from library.notifications import ticket_text
+from library.notifications import jira_words, slack_words
+from library.notifications.facts import TextContext
 from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket, TicketGone
-from library.notifications.ticket_text import Comment, TextContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from library.aws.issues_table import IssuesTable
     from library.config.owners import Responsible
     from library.config.settings import Config
+    from library.notifications.jira_words import Comment
     from library.notifications.slack_messages import SlackMessages
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Notices:
         context = self._context(issue, now)
         comments = self._episode_comments(issue, context)
         if days is not None:
-            comments.append(ticket_text.reminder_comment(issue, context, days))
+            comments.append(jira_words.reminder_comment(issue, context, days))
         return self._tell(
             issue,
             now,
@@ -92,7 +93,7 @@ class Notices:
         """Say on every channel that the remediation comes in `step.days` days; recorded if one of them took it."""
         context = self._context(issue, now)
         comments = self._episode_comments(issue, context) if issue.jira.failed is not None else []
-        comments.append(ticket_text.reminder_comment(issue, context, step.days))
+        comments.append(jira_words.reminder_comment(issue, context, step.days))
         return self._tell(
             issue,
             now,
@@ -115,7 +116,7 @@ class Notices:
         told: tuple[str, ...] | None = None
         if step.slack:
             try:
-                told = self._send(issue, ticket_text.slack_closed(issue, context), self.in_line(issue))
+                told = self._send(issue, slack_words.closed(issue, context), self.in_line(issue))
             except MessageError as error:
                 failures.append(Failure(SLACK, str(error)))
 
@@ -138,7 +139,7 @@ class Notices:
         """Say over Slack, once for all issues it covers, that an exception ends soon."""
         first = step.issues[0]
         if not step.said:
-            text = ticket_text.slack_exception(step.exemption, step.issues, self._context(first, now))
+            text = slack_words.exception_ends(step.exemption, step.issues, self._context(first, now))
             try:
                 # The exception is the account's, whosever the first of its keys is.
                 self._send(first, text, self._settings.owners.for_issue(first.account_id, {}))
@@ -163,12 +164,12 @@ class Notices:
         if times.remediated is not None and times.restored is not None and times.restored > times.remediated:
             return self._say_restored(issue, issue.restore.by if issue.restore else "Somebody", step, now)
         context = self._context(issue, now)
-        comment = ticket_text.remediated_comment(issue, context)
+        comment = jira_words.remediated_comment(issue, context)
         return self._tell(
             issue,
             now,
             on_ticket=(lambda: self._news_on_ticket(issue, comment, now)) if step.jira else None,
-            slack_text=(lambda _: ticket_text.slack_remediated(issue, context)) if step.slack else None,
+            slack_text=(lambda _: slack_words.remediated(issue, context)) if step.slack else None,
         )
 
     def tell_restored(self, issue: Issue, who: str, now: datetime) -> list[Failure]:
@@ -177,12 +178,12 @@ class Notices:
 
     def _say_restored(self, issue: Issue, who: str, step: TellRemediated, now: datetime) -> list[Failure]:
         context = self._context(issue, now)
-        comment = ticket_text.restored_comment(issue, context, who)
+        comment = jira_words.restored_comment(issue, context, who)
         return self._tell(
             issue,
             now,
             on_ticket=(lambda: self._news_on_ticket(issue, comment, now)) if step.jira else None,
-            slack_text=(lambda _: ticket_text.slack_restored(issue, context, who)) if step.slack else None,
+            slack_text=(lambda _: slack_words.restored(issue, context, who)) if step.slack else None,
         )
 
     def tell_failure(self, issue: Issue, now: datetime) -> list[Failure]:
@@ -190,7 +191,7 @@ class Notices:
         if self._jira is None or issue.jira.ticket is None:
             return []
         try:
-            self._news_on_ticket(issue, ticket_text.failure_comment(issue, self._context(issue, now)), now)
+            self._news_on_ticket(issue, jira_words.failure_comment(issue, self._context(issue, now)), now)
         except TicketError as error:
             failure = Failure(JIRA, str(error))
             self._record(issue, lambda current: _owing(current, [failure], now))
@@ -229,7 +230,7 @@ class Notices:
         return reminder_step(unsaid, self.policy(issue.account_id), reminded)
 
     def _episode_comments(self, issue: Issue, context: TextContext) -> list[Comment]:
-        return [] if issue.episode is Episode.FIRST else [ticket_text.episode_comment(issue, context)]
+        return [] if issue.episode is Episode.FIRST else [jira_words.episode_comment(issue, context)]
 
     def _slack_missed(self, issue: Issue) -> bool:
         """Whether Slack owes even the report of this episode."""
@@ -244,9 +245,9 @@ class Notices:
         if days is None or missed:
             server = self._settings.jira.server.rstrip("/")
             url = f"{server}/browse/{issue.jira.ticket}" if issue.jira.ticket and server else ""
-            parts.append(ticket_text.slack_report(issue, context, url))
+            parts.append(slack_words.report(issue, context, url))
         if days is not None:
-            parts.append(ticket_text.slack_reminder(issue, context, days))
+            parts.append(slack_words.reminder(issue, context, days))
         return "\n\n".join(parts)
 
     def _say_on_ticket(self, issue: Issue, now: datetime, comments: list[Comment]) -> Ticket:
@@ -267,7 +268,7 @@ class Notices:
         kept = issue.jira.ticket
         if kept and jira.is_open(kept):
             return Ticket(kept, issue.jira.ticket_assignee_id)
-        return jira.find_open(ticket_text.labels(issue)[1])
+        return jira.find_open(jira_words.labels(issue)[1])
 
     def _new_ticket(self, issue: Issue, now: datetime) -> NewTicket:
         line = self.in_line(issue)
@@ -279,9 +280,9 @@ class Notices:
         context = self._context(issue, now)
         return NewTicket(
             project=line.jira_project,
-            summary=ticket_text.summary(issue, context),
-            description=ticket_text.description(issue, context),
-            labels=ticket_text.labels(issue),
+            summary=jira_words.summary(issue, context),
+            description=jira_words.description(issue, context),
+            labels=jira_words.labels(issue),
             assignees=line.assignees,
             parent_ticket=line.jira_parent_ticket,
         )
@@ -290,10 +291,10 @@ class Notices:
         ticket = self._open_ticket(jira, issue)
         if ticket is None:
             return
-        comments = [ticket_text.closing_comment(issue, context)]
+        comments = [jira_words.closing_comment(issue, context)]
         untold = issue.jira.failed is not None or interrupted(issue)
         if issue.details.resolution is Resolution.REMEDIATED and untold:
-            comments.insert(0, ticket_text.remediated_comment(issue, context))
+            comments.insert(0, jira_words.remediated_comment(issue, context))
         try:
             for comment in comments:
                 jira.comment(ticket.key, comment.text, comment.reference)

@@ -23,9 +23,10 @@ from library.issues.record import (
     Timestamps,
 )
 from library.issues.whitelist import Exemption
-from library.notifications.ticket_text import (
+from library.notifications import slack_words
+from library.notifications.facts import TextContext
+from library.notifications.jira_words import (
     Comment,
-    TextContext,
     closing_comment,
     description,
     episode_comment,
@@ -34,12 +35,6 @@ from library.notifications.ticket_text import (
     remediated_comment,
     reminder_comment,
     restored_comment,
-    slack_closed,
-    slack_exception,
-    slack_remediated,
-    slack_reminder,
-    slack_report,
-    slack_restored,
     summary,
 )
 
@@ -121,11 +116,11 @@ EVERY_WIKI_TEXT: list[Callable[[Issue, TextContext], str]] = [
     lambda i, c: restored_comment(i, c, i.details.username).text,
 ]
 EVERY_SLACK_TEXT: list[Callable[[Issue, TextContext], str]] = [
-    lambda i, c: slack_report(i, c, "https://jira.example.com/browse/AWSSEC-12"),
-    lambda i, c: slack_reminder(i, c, 7),
-    slack_closed,
-    slack_remediated,
-    lambda i, c: slack_restored(i, c, "bob"),
+    lambda i, c: slack_words.report(i, c, "https://jira.example.com/browse/AWSSEC-12"),
+    lambda i, c: slack_words.reminder(i, c, 7),
+    slack_words.closed,
+    slack_words.remediated,
+    lambda i, c: slack_words.restored(i, c, "bob"),
 ]
 EVERY_COMMENT: list[Callable[[Issue, TextContext], Comment]] = [
     episode_comment,
@@ -179,14 +174,14 @@ def test_the_description_holds(part: str) -> None:
 
 
 def test_a_key_never_used_says_so_and_is_idle_since_its_creation() -> None:
-    text = description(issue(never_used=True, service="N/A", region="N/A"), context())
+    text = description(issue(never_used=True, service=None, region=None), context())
     assert "*Last used:* never used" in text
-    assert "N/A" not in text
+    assert "None" not in text
     assert "*Idle for:* 90 days" in text
 
 
 def test_service_and_region_that_aws_does_not_know_are_left_out() -> None:
-    text = description(issue(service="N/A", region=None), context())
+    text = description(issue(service=None, region=None), context())
     assert "*Last used:* 2026-01-20 16:48 UTC\n" in text
 
 
@@ -203,7 +198,7 @@ def test_times_of_another_zone_are_shown_in_utc() -> None:
 
 def test_without_a_procedure_nothing_is_said_of_exceptions() -> None:
     assert "whitelist" not in description(issue(), context())
-    assert "exception" not in slack_report(issue(), context(), "")
+    assert "exception" not in slack_words.report(issue(), context(), "")
 
 
 @pytest.mark.parametrize("text", [*EVERY_WIKI_TEXT[:2], EVERY_SLACK_TEXT[0]])
@@ -230,7 +225,7 @@ def test_a_reminder_says_when() -> None:
     words = reminder_comment(issue(), context(due=DUE), 1).text
     assert "within 1 day." in words
     assert "2026-03-08 09:30 UTC" in words
-    assert "2026-03-08 09:30 UTC" in slack_reminder(issue(), context(due=DUE), 1)
+    assert "2026-03-08 09:30 UTC" in slack_words.reminder(issue(), context(due=DUE), 1)
 
 
 @pytest.mark.parametrize(
@@ -245,14 +240,14 @@ def test_a_reminder_says_when() -> None:
 def test_closing_gives_the_reason(resolution: Resolution, words: str) -> None:
     closed = issue(status=Status.RESOLVED, resolution=resolution)
     assert words in closing_comment(closed, context()).text
-    assert words in slack_closed(closed, context())
+    assert words in slack_words.closed(closed, context())
     assert "restore_iam_keys" in closing_comment(closed, context()).text or resolution != "remediated"
 
 
 def test_closing_for_an_exception_gives_that_reason_whatever_was_recorded_before() -> None:
     closed = issue(status=Status.WHITELISTED, resolution=Resolution.USED)
     assert "an exception covers" in closing_comment(closed, context()).text
-    assert "an exception covers" in slack_closed(closed, context())
+    assert "an exception covers" in slack_words.closed(closed, context())
 
 
 def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None:
@@ -261,12 +256,12 @@ def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None
     for words in (
         episode_comment(switched_on, context()).text,
         description(switched_on, context()),
-        slack_report(switched_on, context(), ""),
+        slack_words.report(switched_on, context(), ""),
     ):
         assert "omebody switched" in words
     for words in (
         episode_comment(idle_again, context()).text,
-        slack_report(idle_again, context(), ""),
+        slack_words.report(idle_again, context(), ""),
     ):
         assert "again" in words
         assert "omebody switched" not in words
@@ -275,7 +270,7 @@ def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None
 def test_what_was_switched_off_says_how_to_get_it_back() -> None:
     command = f"python -m remediation.restore_iam_keys --key {KEY}"
     assert f"{{noformat}}\n{command}\n{{noformat}}" in remediated_comment(issue(), context()).text
-    assert f"`{command}`" in slack_remediated(issue(), context())
+    assert f"`{command}`" in slack_words.remediated(issue(), context())
 
 
 def test_a_failure_tells_its_cause() -> None:
@@ -292,7 +287,7 @@ def test_a_long_cause_is_cut() -> None:
 
 def test_a_restoring_says_who() -> None:
     assert r"joe\_b had Hammer" in restored_comment(issue(restored=NOW), context(), "joe_b").text
-    assert "`joe_b`" in slack_restored(issue(), context(), "joe_b")
+    assert "`joe_b`" in slack_words.restored(issue(), context(), "joe_b")
 
 
 @pytest.mark.parametrize("make", EVERY_COMMENT)
@@ -344,7 +339,7 @@ def test_each_character_with_a_meaning_is_shown_as_it_is(character: str) -> None
     assert shown_by_jira(line.removeprefix("* *User:* ")) == name
     # In Slack, a backtick would end the code that a name is shown as.
     shown = html.escape(name, quote=False).replace("`", "'")
-    assert f"`{shown}`" in slack_report(issue(username=name), context(), "")
+    assert f"`{shown}`" in slack_words.report(issue(username=name), context(), "")
 
 
 def test_a_user_name_with_markup_is_shown_as_it_is_and_is_no_markup() -> None:
@@ -384,7 +379,9 @@ def test_a_value_cannot_ping_link_or_format_in_slack(text: Callable[[Issue, Text
 
 def test_an_exception_that_ends_is_told_with_its_last_day_and_what_it_covers() -> None:
     exemption = Exemption("ci-*", date(2027, 1, 31), "migration", "ann")
-    words = slack_exception(exemption, [issue(), issue(username="joe")], context(url="https://wiki.example.com"))
+    words = slack_words.exception_ends(
+        exemption, [issue(), issue(username="joe")], context(url="https://wiki.example.com")
+    )
     assert words.splitlines() == [
         "*An exception ends soon:* `ci-*` in account `master` (123456789012) "
         "holds until the end of 2027-01-31 (UTC).",
@@ -397,7 +394,7 @@ def test_an_exception_that_ends_is_told_with_its_last_day_and_what_it_covers() -
 
 
 def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
-    words = slack_exception(Exemption("bob", date(2027, 1, 31), "", ""), [issue()], context())
+    words = slack_words.exception_ends(Exemption("bob", date(2027, 1, 31), "", ""), [issue()], context())
     assert "Reason" not in words
     assert "Owner" not in words
     assert "1 idle access key:" in words
@@ -405,7 +402,7 @@ def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
 
 @pytest.mark.parametrize(("count", "named", "more"), [(10, 10, False), (11, 10, True), (3000, 10, True)])
 def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool) -> None:
-    words = slack_exception(Exemption("*", date(2027, 1, 31), "", ""), [issue()] * count, context())
+    words = slack_words.exception_ends(Exemption("*", date(2027, 1, 31), "", ""), [issue()] * count, context())
     assert words.count(KEY) == named
     assert (f"{count - 10} more" in words) is more
 
@@ -413,7 +410,7 @@ def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool)
 def test_an_exception_cannot_ping_or_format() -> None:
     evil = "<!channel> `*b*`"
     exemption = Exemption("*", date(2027, 1, 31), evil, evil)
-    words = slack_exception(exemption, [issue(username=evil)], context(account_name=evil))
+    words = slack_words.exception_ends(exemption, [issue(username=evil)], context(account_name=evil))
     assert "<!" not in words
     assert words.count("`&lt;!channel&gt; '*b*'`") == 4
 
@@ -428,7 +425,7 @@ def test_a_slack_text_names_account_user_and_key(text: Callable[[Issue, TextCont
 
 
 def test_the_report_links_the_ticket_and_the_procedure() -> None:
-    words = slack_report(
+    words = slack_words.report(
         issue(),
         context(url="https://wiki.example.com/?a=1&b=|x>"),
         "https://jira.example.com/browse/AWSSEC-12",
@@ -438,6 +435,6 @@ def test_the_report_links_the_ticket_and_the_procedure() -> None:
 
 
 def test_the_report_without_a_ticket_has_no_link() -> None:
-    words = slack_report(issue(ticket=None), context(), "")
+    words = slack_words.report(issue(ticket=None), context(), "")
     assert "Ticket" not in words
     assert "<" not in words

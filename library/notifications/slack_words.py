@@ -1,0 +1,115 @@
+"""The words of Slack messages, as mrkdwn, https://docs.slack.dev/messaging/formatting-message-text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from library.issues.record import Episode, Issue
+from library.notifications import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from library.issues.whitelist import Exemption
+    from library.notifications.facts import TextContext
+
+_KEYS_NAMED = 10
+
+_AGAIN = {
+    Episode.FIRST: "",
+    Episode.REOPENED: " (again)",
+    Episode.REACTIVATED: " (somebody switched it on again)",
+}
+
+
+def report(issue: Issue, context: TextContext, ticket_url: str) -> str:
+    """The report of an issue or its new episode; `ticket_url` is empty if there is no ticket."""
+    due = facts.due(context)
+    used = ("" if issue.details.never_used else "last used ") + facts.last_use(issue)
+    place = _mrkdwn(facts.last_use_place(issue))
+    ticket = f"Ticket {facts.clean(issue.jira.ticket or '')}".strip()
+    return facts.lines(
+        (
+            f"*Inactive IAM access key*{_AGAIN[issue.episode]}: "
+            f"{_key(issue, context)} {facts.idleness(issue, context)}.",
+            f"Created {facts.date(issue.details.create_date)}, {f'{used} {place}'.strip()}. "
+            f"The rule: not more than {facts.days(context.criteria_days)} without use.",
+            f"Hammer will switch it off {due}." if due else "",
+            _link(ticket_url, ticket),
+            _link(context.whitelisting_url, "How to ask for an exception"),
+        )
+    )
+
+
+def reminder(issue: Issue, context: TextContext, days: int) -> str:
+    """`days` before the key is switched off, or as soon after that as a run could say so."""
+    due = facts.due(context)
+    when = f", {due}" if due else ""
+    return _note(
+        issue,
+        f"*Reminder:* {_key(issue, context)} {facts.idleness(issue, context)} "
+        f"and will be switched off within {facts.days(days)}{when}.",
+    )
+
+
+def closed(issue: Issue, context: TextContext) -> str:
+    """Why the issue is closed."""
+    return _note(issue, f"*Closed:* {_key(issue, context)}: {facts.ending_words(issue)}.")
+
+
+def remediated(issue: Issue, context: TextContext) -> str:
+    """Hammer has switched the key off; how to get it back."""
+    return _note(
+        issue,
+        f"*Switched off:* {_key(issue, context)} {facts.idleness(issue, context)}. "
+        f"To get it back: `{facts.restore_command(issue)}`",
+    )
+
+
+def restored(issue: Issue, context: TextContext, who: str) -> str:
+    """Somebody had Hammer switch the key on again."""
+    return _note(issue, f"*Switched on again:* {_key(issue, context)}, by {_code(facts.clean(who))}.")
+
+
+def exception_ends(exemption: Exemption, issues: Sequence[Issue], context: TextContext) -> str:
+    """An exemption of `context`'s account ends soon; the idle keys that it covers, of which at most ten are named."""
+    about = (("Reason", exemption.reason), ("Owner", exemption.owner))
+    keys = [f"`{facts.key_id(issue)}` of user {_code(facts.name(issue.details.username))}" for issue in issues]
+    if len(keys) > _KEYS_NAMED:
+        keys[_KEYS_NAMED:] = [f"{len(issues) - _KEYS_NAMED} more"]
+    count = "1 idle access key" if len(issues) == 1 else f"{len(issues)} idle access keys"
+    account = f"{_code(facts.name(context.account_name))} ({issues[0].account_id})"
+    return facts.lines(
+        (
+            f"*An exception ends soon:* {_code(facts.name(exemption.id))} in account {account} "
+            f"holds until the end of {exemption.until} (UTC).",
+            *(f"{name}: {_code(facts.name(text))}" for name, text in about if text),
+            f"It covers {count}: {', '.join(keys)}. From then on, what is still idle is reported.",
+            _link(context.whitelisting_url, "How to ask for an exception"),
+        )
+    )
+
+
+def _key(issue: Issue, context: TextContext) -> str:
+    return (
+        f"`{facts.key_id(issue)}` of user {_code(facts.name(issue.details.username))} "
+        f"in account {_code(facts.name(context.account_name))} ({issue.account_id})"
+    )
+
+
+def _note(issue: Issue, text: str) -> str:
+    return f"{text} ({_mrkdwn(facts.clean(issue.jira.ticket))})" if issue.jira.ticket else text
+
+
+def _link(url: str, text: str) -> str:
+    return f"<{_mrkdwn(facts.address(url))}|{_mrkdwn(text)}>" if url else ""
+
+
+def _mrkdwn(value: str) -> str:
+    """A text in which Slack finds neither a link nor a mention."""
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(value: str) -> str:
+    """A value that Slack shows as it is: inside backticks neither * nor _ nor @ nor : has a meaning."""
+    return "`" + (_mrkdwn(value).replace("`", "'") or "-") + "`"
