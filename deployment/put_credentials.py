@@ -19,6 +19,7 @@ from deployment.commands import (
 )
 from library.aws.secrets import check_credentials
 from library.errors import CredentialsError
+from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.slack_messages import SlackMessages
 
@@ -42,7 +43,9 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
         server = settings.jira.server
         if not server:
             raise CredentialsError("config.json names no jira.server to try the credentials at")
-        tickets = JiraTickets(server=server, credentials=credentials.jira, ca_bundle=settings.jira.ca_bundle)
+        tickets = JiraTickets(
+            JiraCalls(server=server, credentials=credentials.jira, ca_bundle=settings.jira.ca_bundle)
+        )
         done.append(("JIRA", server, tickets.log_in()))
     if credentials.slack_token is not None:
         messages = SlackMessages(token=credentials.slack_token, base_url=settings.slack.base_url)

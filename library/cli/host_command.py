@@ -26,6 +26,7 @@ from library.config.checks import with_organization
 from library.config.loading import load
 from library.config.sources import log_group
 from library.errors import ConfigurationError, CredentialsError, HammerError
+from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
 from library.notifications.slack_messages import SlackMessages
@@ -130,9 +131,11 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
         )
         if credentials.jira is not None:
             jira = JiraTickets(
-                server=settings.jira.server,
-                credentials=credentials.jira,
-                ca_bundle=settings.jira.ca_bundle,
+                JiraCalls(
+                    server=settings.jira.server,
+                    credentials=credentials.jira,
+                    ca_bundle=settings.jira.ca_bundle,
+                ),
                 issue_type=settings.jira.issue_type,
                 priority=settings.jira.priority,
                 close_transitions=settings.jira.close_transitions,

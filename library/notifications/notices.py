@@ -21,7 +21,8 @@ from library.issues.lifecycle import (
 from library.issues.record import Episode, Issue, JiraDetails, Resolution, Status
 from library.notifications import jira_words, slack_words
 from library.notifications.facts import TextContext
-from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket, TicketGone
+from library.notifications.jira_errors import TicketGone
+from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

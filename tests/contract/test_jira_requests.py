@@ -24,6 +24,7 @@ from deployment.local.jira_stand_in import (
     JiraStandIn,
     Transition,
 )
+from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Wire:
 
 def test_every_request_is_as_the_table_has_it(kind: Kind, jira: JiraStandIn) -> None:
     expected, wire = kind.requests(), Wire(jira)
-    tickets = JiraTickets(server=jira.url, credentials=kind.credentials)
+    tickets = JiraTickets(JiraCalls(server=jira.url, credentials=kind.credentials))
 
     raised = tickets.raise_ticket(NEW)
     assert wire.news() == expected["log in"] + expected["raise"]
@@ -203,7 +204,7 @@ def test_every_request_is_as_the_table_has_it(kind: Kind, jira: JiraStandIn) -> 
 
 
 def test_every_request_is_signed_in_the_one_way_that_this_kind_takes(kind: Kind, jira: JiraStandIn) -> None:
-    tickets = JiraTickets(server=jira.url, credentials=kind.credentials)
+    tickets = JiraTickets(JiraCalls(server=jira.url, credentials=kind.credentials))
     tickets.raise_ticket(NEW)
     tickets.find_open(LABEL)
     tickets.close("AWSSEC-2", "whitelisted")

@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
@@ -40,7 +39,9 @@ from deployment.local.jira_stand_in import (
     Transition,
 )
 from library.errors import CredentialsError, TicketError
-from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket, TicketGone
+from library.notifications.jira_calls import JiraCalls
+from library.notifications.jira_errors import TicketGone
+from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -85,16 +86,21 @@ def rsa_key() -> RSAPrivateKey:
     return generate_private_key(65537, 2048)
 
 
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that would have been waited for."""
-    waited: list[float] = []
-    monkeypatch.setattr(time, "sleep", waited.append)
-    return waited
+@pytest.fixture
+def waits() -> list[float]:
+    """The seconds that would have been waited for; its `append` is handed in as the way to wait."""
+    return []
+
+
+OF_CALLS = {"server", "credentials", "ca_bundle", "answer_seconds", "sleep"}
 
 
 def tickets_in(jira: JiraStandIn, **settings: Any) -> JiraTickets:
-    return JiraTickets(**{"server": jira.url, "credentials": {"token": DEFAULT_TOKEN}, **settings})
+    usual: dict[str, Any] = {"server": jira.url, "credentials": {"token": DEFAULT_TOKEN}, "sleep": [].append}
+    of_calls = {**usual, **{name: value for name, value in settings.items() if name in OF_CALLS}}
+    return JiraTickets(
+        JiraCalls(**of_calls), **{name: value for name, value in settings.items() if name not in OF_CALLS}
+    )
 
 
 def new_ticket(**differing: Any) -> NewTicket:
@@ -245,7 +251,7 @@ def test_an_oauth_signature_of_another_key_is_refused(rsa_key: RSAPrivateKey) ->
 )
 def test_credentials_that_cannot_be_any_are_refused_without_being_quoted(credentials: dict[str, Any]) -> None:
     with pytest.raises(CredentialsError) as refused:
-        JiraTickets(server="https://jira.invalid", credentials=credentials)
+        JiraCalls(server="https://jira.invalid", credentials=credentials)
     assert "secret" not in str(refused.value).replace("access_token_secret", "")
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
@@ -463,7 +469,7 @@ def test_a_link_that_is_there_already_is_not_doubled(jira: JiraStandIn) -> None:
 def test_a_creation_that_fails_is_not_repeated(
     jira: JiraStandIn, waits: list[float], fault: dict[str, Any], after_doing: bool
 ) -> None:
-    tickets = tickets_in(jira, answer_seconds=0.5)
+    tickets = tickets_in(jira, sleep=waits.append, answer_seconds=0.5)
     jira.fail_next("POST", ISSUE, after_doing=after_doing, **fault)
     with pytest.raises(TicketError):
         tickets.raise_ticket(new_ticket())
@@ -478,10 +484,21 @@ def test_a_creation_that_a_rate_limit_refused_is_repeated_after_a_look_for_its_l
     jira: JiraStandIn, waits: list[float], made: bool
 ) -> None:
     jira.fail_next("POST", ISSUE, status=429, headers={"Retry-After": "3"}, after_doing=made)
-    assert tickets_in(jira).raise_ticket(new_ticket()).key == "AWSSEC-2"
+    assert tickets_in(jira, sleep=waits.append).raise_ticket(new_ticket()).key == "AWSSEC-2"
     assert waits == pytest.approx([3], abs=0.5)
     assert set(jira.issues) == {"AWSSEC-1", "AWSSEC-2"}
     assert len(calls(jira, "POST", ISSUE)) == (1 if made else 2)
+
+
+def test_a_creation_that_fails_after_a_rate_limit_is_not_repeated_once_more(
+    jira: JiraStandIn, waits: list[float]
+) -> None:
+    jira.fail_next("POST", ISSUE, status=429)
+    jira.fail_next("POST", ISSUE, status=503, after_doing=True)
+    with pytest.raises(TicketError, match="HTTP 503"):
+        tickets_in(jira, sleep=waits.append).raise_ticket(new_ticket())
+    assert len(calls(jira, "POST", ISSUE)) == 2
+    assert set(jira.issues) == {"AWSSEC-1", "AWSSEC-2"}
 
 
 # Is it open?
@@ -645,7 +662,7 @@ def test_a_read_that_fails_in_passing_is_repeated(
     server: JiraStandIn, waits: list[float], path: str, fault: dict[str, Any]
 ) -> None:
     server.fail_next("GET", f"/rest/api/2/{path}", times=2, **fault)
-    tickets = tickets_in(server)
+    tickets = tickets_in(server, sleep=waits.append)
     assert tickets.find_open(LABEL) is None
     assert tickets.is_open("AWSSEC-1")
     assert waits == pytest.approx([0.5, 1.0], abs=0.1)
@@ -653,23 +670,23 @@ def test_a_read_that_fails_in_passing_is_repeated(
 
 def test_jira_is_given_the_time_that_it_asks_for(server: JiraStandIn, waits: list[float]) -> None:
     server.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "7"})
-    assert tickets_in(server).is_open("AWSSEC-1")
+    assert tickets_in(server, sleep=waits.append).is_open("AWSSEC-1")
     assert waits == pytest.approx([7], abs=0.5)
 
 
 def test_a_run_does_not_stand_still_for_longer_than_half_a_minute(server: JiraStandIn, waits: list[float]) -> None:
     server.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "3600"})
     with pytest.raises(TicketError, match="HTTP 429"):
-        tickets_in(server).is_open("AWSSEC-1")
+        tickets_in(server, sleep=waits.append).is_open("AWSSEC-1")
     assert waits == []
 
 
 def test_a_read_is_repeated_three_times_at_most(server: JiraStandIn, waits: list[float]) -> None:
     server.fail_next("GET", f"{ISSUE}/AWSSEC-1", times=9)
     with pytest.raises(TicketError, match=r"HTTP 503, The stand-in was told to fail$"):
-        tickets_in(server).is_open("AWSSEC-1")
+        tickets_in(server, sleep=waits.append).is_open("AWSSEC-1")
     assert len(calls(server, "GET", f"{ISSUE}/AWSSEC-1")) == 4
-    assert waits == [0.5, 1.0, 2.0]
+    assert waits == pytest.approx([0.5, 1.0, 2.0], abs=0.1)
 
 
 def test_after_three_failures_in_a_row_the_rest_of_the_run_does_not_wait_for_jira(server: JiraStandIn) -> None:
@@ -822,7 +839,7 @@ UNVERIFIED = "certificate cannot be verified; a private CA belongs into ca_bundl
 
 def test_a_certificate_of_an_unknown_ca_is_refused(https: JiraStandIn, waits: list[float]) -> None:
     with pytest.raises(TicketError, match=UNVERIFIED):
-        tickets_in(https).find_open(LABEL)
+        tickets_in(https, sleep=waits.append).find_open(LABEL)
     assert (https.requests, waits) == ([], [])
 
 
@@ -830,7 +847,7 @@ def test_a_certificate_of_another_ca_than_the_bundles_is_refused(
     https: JiraStandIn, another_ca: Authority, waits: list[float]
 ) -> None:
     with pytest.raises(TicketError, match=UNVERIFIED):
-        tickets_in(https, ca_bundle=another_ca.bundle).find_open(LABEL)
+        tickets_in(https, sleep=waits.append, ca_bundle=another_ca.bundle).find_open(LABEL)
     assert (https.requests, waits) == ([], [])
 
 
@@ -933,11 +950,7 @@ def test_a_jira_that_stays_down_is_given_up_by_all_threads(server: JiraStandIn) 
     assert len(server.requests) == before
 
 
-def test_while_one_thread_waits_for_a_rate_limit_the_others_keep_still(
-    server: JiraStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tickets = tickets_in(server)
-    assert tickets.is_open("AWSSEC-1")
+def test_while_one_thread_waits_for_a_rate_limit_the_others_keep_still(server: JiraStandIn) -> None:
     waiting, over = threading.Event(), threading.Event()
     waited: list[float] = []
 
@@ -946,7 +959,8 @@ def test_while_one_thread_waits_for_a_rate_limit_the_others_keep_still(
         waiting.set()
         over.wait(_DEADLINE_SECONDS)
 
-    monkeypatch.setattr(time, "sleep", wait)
+    tickets = tickets_in(server, sleep=wait)
+    assert tickets.is_open("AWSSEC-1")
     server.fail_next("GET", ISSUE, status=429, headers={"Retry-After": "7"})
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(tickets.is_open, "AWSSEC-1")
@@ -1004,7 +1018,7 @@ def test_the_stand_in_runs_as_a_process_and_shows_what_it_received() -> None:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().split()[-1]
-            tickets = JiraTickets(server=url, credentials={"token": DEFAULT_TOKEN})
+            tickets = JiraTickets(JiraCalls(server=url, credentials={"token": DEFAULT_TOKEN}))
             assert tickets.raise_ticket(new_ticket()).key == "AWSSEC-8"
             with urlopen(f"{url}/_stand_in/state", timeout=5) as answer:
                 state = json.load(answer)
