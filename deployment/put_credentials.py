@@ -21,6 +21,7 @@ from library.aws.secrets import check_credentials
 from library.errors import CredentialsError
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets
+from library.notifications.slack_calls import SlackCalls
 from library.notifications.slack_messages import SlackMessages
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
         )
         done.append(("JIRA", server, tickets.log_in()))
     if credentials.slack_token is not None:
-        messages = SlackMessages(token=credentials.slack_token, base_url=settings.slack.base_url)
+        messages = SlackMessages(SlackCalls(token=credentials.slack_token, base_url=settings.slack.base_url))
         done.append(("Slack", settings.slack.base_url, messages.log_in()))
     return done
 

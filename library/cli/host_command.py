@@ -29,6 +29,7 @@ from library.errors import ConfigurationError, CredentialsError, HammerError
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
+from library.notifications.slack_calls import SlackCalls
 from library.notifications.slack_messages import SlackMessages
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
                 close_transitions=settings.jira.close_transitions,
             )
         if credentials.slack_token is not None:
-            slack = SlackMessages(token=credentials.slack_token, base_url=settings.slack.base_url)
+            slack = SlackMessages(SlackCalls(token=credentials.slack_token, base_url=settings.slack.base_url))
     return Notices(settings, table, jira, slack)
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
+from slack_sdk.http_retry.builtin_interval_calculators import FixedValueRetryIntervalCalculator
 
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn, SlackUser
 from library.errors import CredentialsError
+from library.notifications.slack_calls import SlackCalls
 from library.notifications.slack_messages import Delivery, SlackMessages
 
 if TYPE_CHECKING:
@@ -48,9 +50,15 @@ def slack() -> Iterator[SlackStandIn]:
         yield stand_in
 
 
+def messages_in(slack: SlackStandIn, **settings: Any) -> SlackMessages:
+    """The product's own client, which does not wait between two tries."""
+    usual = {"token": TOKEN, "base_url": slack.base_url, "interval": FixedValueRetryIntervalCalculator(0)}
+    return SlackMessages(SlackCalls(**{**usual, **settings}))
+
+
 @pytest.fixture
 def messages(slack: SlackStandIn) -> SlackMessages:
-    return SlackMessages(token=TOKEN, base_url=slack.base_url)
+    return messages_in(slack)
 
 
 def received(slack: SlackStandIn) -> list[tuple[str, str]]:
@@ -237,7 +245,7 @@ class LimitedListing(SlackStandIn):
 @pytest.mark.parametrize("recipient", ["carol", "#devops-channel"])
 def test_a_rate_limit_on_any_page_of_a_listing_is_waited_for_too(recipient: str) -> None:
     with LimitedListing(token=TOKEN, users=USERS, channels=CHANNELS) as slack:
-        messages = SlackMessages(token=TOKEN, base_url=slack.base_url)
+        messages = messages_in(slack)
         assert messages.send([recipient], "hello").delivered == (recipient,)
         listing = "users.list" if recipient == "carol" else "conversations.list"
         assert calls(slack, listing) in (6, 8)
@@ -267,7 +275,7 @@ def test_a_lost_connection_may_say_it_twice_but_never_not_at_all(
 
 
 def test_a_message_that_is_not_answered_in_time_is_a_failure_that_says_so(slack: SlackStandIn) -> None:
-    impatient = SlackMessages(token=TOKEN, base_url=slack.base_url, answer_seconds=1)
+    impatient = messages_in(slack, answer_seconds=1)
     slack.fail_next("chat.postMessage", never_answer=True, times=2)
     delivery = impatient.send(["#general"], "hello")
     assert "could not be reached: " in cause(delivery)
@@ -321,13 +329,13 @@ def test_an_answer_in_between_makes_slack_trusted_again(slack: SlackStandIn, mes
 
 
 def test_a_slack_that_is_not_there_is_a_failure_and_no_exception(slack: SlackStandIn) -> None:
-    messages = SlackMessages(token=TOKEN, base_url=slack.base_url)
+    messages = messages_in(slack)
     slack.stop()
     assert "could not be reached" in cause(messages.send(["#general"], "hello"))
 
 
 def test_a_page_that_is_not_slacks_is_a_failure_and_no_exception(slack: SlackStandIn) -> None:
-    elsewhere = SlackMessages(token=TOKEN, base_url=slack.base_url.replace("/api/", "/_stand_in/"))
+    elsewhere = messages_in(slack, base_url=slack.base_url.replace("/api/", "/_stand_in/"))
     assert "HTTP 404" in cause(elsewhere.send(["#general"], "hello"))
 
 
@@ -335,7 +343,7 @@ def test_a_refused_token_is_a_failure_that_never_shows_it(
     slack: SlackStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    refused = SlackMessages(token="xoxb-9999-wrong", base_url=slack.base_url)
+    refused = messages_in(slack, token="xoxb-9999-wrong")
     text = cause(refused.send(["#general"], "hello"))
     assert "does not accept the token" in text
     assert caplog.records
@@ -345,7 +353,7 @@ def test_a_refused_token_is_a_failure_that_never_shows_it(
 @pytest.mark.parametrize("token", ["", "xoxb-1234\n", "xoxb 1234", "xoxb-…"])
 def test_what_cannot_be_a_token_is_refused_without_being_shown(token: str) -> None:
     with pytest.raises(CredentialsError) as caught:
-        SlackMessages(token=token)
+        SlackCalls(token=token)
     assert "xoxb" not in str(caught.value)
 
 
@@ -405,7 +413,7 @@ class BusyChannel(SlackStandIn):
 
 def test_threads_post_to_a_conversation_one_after_the_other_and_none_burns_its_tries() -> None:
     with BusyChannel() as slack:
-        messages = SlackMessages(token=TOKEN, base_url=slack.base_url)
+        messages = messages_in(slack)
         assert all(not each.failed for each in at_once(lambda number: messages.send(["#general"], f"hello {number}")))
         assert slack.most_open == 1
         assert sorted(received(slack)) == [("#general", f"hello {number}") for number in range(10)]
