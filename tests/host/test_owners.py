@@ -1,4 +1,4 @@
-"""The right person: who gets the ticket and the message, and who does when nobody knows him."""
+"""The right person: who gets the ticket and the message, and who does if that person is unknown."""
 
 from __future__ import annotations
 

@@ -309,9 +309,9 @@ def test_each_jira_is_searched_by_its_own_route(jira: JiraStandIn, flavour: Flav
         (("Alice Adams",), "alice"),
         (("", "  "), None),
         (("nobody@example.com", "alice@example.com"), "alice"),
-        # Two are called so.
+        # Two have this name.
         (("Bob Brown", "alice@example.com"), "alice"),
-        # JIRA finds everybody whose name begins so.
+        # JIRA finds all whose name begins in this way.
         (("Bobby",), None),
         (("gone@example.com", "boss@example.com", "alice@example.com"), "alice"),
         (("shy@example.com",), "shy"),
@@ -876,7 +876,7 @@ def test_a_ca_bundle_that_does_not_exist_is_an_error(https: JiraStandIn) -> None
 
 
 def at_once(count: int, work: Callable[[int], T]) -> list[T | TicketError]:
-    """What comes of `work` in so many threads that begin together; a deadlock fails the test."""
+    """What comes of `work` in `count` threads that begin together; a deadlock fails the test."""
     ready = threading.Barrier(count)
 
     def one(number: int) -> T | TicketError:

@@ -76,7 +76,7 @@ def cause(delivery: Delivery) -> str:
 
 
 def at_once(work: Callable[[int], Delivery], count: int = 10) -> list[Delivery]:
-    """What comes of `work` in so many threads that begin together; a deadlock fails the test."""
+    """What comes of `work` in `count` threads that begin together; a deadlock fails the test."""
     ready = threading.Barrier(count)
 
     def one(number: int) -> Delivery:
