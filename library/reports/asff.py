@@ -6,19 +6,23 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from library.issues.record import Resolution
-from library.reports.figures import Entry, Figures, Standing
+from library.reports.entries import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
+
+    from library.reports.entries import Entry
+    from library.reports.figures import Figures
 
 Finding = dict[str, Any]
 
 BATCH = 100
-"""So many findings Security Hub takes in one BatchImportFindings."""
+"""The most findings that Security Hub takes in one BatchImportFindings."""
 
 _TITLE, _DESCRIPTION, _TAGS = 256, 1024, 50
 _TYPE = "Software and Configuration Checks/AWS Security Best Practices"
@@ -28,8 +32,9 @@ _GENERATOR = "hammer/iam-user-inactive-keys"
 def findings(figures: Figures, *, region: str, partition: str, criteria_days: int) -> list[Finding]:
     """The findings of a report: every issue that is open or exempted, and what ended within the report's period.
 
-    `region` is the one of the Security Hub that will import them. A finding is ARCHIVED as soon as its issue is
-    exempted or has ended. Security Hub forgets a finding that was not updated for 90 days, so older ends say nothing.
+    `region` is that of the Security Hub that will import them, `criteria_days` the days after which a key counts as
+    idle. A finding is ARCHIVED as soon as its issue is exempted or has ended. Security Hub forgets a finding that was
+    not updated for 90 days, so an end before the period needs no finding.
     """
     return [
         _finding(entry, figures.now, region, partition, criteria_days)
@@ -38,17 +43,29 @@ def findings(figures: Figures, *, region: str, partition: str, criteria_days: in
     ]
 
 
-def batches(found: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
-    """The findings as they are to be imported: an account id with at most BATCH of its findings.
+def import_files(findings: Sequence[Finding]) -> dict[str, str]:
+    """The findings as they are to be imported: by file name, the account id and a number, at most BATCH as JSON.
 
-    Security Hub takes findings of its default product only from the very account that they are about.
+    Security Hub takes findings of its default product only from the account that they are about.
     """
     by_account: dict[str, list[Finding]] = {}
-    for finding in found:
+    for finding in findings:
         by_account.setdefault(finding["AwsAccountId"], []).append(finding)
-    for account, theirs in sorted(by_account.items()):
-        for start in range(0, len(theirs), BATCH):
-            yield account, theirs[start : start + BATCH]
+    return {
+        f"{account}-{number:03}.json": as_json(batch)
+        for account, theirs in sorted(by_account.items())
+        for number, batch in enumerate(_batches(theirs), start=1)
+    }
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """The findings as the JSON list that `aws securityhub batch-import-findings --findings` takes."""
+    return json.dumps(findings, indent=2, ensure_ascii=False) + "\n"
+
+
+def _batches(findings: Sequence[Finding]) -> Iterator[Sequence[Finding]]:
+    for start in range(0, len(findings), BATCH):
+        yield findings[start : start + BATCH]
 
 
 def _ended(entry: Entry, since: datetime) -> bool:
@@ -59,11 +76,10 @@ def _ended(entry: Entry, since: datetime) -> bool:
 def _finding(entry: Entry, now: datetime, region: str, partition: str, criteria_days: int) -> Finding:
     issue, details, times = entry.issue, entry.issue.details, entry.issue.timestamps
     account = issue.account_id
-    active = entry.standing in (Standing.OPEN, Standing.SWITCHED_OFF)
     first_seen = times.identified or times.updated or details.create_date
     return {
         "SchemaVersion": "2018-10-08",
-        # Both parts stay as they are, whatever becomes of the issue: an import updates the finding of the one before.
+        # The same whatever becomes of the issue: an import updates the finding of the one before.
         "Id": f"{_GENERATOR}/{account}/{issue.issue_id}",
         "ProductArn": f"arn:{partition}:securityhub:{region}:{account}:product/{account}/default",
         "ProductName": "Hammer",
@@ -74,7 +90,7 @@ def _finding(entry: Entry, now: datetime, region: str, partition: str, criteria_
         "FirstObservedAt": _time(first_seen),
         # Security Hub ignores an update that is not newer than the finding it has.
         "UpdatedAt": _time(now),
-        # Providers set these two here: at the top they would overwrite what a customer made of them.
+        # Providers set these two here: at the top level they would overwrite what a customer has changed.
         "FindingProviderFields": {"Severity": {"Label": "MEDIUM"}, "Types": [_TYPE]},
         "Title": _short(f"IAM access key {issue.issue_id} of user {details.username} is not used", _TITLE),
         "Description": _short(_description(entry, criteria_days), _DESCRIPTION),
@@ -83,22 +99,20 @@ def _finding(entry: Entry, now: datetime, region: str, partition: str, criteria_
                 "Text": "Switch the key off, and delete it once nobody misses it. Who needs it asks for an exception."
             }
         },
-        "RecordState": "ACTIVE" if active else "ARCHIVED",
+        "RecordState": _STATE[entry.standing],
         # Only a new finding takes this; afterwards the workflow is the customer's.
         "Workflow": {"Status": _WORKFLOW[entry.standing]},
-        "Resources": [
-            {
-                "Type": "AwsIamAccessKey",
-                "Id": f"AWS::IAM::AccessKey:{issue.issue_id}",
-                "Partition": partition,
-                "Region": region,
-                **_tags(entry),
-                "Details": {"AwsIamAccessKey": _key(entry)},
-            }
-        ],
+        "Resources": [_resource(entry, region, partition)],
         "ProductFields": _product_fields(entry),
     }
 
+
+_STATE = {
+    Standing.OPEN: "ACTIVE",
+    Standing.SWITCHED_OFF: "ACTIVE",
+    Standing.WHITELISTED: "ARCHIVED",
+    Standing.RESOLVED: "ARCHIVED",
+}
 
 _WORKFLOW = {
     Standing.OPEN: "NEW",
@@ -123,10 +137,19 @@ def _description(entry: Entry, criteria_days: int) -> str:
     return f"{facts} It will be switched off from {entry.due:%Y-%m-%d} on." if entry.due else facts
 
 
+def _resource(entry: Entry, region: str, partition: str) -> dict[str, Any]:
+    return {
+        "Type": "AwsIamAccessKey",
+        "Id": f"AWS::IAM::AccessKey:{entry.issue.issue_id}",
+        "Partition": partition,
+        "Region": region,
+        **_tags(entry),
+        "Details": {"AwsIamAccessKey": _key(entry)},
+    }
+
+
 def _key(entry: Entry) -> dict[str, str]:
     details = entry.issue.details
-    resolution = details.resolution if entry.standing is Standing.RESOLVED else None
-    off = entry.standing is Standing.SWITCHED_OFF or resolution in (Resolution.DEACTIVATED, Resolution.REMEDIATED)
     facts = {
         "AccessKeyId": entry.issue.issue_id,
         "AccountId": entry.issue.account_id,
@@ -134,9 +157,20 @@ def _key(entry: Entry) -> dict[str, str]:
         "PrincipalName": details.username,
         "PrincipalId": details.user_id,
         "CreatedAt": _time(details.create_date),
-        "Status": "" if resolution is Resolution.DELETED else "Inactive" if off else "Active",
+        "Status": _key_status(entry),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _key_status(entry: Entry) -> str:
+    """The status that the key has in IAM, empty for a deleted one."""
+    if entry.standing is Standing.SWITCHED_OFF:
+        return "Inactive"
+    # An exempted issue keeps its earlier resolution, though its key is on again.
+    resolution = entry.issue.details.resolution if entry.standing is Standing.RESOLVED else None
+    if resolution is Resolution.DELETED:
+        return ""
+    return "Inactive" if resolution in (Resolution.DEACTIVATED, Resolution.REMEDIATED) else "Active"
 
 
 def _tags(entry: Entry) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What the commands write: CSV that is safe in a spreadsheet, and files that are never half there."""
+"""What the commands write: CSV that is safe in a spreadsheet, and files that readers never see half written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """The rows as CSV (RFC 4180, but lines end with a line feed), below a line with the names.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it: IAM allows `=`, `+`, `-` and `@`
-    at the beginning of a user name, tags and reasons may have anything. Whoever wants the very text takes JSON.
+    at the beginning of a user name, and tags and reasons may have anything. For exact values use JSON.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -29,9 +29,9 @@ def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file (UTF-8) all at once: who reads it meanwhile sees the old one or the new one.
+    """Write a file (UTF-8) atomically: readers see the old file or the new one.
 
-    It gets the permissions that the process gives to new files. A device or a pipe is written to as it is. Raises
+    It gets the permissions that the process gives to new files. A device or a pipe is written to directly. Raises
     OSError if it cannot be written.
     """
     if path.exists() and not path.is_file():
@@ -51,9 +51,23 @@ def write(path: Path, text: str) -> None:
         raise
 
 
+def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write a folder of files (UTF-8), by name, atomically: it is there with all of them or not at all.
+
+    Folders above it are made if they are missing. Raises OSError if it cannot be written, or has files already.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as unfinished:
+        complete = Path(unfinished) / folder.name
+        complete.mkdir()
+        for name, text in texts.items():
+            write(complete / name, text)
+        complete.replace(folder)
+
+
 def _harmless(value: object) -> object:
     if not isinstance(value, str):
         return value
-    # A carriage return of its own is not quoted by csv before Python 3.13, and would end the line.
+    # Before Python 3.13 csv does not quote a lone carriage return, which would end the line.
     text = value.replace("\r\n", "\n").replace("\r", "\n")
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,4 +1,4 @@
-"""Renders figures as one self-contained HTML page: no network, no file beside it, every value escaped."""
+"""A page of figures, and the one HTML file it becomes: no network, no file beside it, every value escaped."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from xml.etree import ElementTree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-
-    from markupsafe import Markup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -39,12 +36,12 @@ class Note:
     tone: Tone = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """Bars: for each label one of each series (whole numbers, by the name of the series), each series in a tone.
 
-    `about` is one sentence for who cannot see it. The figures are on the page as a table, too; `what` heads its first
-    column. `axis` has shorter labels for the bars, if there is no room for the labels themselves.
+    `about` is one sentence for people who cannot see it. The page has the figures as a table, too; `what` heads its
+    first column. `axis` has shorter labels for the bars, if there is no room for the labels themselves.
     """
 
     title: str
@@ -56,9 +53,9 @@ class Chart:
     axis: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A small table. `numbers` are the positions of columns with numbers; `empty` is said if there are no rows."""
+    """A small table. `numbers` are the positions of columns with numbers; `empty` is shown if there are no rows."""
 
     caption: str
     headings: Sequence[str]
@@ -69,14 +66,14 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page below a heading of its own; two `half` ones in a row stand side by side if there is room."""
+    """A part of the page below its own heading; two `half` ones in a row stand side by side if there is room."""
 
     title: str
     blocks: Sequence[Note | Chart | Grid]
     half: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """The full list, which the reader can sort by each column, search, and narrow to a value of each of `choices`.
 
@@ -95,7 +92,7 @@ class Listing:
     widths: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """All that is on the page, in the order in which it is read; `now` (UTC) is when its facts held."""
 
@@ -111,9 +108,11 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as one HTML document, the same for the same facts."""
-    # Only who wants a page needs these; tables, CSV and JSON do without.
+    # Only a page needs these; tables, CSV and JSON do without.
     import jinja2
     from markupsafe import Markup
+
+    from library.reports.charts import svg
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -123,7 +122,7 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["kind"] = lambda block: type(block).__name__
-    environment.globals["svg"] = _svg
+    environment.globals["svg"] = svg
     style = _text("page.css") + _columns(page.listing)
     script = _text("page.js")
     return environment.get_template("page.html").render(
@@ -141,7 +140,7 @@ def _text(name: str) -> str:
 
 
 def _columns(listing: Listing) -> str:
-    """The widths of the columns, and what stands before each cell on a phone: once, not in thousands of cells."""
+    """The widths of the columns, and the label before each cell on a phone: once, not in thousands of cells."""
     shares = listing.widths or [1] * len(listing.headings)
     tracks = " ".join(f"minmax(0, {share}fr)" for share in shares)
     widths = "".join(
@@ -159,83 +158,9 @@ def _columns(listing: Listing) -> str:
 
 
 def _css_text(text: str) -> str:
-    return "".join(each if each.isalnum() or each == " " else f"\\{ord(each):x} " for each in text)
+    return "".join(letter if letter.isalnum() or letter == " " else f"\\{ord(letter):x} " for letter in text)
 
 
 def _hash(content: str) -> str:
-    """What the page's own policy lets through: this very style and script, and nothing that came in with a value."""
+    """What the page's own policy allows: exactly this style and script, and nothing that came in with a value."""
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
-
-
-# --- charts ---------------------------------------------------------------------------------------------------
-
-_WIDTH, _HEIGHT = 640, 250
-_TICKS = 5
-
-
-def _svg(chart: Chart, number: int) -> Markup:
-    """The chart as SVG whose colours come from the page's style, so that it follows dark, light and print."""
-    import pygal
-    from markupsafe import Markup
-
-    top = max((value for values in chart.series.values() for value in values), default=0)
-    step = _step(top)
-    ticks = list(range(0, max(top, 1) + step, step))
-    bars = pygal.Bar(
-        js=[],
-        show_legend=False,
-        explicit_size=False,
-        width=_WIDTH,
-        height=_HEIGHT,
-        margin=10,
-        margin_top=22,
-        spacing=12,
-        range=(0, ticks[-1]),
-        # Beside each other they would run into each other; the table has them.
-        print_values=len(chart.series) == 1,
-        print_values_position="top",
-        print_zeroes=False,
-        formatter=lambda value: f"{value:,.0f}",
-        y_labels=ticks,
-        y_labels_major=[0],
-        truncate_label=-1,
-    )
-    bars.x_labels = list(chart.axis or chart.labels)
-    for name, values in chart.series.items():
-        bars.add(name, list(values))
-    tree: ElementTree.Element = bars.render_tree()
-    _strip(tree)
-    tree.set("role", "img")
-    tree.set("aria-labelledby", f"chart-{number}-title chart-{number}-about")
-    tree.attrib.pop("id", None)
-    for position, (tag, text) in enumerate((("title", chart.title), ("desc", chart.about))):
-        element = ElementTree.Element(tag, id=f"chart-{number}-{'about' if position else 'title'}")
-        element.text = text
-        tree.insert(position, element)
-    for series, tone in zip(_all_of(tree, "series"), [*chart.tones, *chart.tones], strict=True):
-        series.set("class", f"series tone-{tone}")
-    return Markup(ElementTree.tostring(tree, encoding="unicode"))
-
-
-def _step(top: int) -> int:
-    """The distance of the lines: 1, 2 or 5 times a power of ten, so that there are few of them."""
-    power = 1
-    while True:
-        for step in (power, 2 * power, 5 * power):
-            if top <= step * _TICKS:
-                return step
-        power *= 10
-
-
-def _strip(element: ElementTree.Element) -> None:
-    """Take out what is there for pygal's own script and style, and would be refused by the page's policy."""
-    for child in list(element):
-        overlay = "overlay" in child.get("class", "").split() or "tooltip-overlay" in child.get("class", "").split()
-        if not isinstance(child.tag, str) or child.tag in ("defs", "title", "desc") or overlay:
-            element.remove(child)
-        else:
-            _strip(child)
-
-
-def _all_of(tree: ElementTree.Element, name: str) -> list[ElementTree.Element]:
-    return [each for each in tree.iter() if name in each.get("class", "").split()]

@@ -6,12 +6,16 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from library.reports.figures import AHEAD, Entry, Figures, Standing
+from library.reports.entries import Standing
+from library.reports.figures import AHEAD
 from library.reports.files import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
+
+    from library.reports.entries import Entry
+    from library.reports.figures import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,8 @@ class ReportRow:
 
     Times are ISO 8601 in UTC. `standing` is `open`, `switched off` (by us; the next scan resolves it), `whitelisted`
     or `resolved`, `status` the table's own word. `due` is from when on automatic remediation may switch the key off,
-    empty if it will not. `exception` is the whitelist's entry in force. `jira_owed` and `slack_owed` are since when a
-    message is owed.
+    empty if it will not. `exception` is the exemption in force. `jira_owed` and `slack_owed` are since when a message
+    is missing.
     """
 
     account: str
@@ -80,7 +84,7 @@ def as_json(figures: Figures, names: Mapping[str, str]) -> str:
                 "holds": each.holds,
                 "keys": each.keys,
             }
-            for each in figures.exceptions
+            for each in figures.exemptions
         ],
         "failures": [{**asdict(each), "since": _iso(each.since)} for each in figures.failures],
         "issues": [asdict(row) for row in rows(figures, names)],
@@ -90,7 +94,7 @@ def as_json(figures: Figures, names: Mapping[str, str]) -> str:
 
 def rows(figures: Figures, names: Mapping[str, str]) -> list[ReportRow]:
     """The issues in the order of the report; `names` are those of the accounts by id."""
-    return [_row(entry, names.get(entry.issue.account_id, "")) for entry in figures.entries]
+    return [_row(entry, names[entry.issue.account_id]) for entry in figures.entries]
 
 
 def _row(entry: Entry, account_name: str) -> ReportRow:
@@ -109,7 +113,7 @@ def _row(entry: Entry, account_name: str) -> ReportRow:
         last_used=None if details.never_used else details.last_used.isoformat(),
         last_used_service=details.last_used_service,
         last_used_region=details.last_used_region,
-        owner=owner(entry) or None,
+        owner=entry.owner or None,
         identified=_iso(times.identified),
         reported=_iso(times.reported),
         due=_iso(entry.due),
@@ -127,12 +131,6 @@ def _row(entry: Entry, account_name: str) -> ReportRow:
         jira_owed=_iso(issue.jira.failed),
         slack_owed=_iso(issue.slack.failed),
     )
-
-
-def owner(entry: Entry) -> str:
-    """The user's own `owner` tag, in upper or lower case; empty if there is none."""
-    tags = entry.issue.details.tags or {}
-    return next((value.strip() for name, value in tags.items() if name.lower() == "owner"), "")
 
 
 def _iso(moment: date | datetime | None) -> str | None:

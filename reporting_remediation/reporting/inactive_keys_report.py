@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import tempfile
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,12 @@ from library.cli import host_command, terminal
 from library.cli.host_command import logger
 from library.errors import HammerError
 from library.reports import asff, files, report_data
-from library.reports.figures import Failure, Figures, Policy, Standing, figures
-from library.reports.report_page import UNREAD, page
+from library.reports.entries import Failure, ReportSettings, Standing
+from library.reports.figures import Figures, figures
+from library.reports.report_page import UNREAD, page_of
 
 if TYPE_CHECKING:
+    from library.aws.issues_table import IssuesTable
     from library.config.settings import Config
     from library.issues.record import Issue
 
@@ -77,79 +79,82 @@ def _report(settings: Config, form: str, output: Path | None, accounts: tuple[st
         logger.error("--account %s: not one of aws.accounts", account)
     if unknown:
         return terminal.USAGE
+    in_force = _in_force(settings, accounts)
     now = datetime.now(UTC)
-    chosen = {account: name for account, name in settings.aws.accounts.items() if not accounts or account in accounts}
-    issues, unread = _read(settings, list(chosen))
-    keys = settings.inactive_keys
-    policy = Policy(
-        accounts=chosen,
+    reading = _Reading()
+    table = host_command.issues_table(settings)
+    for account in in_force.accounts:
+        reading.read(table, account)
+    found = figures(reading.issues, reading.unread, in_force, now)
+    _write(found, in_force, settings, form, output)
+    counted = ", ".join(f"{found.count(standing)} {standing.value}" for standing in Standing)
+    logger.info("The report covers %d issues: %s; %d failures", len(found.entries), counted, len(found.failures))
+    return terminal.FAILED if reading.unread else terminal.OK
+
+
+def _in_force(settings: Config, accounts: tuple[str, ...]) -> ReportSettings:
+    names, inactive_keys = settings.aws.accounts, settings.inactive_keys
+    return ReportSettings(
+        accounts={account: name for account, name in names.items() if not accounts or account in accounts},
+        table_name=inactive_keys.table_name,
+        criteria_days=inactive_keys.inactive_criteria_days,
+        reporting=inactive_keys.reporting,
+        remediation=inactive_keys.remediation,
         remediation_accounts=frozenset(account.id for account in settings.remediation_accounts()),
-        automatic=keys.remediation,
-        remediation_days=keys.remediation_retention_period,
+        retention_days=inactive_keys.remediation_retention_period,
+        max_keys_per_run=inactive_keys.remediation_max_keys_per_run,
         whitelist=settings.whitelist,
     )
-    found = figures(issues, unread, policy, now)
-    if form == "html":
-        # Only who wants the page needs what draws it.
-        from library.reports.page import render
-
-        _write(render(page(found, settings)), output or Path(PAGE))
-    elif form == "asff":
-        _write_findings(found, settings, output)
-    else:
-        convert = report_data.as_csv if form == "csv" else report_data.as_json
-        _write(convert(found, settings.aws.accounts), output)
-    counted = ", ".join(f"{found.count(standing)} {standing.value}" for standing in Standing)
-    logger.info("The report covers %d issues: %s; %d failures", len(issues), counted, len(found.failures))
-    return terminal.FAILED if unread else terminal.OK
 
 
-def _read(settings: Config, accounts: list[str]) -> tuple[list[Issue], list[Failure]]:
-    """Every issue that can be read, and what cannot."""
-    table = host_command.issues_table(settings)
-    issues: list[Issue] = []
-    unread: list[Failure] = []
+@dataclass
+class _Reading:
+    """The issues that could be read, and what could not be."""
 
-    for account in accounts:
+    issues: list[Issue] = field(default_factory=list)
+    unread: list[Failure] = field(default_factory=list)
 
-        def complain(error: HammerError, what: str = "a row", account: str = account) -> None:
-            logger.error("%s", error)
-            unread.append(Failure(account, f"{UNREAD}: {what}", str(error)))
-
+    def read(self, table: IssuesTable, account: str) -> None:
+        """Read an account: all its rows that can be read or, if it fails on the way, none of them."""
         try:
-            issues += list(table.of_account(account, complain))
+            self.issues += list(table.of_account(account, partial(self._could_not, account, "a row")))
         except HammerError as error:
-            complain(error, "the account")
-    return issues, unread
+            self._could_not(account, "the account", error)
+
+    def _could_not(self, account: str, what: str, error: HammerError) -> None:
+        logger.error("%s", error)
+        self.unread.append(Failure(account, f"{UNREAD}: {what}", str(error)))
 
 
-def _write_findings(found: Figures, settings: Config, folder: Path | None) -> None:
-    findings = asff.findings(
-        found,
-        region=settings.aws.region,
-        partition=settings.aws.partition,
-        criteria_days=settings.inactive_keys.inactive_criteria_days,
-    )
+def _write(found: Figures, in_force: ReportSettings, settings: Config, form: str, output: Path | None) -> None:
+    match form:
+        case "html":
+            # Only a page needs what draws it.
+            from library.reports.page import render
+
+            _write_file(render(page_of(found, in_force)), output or Path(PAGE))
+        case "csv":
+            _write_file(report_data.as_csv(found, in_force.accounts), output)
+        case "json":
+            _write_file(report_data.as_json(found, in_force.accounts), output)
+        case "asff":
+            aws = settings.aws
+            findings = asff.findings(
+                found, region=aws.region, partition=aws.partition, criteria_days=in_force.criteria_days
+            )
+            _write_findings(findings, output)
+
+
+def _write_findings(findings: list[asff.Finding], folder: Path | None) -> None:
     if folder is None:
-        _write(_json(findings), None)
+        _write_file(asff.as_json(findings), None)
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as unfinished:
-        numbers: dict[str, int] = {}
-        complete = Path(unfinished) / folder.name
-        complete.mkdir()
-        for account, batch in asff.batches(findings):
-            numbers[account] = numbers.get(account, 0) + 1
-            files.write(complete / f"{account}-{numbers[account]:03}.json", _json(batch))
-        complete.replace(folder)
-    click.echo(f"{folder} ({len(findings):,} findings in {sum(numbers.values()):,} files)")
+    texts = asff.import_files(findings)
+    files.write_folder(folder, texts)
+    click.echo(f"{folder} ({len(findings):,} findings in {len(texts):,} files)")
 
 
-def _json(findings: list[asff.Finding]) -> str:
-    return json.dumps(findings, indent=2, ensure_ascii=False) + "\n"
-
-
-def _write(text: str, output: Path | None) -> None:
+def _write_file(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from library.config.loading import load
 from library.issues.record import Issue, JiraDetails, RemediationError, Resolution, Status
 from library.issues.whitelist import Exemption, Whitelist
-from library.reports.figures import Failure, Policy, figures
+from library.reports.entries import Failure
+from library.reports.figures import figures
 from library.reports.page import render
-from library.reports.report_page import page
+from library.reports.report_page import page_of
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
+from tests.reports.builders import OTHER, in_force
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Browser
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-OTHER = "210987654321"
 
 HOSTILE = (
     "</script><script>window.pwned=1</script>",
@@ -70,12 +67,9 @@ def write(tmp_path: Path) -> Write:
         unread: tuple[Failure, ...] = (),
     ) -> Path:
         accounts = dict(zip((ACCOUNT, OTHER), names, strict=True))
-        sample = load(str(REPOSITORY / "config"))
-        settings = replace(sample, aws=replace(sample.aws, accounts=accounts))
-        whitelist = Whitelist({ACCOUNT: exceptions})
-        policy = Policy(accounts, frozenset(accounts), automatic=True, remediation_days=14, whitelist=whitelist)
+        settings = in_force(accounts=accounts, whitelist=Whitelist({ACCOUNT: exceptions}))
         file = tmp_path / "report.html"
-        file.write_text(render(page(figures(found, unread, policy, NOW), settings)), encoding="utf-8")
+        file.write_text(render(page_of(figures(found, unread, settings, NOW), settings)), encoding="utf-8")
         return file
 
     return write

@@ -12,13 +12,14 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from click.testing import CliRunner
 
-from library.config.loading import load
 from library.issues.record import from_item
-from library.reports.figures import Policy, figures
+from library.issues.whitelist import Exemption, Whitelist
+from library.reports.figures import figures
 from library.reports.page import render
-from library.reports.report_page import page
+from library.reports.report_page import page_of
 from reporting.inactive_keys_report import main
 from tests.conftest import TABLE
+from tests.reports.builders import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,15 +113,18 @@ def report(dynamodb: DynamoDBClient, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def page_alone(tmp_path: Path) -> Path:
     """The same page without a table in between, which takes far longer to fill than the page to write."""
-    configure(tmp_path, monkeypatch)
-    settings, now = load(), datetime.now(UTC)
-    accounts = frozenset(account.id for account in settings.remediation_accounts())
-    policy = Policy(ACCOUNTS, accounts, automatic=True, remediation_days=RETENTION, whitelist=settings.whitelist)
+    now = datetime.now(UTC)
+    settings = in_force(
+        accounts=ACCOUNTS,
+        remediation_accounts=frozenset(ACCOUNTS) - {NOT_REMEDIATED},
+        retention_days=RETENTION,
+        whitelist=Whitelist({account: (Exemption("break-glass-*"),) for account in ACCOUNTS}),
+    )
     issues = [from_item(row) for row in rows(now)]
     file = tmp_path / "report.html"
-    file.write_text(render(page(figures(issues, (), policy, now), settings)), encoding="utf-8")
+    file.write_text(render(page_of(figures(issues, (), settings, now), settings)), encoding="utf-8")
     return file
 
 

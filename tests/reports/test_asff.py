@@ -13,16 +13,13 @@ from botocore.validate import ParamValidator
 from library.issues.record import Issue, JiraDetails, Resolution, Status
 from library.issues.whitelist import Exemption, Whitelist
 from library.reports import asff
-from library.reports.figures import WEEKS, Policy, figures
+from library.reports.figures import WEEKS, figures
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
-
-OTHER = "210987654321"
+from tests.reports.builders import OTHER, in_force
 
 
 def findings(*issues: Issue, exceptions: tuple[Exemption, ...] = ()) -> list[dict[str, Any]]:
-    accounts = {ACCOUNT: "master", OTHER: "slave1"}
-    policy = Policy(accounts, frozenset(accounts), True, 14, Whitelist({ACCOUNT: exceptions}))
-    found = figures(issues, (), policy, NOW)
+    found = figures(issues, (), in_force(whitelist=Whitelist({ACCOUNT: exceptions})), NOW)
     return asff.findings(found, region="eu-west-1", partition="aws", criteria_days=90)
 
 
@@ -151,13 +148,14 @@ def test_the_description_says_what_is_known() -> None:
     assert finding(ended(Resolution.DELETED))["Description"].endswith("The issue has ended: deleted.")
 
 
-def test_a_batch_has_at_most_a_hundred_findings_of_one_account() -> None:
+def test_a_file_has_at_most_a_hundred_findings_of_one_account() -> None:
     issues = [an_issue(issue_id=f"AKIA{n}") for n in range(201)]
-    found = list(asff.batches(findings(an_issue(account_id=OTHER), *issues)))
-    assert [(account, len(batch)) for account, batch in found] == [
-        (ACCOUNT, 100),
-        (ACCOUNT, 100),
-        (ACCOUNT, 1),
-        (OTHER, 1),
-    ]
-    assert {each["AwsAccountId"] for account, batch in found for each in batch if account == OTHER} == {OTHER}
+    files = asff.import_files(findings(an_issue(account_id=OTHER), *issues))
+    batches = {name: json.loads(text) for name, text in files.items()}
+    assert {name: len(batch) for name, batch in batches.items()} == {
+        f"{ACCOUNT}-001.json": 100,
+        f"{ACCOUNT}-002.json": 100,
+        f"{ACCOUNT}-003.json": 1,
+        f"{OTHER}-001.json": 1,
+    }
+    assert all(name.startswith(each["AwsAccountId"]) for name, batch in batches.items() for each in batch)

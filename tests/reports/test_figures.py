@@ -10,42 +10,19 @@ import pytest
 
 from library.issues.record import JiraDetails, RemediationError, Resolution, SlackDetails, Status
 from library.issues.whitelist import Exemption, Whitelist
-from library.reports.figures import (
-    AHEAD,
-    WEEKS,
-    AccountFigures,
-    Failure,
-    Figures,
-    Policy,
-    Standing,
-    Week,
-    figures,
-    histogram,
-    standing,
-)
+from library.reports.entries import Failure, Standing, standing
+from library.reports.figures import AHEAD, WEEKS, AccountFigures, Figures, Week, figures, histogram
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
+from tests.reports.builders import OTHER, in_force
 
-OTHER = "210987654321"
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 """NOW is this day, at noon."""
 
 SECOND = timedelta(seconds=1)
 
 
-def policy(**overrides: Any) -> Policy:
-    """Remediation is on everywhere, 14 days after the report; nothing is whitelisted."""
-    defaults: dict[str, Any] = {
-        "accounts": {ACCOUNT: "master", OTHER: "slave1"},
-        "remediation_accounts": frozenset({ACCOUNT, OTHER}),
-        "automatic": True,
-        "remediation_days": 14,
-        "whitelist": Whitelist({}),
-    }
-    return Policy(**{**defaults, **overrides})
-
-
-def of(*issues: Any, **in_force: Any) -> Figures:
-    return figures(issues, (), policy(**in_force), NOW)
+def of(*issues: Any, **settings: Any) -> Figures:
+    return figures(issues, (), in_force(**settings), NOW)
 
 
 # --- where they stand ---
@@ -88,16 +65,25 @@ def test_accounts_are_counted_the_one_with_the_most_open_issues_first() -> None:
         ),
     )
     assert found.accounts == (
-        AccountFigures(OTHER, "slave1", 2, 0, 0, 0, 1, 120),
-        AccountFigures(ACCOUNT, "master", 0, 1, 1, 1, 0, None),
+        AccountFigures(account_id=OTHER, name="slave1", open=2, failures=1, longest_idle=120),
+        AccountFigures(account_id=ACCOUNT, name="master", whitelisted=1, switched_off=1, resolved=1),
     )
-    assert found.total == AccountFigures("", "All accounts", 2, 1, 1, 1, 1, 120)
+    assert found.total == AccountFigures(
+        account_id="",
+        name="All accounts",
+        open=2,
+        whitelisted=1,
+        switched_off=1,
+        resolved=1,
+        failures=1,
+        longest_idle=120,
+    )
 
 
 def test_an_account_without_issues_is_there_with_nothing() -> None:
     assert of().accounts == (
-        AccountFigures(ACCOUNT, "master", 0, 0, 0, 0, 0, None),
-        AccountFigures(OTHER, "slave1", 0, 0, 0, 0, 0, None),
+        AccountFigures(account_id=ACCOUNT, name="master"),
+        AccountFigures(account_id=OTHER, name="slave1"),
     )
 
 
@@ -206,7 +192,7 @@ def test_a_key_whose_time_is_up_is_due_since_then() -> None:
 @pytest.mark.parametrize(("over", "planned"), [(timedelta(), 1), (SECOND, 0)])
 def test_a_report_looks_thirty_days_ahead(over: timedelta, planned: int) -> None:
     issue = an_issue(timestamps=times(reported=NOW + AHEAD - timedelta(days=60) + over))
-    found = of(issue, remediation_days=60)
+    found = of(issue, retention_days=60)
     assert len(found.planned) == planned
     assert found.entries[0].due == NOW + AHEAD + over
 
@@ -217,7 +203,7 @@ def test_the_earliest_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("issue", "in_force"),
+    ("issue", "settings"),
     [
         (an_issue(), {}),
         (reported(20), {"remediation_accounts": frozenset({OTHER})}),
@@ -228,20 +214,20 @@ def test_the_earliest_comes_first() -> None:
     ],
     ids=["not reported", "another account", "an exception", "whitelisted", "resolved", "off already"],
 )
-def test_what_remediation_leaves_alone_is_not_planned(issue: Any, in_force: dict[str, Any]) -> None:
-    found = of(issue, **in_force)
+def test_what_remediation_leaves_alone_is_not_planned(issue: Any, settings: dict[str, Any]) -> None:
+    found = of(issue, **settings)
     assert (found.planned, found.entries[0].due, found.by_hand) == ((), None, 0)
 
 
 def test_without_automatic_remediation_nothing_is_planned_and_what_is_due_by_hand_is_counted() -> None:
-    found = of(reported(20, issue_id="A"), reported(13, issue_id="B"), automatic=False)
+    found = of(reported(20, issue_id="A"), reported(13, issue_id="B"), remediation=False)
     assert (found.planned, found.by_hand) == ((), 1)
 
 
 def test_a_key_that_a_person_switched_on_again_has_its_week() -> None:
     issue = reported(1)
     again = replace(issue, episode=type(issue.episode).REACTIVATED)
-    assert of(again, remediation_days=0).planned[0].due == NOW + timedelta(days=6)
+    assert of(again, retention_days=0).planned[0].due == NOW + timedelta(days=6)
 
 
 def test_a_key_that_a_run_was_cut_off_at_is_due_again_unless_an_exception_covers_it_by_now() -> None:
@@ -265,7 +251,7 @@ def test_exceptions_are_counted_with_the_idle_keys_they_are_for_the_next_to_end_
         an_issue(issue_id="C", status=Status.RESOLVED, timestamps=times(resolved=days_ago(1))),
         an_issue(issue_id="D", account_id=OTHER),
         whitelist=Whitelist({ACCOUNT: entries}),
-    ).exceptions
+    ).exemptions
     assert [(each.exemption.id, each.holds, each.keys) for each in found] == [
         ("bob", False, 0),
         ("a*", True, 2),
@@ -275,7 +261,7 @@ def test_exceptions_are_counted_with_the_idle_keys_they_are_for_the_next_to_end_
 
 def test_exceptions_of_accounts_that_are_not_reported_on_are_left_out() -> None:
     whitelist = Whitelist({OTHER: (Exemption("alice"),)})
-    assert of(whitelist=whitelist, accounts={ACCOUNT: "master"}).exceptions == ()
+    assert of(whitelist=whitelist, accounts={ACCOUNT: "master"}).exemptions == ()
 
 
 # --- failures ---
@@ -288,7 +274,7 @@ def test_every_failure_of_an_issue_counts_and_what_could_not_be_read_comes_first
         slack=SlackDetails(failed=days_ago(3)),
     )
     unread = Failure(OTHER, "could not be read: a row", "no status")
-    found = figures([issue], [unread], policy(), NOW)
+    found = figures([issue], [unread], in_force(), NOW)
     assert [(each.what, each.since) for each in found.failures] == [
         ("could not be read: a row", None),
         ("could not be switched off", days_ago(1)),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from library.reports.files import csv_text, write
+from library.reports.files import csv_text, write, write_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +71,24 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     assert pipe.read_text(encoding="utf-8") == "text"
     writer.join()
     assert pipe.is_fifo()
+
+
+def test_a_new_folder_has_all_files_and_nothing_is_beside_it(tmp_path: Path) -> None:
+    write_folder(tmp_path / "above" / "folder", {"a": "one", "b": "two"})
+    files = (tmp_path / "above" / "folder").iterdir()
+    assert {file.name: file.read_text(encoding="utf-8") for file in files} == {"a": "one", "b": "two"}
+    assert [path.name for path in (tmp_path / "above").iterdir()] == ["folder"]
+
+
+def test_a_folder_is_not_there_if_one_of_its_files_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        write_folder(tmp_path / "folder", {"a": "one", "b": "two\ud800"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    with pytest.raises(OSError, match="not empty"):
+        write_folder(tmp_path / "folder", {"new": ""})
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["old"]

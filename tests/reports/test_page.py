@@ -19,9 +19,6 @@ HOSTILE = "</script><script>x()</script>\"'<img src=x>\u2028\u202e&amp;"
 
 
 def a_page(**overrides: Any) -> Page:
-    listing = Listing(
-        "All", "One row each", ("Status", 'Quo"ted\\'), [("open", "1")], "Nothing", tones={"open": "open"}
-    )
     defaults: dict[str, Any] = {
         "title": "Title",
         "subtitle": "Subtitle",
@@ -29,9 +26,21 @@ def a_page(**overrides: Any) -> Page:
         "headlines": [Headline("1", "key")],
         "warnings": [],
         "sections": [],
-        "listing": listing,
+        "listing": a_listing(),
     }
     return Page(**{**defaults, **overrides})
+
+
+def a_listing(**overrides: Any) -> Listing:
+    defaults: dict[str, Any] = {
+        "title": "All",
+        "caption": "One row each",
+        "headings": ("Status", 'Quo"ted\\'),
+        "rows": [("open", "1")],
+        "empty": "Nothing",
+        "tones": {"open": "open"},
+    }
+    return Listing(**{**defaults, **overrides})
 
 
 class Reader(HTMLParser):
@@ -102,9 +111,17 @@ def test_every_text_of_the_page_is_escaped() -> None:
     chart = a_chart(
         title=HOSTILE, about=HOSTILE, what=HOSTILE, labels=[HOSTILE, "b"], series={HOSTILE: [1, 2]}, tones=["off"]
     )
-    grid = Grid(HOSTILE, (HOSTILE, "n"), [(HOSTILE, f"{HOSTILE}\n{HOSTILE}")], HOSTILE, frozenset({1}))
-    empty = Grid(HOSTILE, (), (), HOSTILE)
-    listing = Listing(HOSTILE, HOSTILE, (HOSTILE, HOSTILE), [(HOSTILE, HOSTILE)], HOSTILE, choices=frozenset({0}))
+    rows = [(HOSTILE, f"{HOSTILE}\n{HOSTILE}")]
+    grid = Grid(caption=HOSTILE, headings=(HOSTILE, "n"), rows=rows, empty=HOSTILE, numbers=frozenset({1}))
+    empty = Grid(caption=HOSTILE, headings=(), rows=(), empty=HOSTILE)
+    listing = Listing(
+        title=HOSTILE,
+        caption=HOSTILE,
+        headings=(HOSTILE, HOSTILE),
+        rows=[(HOSTILE, HOSTILE)],
+        empty=HOSTILE,
+        choices=frozenset({0}),
+    )
     plain = Reader(render(a_page(sections=[Section("a", [a_chart()])])))
     hostile = Reader(
         render(
@@ -127,7 +144,7 @@ def test_every_text_of_the_page_is_escaped() -> None:
 
 
 def test_the_headings_of_the_list_are_text_in_the_style_too() -> None:
-    listing = Listing("All", "c", ('"} body { display: none } </style>\\',), [("x",)], "Nothing")
+    listing = a_listing(headings=('"} body { display: none } </style>\\',), rows=[("x",)])
     text = render(a_page(listing=listing))
     assert re.findall(r"nth-child\(1\)::before \{ content: (.*) \}", text) == [
         '"\\22 \\7d  body \\7b  display\\3a  none \\7d  \\3c \\2f style\\3e \\5c "'

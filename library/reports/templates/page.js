@@ -29,7 +29,7 @@
     const up = was ? was !== "ascending" : !heading.classList.contains("n");
     for (const one of headings) one.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", up ? "ascending" : "descending");
-    // What is not there comes last, whichever way the rest goes.
+    // Empty cells come last in both directions.
     rows.sort(({ cells: { [column]: a } }, { cells: { [column]: b } }) =>
       !a || !b ? !a - !b : up ? order(a, b) : order(b, a));
     body.append(...rows.map(({ row }) => row));
@@ -51,7 +51,7 @@
   controls.hidden = false;
   narrow();
 
-  // Rows that are not laid out yet are not there for assistive technology: bit by bit, all of them are.
+  // Assistive technology does not see rows that are not laid out yet: lay out all of them, a few at a time.
   const ahead = [...body.rows], whenIdle = window.requestIdleCallback ?? setTimeout;
   const settle = () => {
     for (const row of ahead.splice(0, 100)) row.style.contentVisibility = "visible";

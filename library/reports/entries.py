@@ -1,0 +1,135 @@
+"""What a report knows of each issue: where it stands, when its key will be switched off, what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from library.issues.access_keys import idle_days
+from library.issues.lifecycle import Due, Skip, is_exempted, verdict_as_the_key_is_on
+from library.issues.record import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from library.issues.record import Issue
+    from library.issues.whitelist import Exemption, Whitelist
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSettings:
+    """What is in force, as far as a report says or needs it.
+
+    `accounts` is name by id, of the accounts that are reported on. `remediation` is whether keys are switched off by
+    schedule at all, `remediation_accounts` the ids of the accounts in which they may be. A key is idle after more
+    than `criteria_days`, and is switched off `retention_days` after its report. `max_keys_per_run` is None without a
+    limit.
+    """
+
+    accounts: Mapping[str, str]
+    table_name: str
+    criteria_days: int
+    reporting: bool
+    remediation: bool
+    remediation_accounts: frozenset[str]
+    retention_days: int
+    max_keys_per_run: int | None
+    whitelist: Whitelist
+
+
+class Standing(StrEnum):
+    """Where an issue stands for the reader of a report; each issue has exactly one."""
+
+    OPEN = "open"
+    SWITCHED_OFF = "switched off"
+    WHITELISTED = "whitelisted"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that did not work: `what`, the `cause`, and `since` when (UTC), if that is known.
+
+    `user` and `key` are empty if it is not about one key that could be read.
+    """
+
+    account_id: str
+    what: str
+    cause: str
+    since: datetime | None = None
+    user: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An issue with what is known of it at the time of the report.
+
+    `due` is from when on (UTC) automatic remediation may switch the key off, None if it will not; a time that has
+    passed means the next run. `due_by_hand` is whether a run by hand could switch it off now, but no schedule will.
+    `exemption` is the one in force for the key.
+    """
+
+    issue: Issue
+    standing: Standing
+    idle_days: int
+    due: datetime | None
+    due_by_hand: bool
+    exemption: Exemption | None
+    failures: tuple[Failure, ...]
+
+    @property
+    def owner(self) -> str:
+        """The user's own `owner` tag, whose name may be in any case; empty without one."""
+        tags = self.issue.details.tags or {}
+        return next((value.strip() for name, value in tags.items() if name.lower() == "owner"), "")
+
+
+def entry_of(issue: Issue, settings: ReportSettings, now: datetime) -> Entry:
+    """The issue as it stands at `now` (UTC)."""
+    exemption = settings.whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
+    due = _due(issue, settings, exemption, now)
+    return Entry(
+        issue=issue,
+        standing=standing(issue),
+        idle_days=idle_days(issue.details.last_used, now),
+        due=due if settings.remediation else None,
+        due_by_hand=due is not None and due <= now and not settings.remediation,
+        exemption=exemption,
+        failures=tuple(_failures(issue)),
+    )
+
+
+def standing(issue: Issue) -> Standing:
+    """Where an issue stands: a closed one where it stood before people were told of its end."""
+    if issue.status is Status.OPEN:
+        # The next scan finds the key off, and resolves the issue.
+        return Standing.OPEN if issue.timestamps.remediated is None else Standing.SWITCHED_OFF
+    return Standing.WHITELISTED if is_exempted(issue) else Standing.RESOLVED
+
+
+def _due(issue: Issue, settings: ReportSettings, exemption: Exemption | None, now: datetime) -> datetime | None:
+    """From when on remediation would switch the key off, by schedule or by hand; None if nobody may."""
+    if issue.account_id not in settings.remediation_accounts or standing(issue) is not Standing.OPEN:
+        return None
+    whitelisted = None if exemption is None else repr(exemption.id)
+    # The key is on: an intent that an interrupted run has recorded changes nothing.
+    verdict = verdict_as_the_key_is_on(issue, settings.retention_days, whitelisted=whitelisted, now=now)
+    if isinstance(verdict, Due):
+        return verdict.since
+    return verdict.due if isinstance(verdict, Skip) else None
+
+
+def _failures(issue: Issue) -> Iterator[Failure]:
+    """What did not work for an issue that is not closed, and will be tried again."""
+    if issue.status is Status.CLOSED:
+        return
+    place = {"account_id": issue.account_id, "user": issue.details.username, "key": issue.issue_id}
+    error = issue.remediation_error
+    if error is not None:
+        yield Failure(what="could not be switched off", cause=error.cause, since=error.time, **place)
+    for channel, failed in (("JIRA", issue.jira.failed), ("Slack", issue.slack.failed)):
+        if failed is not None:
+            yield Failure(what=f"{channel} was not told", cause="the next run tries again", since=failed, **place)

@@ -1,0 +1,98 @@
+"""The full list of issues at the end of the report's page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from library.issues.record import Episode, Status
+from library.reports.entries import Standing
+from library.reports.page import Listing
+from library.reports.text import day, two_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from library.reports.entries import Entry
+    from library.reports.figures import Figures
+
+
+def listing(figures: Figures, names: Mapping[str, str]) -> Listing:
+    """One row for each issue; `names` are those of the accounts by id."""
+    return Listing(
+        title=f"All {len(figures.entries):,} issues",
+        caption="One row for each access key of the issues table, the open ones first, then the longest idle",
+        headings=(
+            "Status",
+            "Account",
+            "User",
+            "Key",
+            "Idle days",
+            "Last used",
+            "Reported",
+            "Switched off",
+            "Remarks",
+        ),
+        rows=[_row(entry, names[entry.issue.account_id], figures.now) for entry in figures.entries],
+        empty="The issues table has no row for these accounts.",
+        numbers=frozenset({4}),
+        choices=frozenset({0, 1}),
+        widths=(9, 10, 15, 17, 8, 10, 9, 9, 13),
+        tones={
+            Standing.OPEN.value: "open",
+            Standing.SWITCHED_OFF.value: "off",
+            Standing.WHITELISTED.value: "calm",
+            Standing.RESOLVED.value: "good",
+        },
+    )
+
+
+def due_day(entry: Entry, now: datetime) -> str:
+    """From which day on the key will be switched off, and whether that is the next run; empty if it will not."""
+    if entry.due is None:
+        return ""
+    return two_lines(day(entry.due), "next run" if entry.due <= now else "planned")
+
+
+def _row(entry: Entry, account_name: str, now: datetime) -> tuple[str, ...]:
+    issue, details, times = entry.issue, entry.issue.details, entry.issue.timestamps
+    return (
+        two_lines(entry.standing.value, _status_remarks(entry)),
+        two_lines(account_name, issue.account_id),
+        two_lines(details.username, entry.owner and f"owner {entry.owner}"),
+        issue.issue_id,
+        str(entry.idle_days),
+        _last_use(entry),
+        two_lines(day(times.reported) if times.reported else "", issue.jira.ticket or ""),
+        two_lines(day(times.remediated), "by this system") if times.remediated else due_day(entry, now),
+        _remarks(entry),
+    )
+
+
+def _status_remarks(entry: Entry) -> str:
+    """How the issue has ended, that it is closed, or its episode if that is not the first."""
+    issue, resolution, remarks = entry.issue, entry.issue.details.resolution, []
+    if resolution and entry.standing is Standing.RESOLVED:
+        remarks.append(resolution.value)
+    if issue.status is Status.CLOSED:
+        remarks.append("closed")
+    if issue.status is Status.OPEN and issue.episode is not Episode.FIRST:
+        remarks.append(issue.episode.value)
+    return ", ".join(remarks)
+
+
+def _last_use(entry: Entry) -> str:
+    details = entry.issue.details
+    if details.never_used:
+        return two_lines("never", f"created {day(details.create_date)}")
+    where = ", ".join(filter(None, (details.last_used_service, details.last_used_region)))
+    return two_lines(day(details.last_used), where)
+
+
+def _remarks(entry: Entry) -> str:
+    remarks = [f"{failure.what}: {failure.cause}" for failure in entry.failures]
+    exemption = entry.exemption
+    if exemption is not None:
+        until = f" until {exemption.until}" if exemption.until else ""
+        remarks.append(f"exception {exemption.id}{until}: {exemption.reason or 'no reason given'}")
+    return "; ".join(remarks)
