@@ -79,10 +79,9 @@ def _days_ahead(figures: Figures) -> Chart:
 
 def _next_keys(figures: Figures, settings: ReportSettings) -> Grid:
     more = len(figures.planned) - _MOST_ROWS
+    rest = counted(more, "more is", "more are")
     return Grid(
-        caption=f"The next {_MOST_ROWS} keys; {more:,} more are in the list below"
-        if more > 0
-        else "The keys, by date",
+        caption=f"The next {_MOST_ROWS} keys; {rest} in the list below" if more > 0 else "The keys, by date",
         headings=("From", "Account", "User", "Key", "Idle days", "Ticket"),
         rows=[
             (
