@@ -27,6 +27,9 @@ BATCH = 100
 _TITLE, _DESCRIPTION, _TAGS = 256, 1024, 50
 _TYPE = "Software and Configuration Checks/AWS Security Best Practices"
 _GENERATOR = "hammer/iam-user-inactive-keys"
+_WHAT_TO_DO = (
+    "Switch the key off, and delete it once nobody misses it. Anybody who needs it can ask for an exception."
+)
 
 
 def findings(figures: Figures, *, region: str, partition: str, criteria_days: int) -> list[Finding]:
@@ -94,11 +97,7 @@ def _finding(entry: Entry, now: datetime, region: str, partition: str, criteria_
         "FindingProviderFields": {"Severity": {"Label": "MEDIUM"}, "Types": [_TYPE]},
         "Title": _short(f"IAM access key {issue.issue_id} of user {details.username} is not used", _TITLE),
         "Description": _short(_description(entry, criteria_days), _DESCRIPTION),
-        "Remediation": {
-            "Recommendation": {
-                "Text": "Switch the key off, and delete it once nobody misses it. Who needs it asks for an exception."
-            }
-        },
+        "Remediation": {"Recommendation": {"Text": _WHAT_TO_DO}},
         "RecordState": _STATE[entry.standing],
         # Only a new finding takes this; afterwards the workflow is the customer's.
         "Workflow": {"Status": _WORKFLOW[entry.standing]},

@@ -44,7 +44,7 @@ def page_of(figures: Figures, settings: ReportSettings) -> Page:
         ],
         listing=listing(figures, settings.accounts),
         footnotes=[
-            "Switched off: by this system, and the next scan has still to confirm it. Resolved: the key was used, "
+            "Switched off: by this system, and the next scan still has to confirm it. Resolved: the key was used, "
             "switched off or deleted. Whitelisted: an exception covers it. All times are UTC.",
             f"From the table {settings.table_name}. What happened to one key, step by step: "
             "python -m remediation.show_issue --key ID",
@@ -175,7 +175,7 @@ def _last_day(until: str, *, holds: bool) -> str:
 
 def _failures(figures: Figures, settings: ReportSettings) -> Grid:
     return Grid(
-        caption="Failures that are still to be made up for",
+        caption="Failures that are still outstanding",
         headings=("What", "Account", "User and key", "Since", "Cause"),
         rows=[
             (

@@ -57,8 +57,8 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
     are.
 
     \b
-    Security Hub takes findings only from the account that they are about, 100 at once. So --output names a folder
-    that gets a file for each such import. With credentials of each account, in the region of the table:
+    Security Hub takes findings only from the account that they are about, at most 100 at once. So --output names a
+    folder that gets a file for each such import. With credentials of each account, in the region of the table:
       python -m reporting.inactive_keys_report --format asff --output findings
       for file in findings/123456789012-*.json; do
         aws securityhub batch-import-findings --findings "file://$file"
