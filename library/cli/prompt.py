@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from library.cli.host_command import logger
+from library.cli.run import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -71,7 +71,7 @@ def test_it_holds_nothing_of_the_host_the_runtime_the_tests_or_one_architecture(
     assert not roots & {"boto3", "botocore", "jira", "slack_sdk", "watchtower", "tests", "deployment", "bin"}
     assert not roots & {"jinja2", "pygal"}
     assert not [name for name in found if "templates/" in name]
-    host_only = ("jira_tickets.py", "slack_messages.py", "host_command.py", "terminal.py", "jira_words.py")
+    host_only = ("jira_tickets.py", "slack_messages.py", "run.py", "terminal.py", "jira_words.py")
     assert not [name for name in found if name.startswith("library/") and name.endswith(host_only)]
     assert not [name for name in found if name.endswith((".pyc", ".so", ".pyd", "RECORD", "INSTALLER"))]
     assert not [name for name in found if "tests/" in name or ".." in name or name.startswith("/")]
@@ -125,7 +125,7 @@ def test_the_hosts_zip_has_the_manuals_layout_at_its_root(host_package: Path) ->
         "reporting/create_iam_key_inactive_tickets.py",
         "remediation/clean_iam_keys_inactive.py",
         "remediation/restore_iam_keys.py",
-        "library/cli/host_command.py",
+        "library/cli/run.py",
         "library/notifications/jira_tickets.py",
         "library/aws/iam_keys.py",
         "config/config.json",
