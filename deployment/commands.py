@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
+from library.cli import exit_codes as codes
 from library.cli import terminal
 from library.config.loading import load
-from library.errors import ConfigurationError, CredentialsError, HammerError
+from library.errors import HammerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,19 +39,8 @@ def exit_codes() -> Iterator[None]:
     """End the process with one clear message and the right exit code, whatever the block raises."""
     try:
         yield
-    except (ConfigurationError, CredentialsError) as error:
-        _end(str(error), terminal.USAGE)
-    except HammerError as error:
-        _end(str(error), terminal.FAILED)
-    except (ClientError, BotoCoreError) as error:
-        _end(f"AWS: {error}", terminal.FAILED)
-    except KeyboardInterrupt:
-        _end("Interrupted", terminal.INTERRUPTED)
-
-
-def _end(message: str, code: int) -> None:
-    click.echo(message, err=True)
-    sys.exit(code)
+    except codes.EXPECTED as error:
+        sys.exit(codes.told(error, partial(click.echo, err=True), interrupted="Interrupted"))
 
 
 def settings_of(config_folder: str | None) -> Config:

@@ -42,6 +42,14 @@ class CredentialsError(HammerError):
     """The secret with the JIRA and Slack credentials cannot be had, or lacks an entry that is needed."""
 
 
+class CredentialsUnusable(HammerError):
+    """There are no AWS credentials, or AWS does not accept them."""
+
+
+class AlreadyRunning(HammerError):
+    """Another run that changes something is going on."""
+
+
 class AwsCallFailed(HammerError):
     """A call to AWS failed for good, after botocore's retries."""
 

@@ -209,8 +209,10 @@ def _logged(call: ast.Call, level: str) -> ast.expr | None:
     owner, _, method = name.rpartition(".")
     if level == "error" and name in ("self._failed", "self._complain") and call.args:
         return call.args[-1]
-    if level == "error" and (name == "_end" or (name == "click.echo" and "err=True" in ast.unparse(call))):
+    if level == "error" and (name == "say" or (name == "click.echo" and "err=True" in ast.unparse(call))):
         return call.args[0]
+    if level == "error" and name.endswith("codes.told"):
+        return next(keyword.value for keyword in call.keywords if keyword.arg == "interrupted")
     if owner not in ("logger", "log"):
         return None
     if method == "log":

@@ -1,8 +1,7 @@
-"""What every command does on a terminal and in a pipe: log lines, a progress bar, tables, exit codes."""
+"""How a command looks on a terminal and in a pipe: a progress bar, tables."""
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -12,46 +11,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+# Until the commands import them from where they are.
+from library.cli.exit_codes import FAILED, INTERRUPTED, LOCKED, OK, USAGE
+from library.cli.logs import logging_to_standard_error
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+__all__ = ["FAILED", "INTERRUPTED", "LOCKED", "OK", "USAGE", "logging_to_standard_error"]
+
 PIPE_WIDTH = 240
 """Columns of a table in a pipe: wide enough that nothing is cut off."""
-
-
-@contextmanager
-def logging_to_standard_error(*others: logging.Handler) -> Iterator[None]:
-    """Log lines of ours go to standard error, and to `others`, which are closed in the end."""
-    handlers = (_StandardError(), *others)
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.WARNING)
-    for name in ("hammer", "library"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter(LOG_FORMAT))
-        root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.setLevel(before)
-        for handler in handlers:
-            root.removeHandler(handler)
-            handler.close()
-
-
-class _StandardError(logging.Handler):
-    """Writes to what standard error is at that moment, which a progress bar takes for its own."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        try:
-            sys.stderr.write(f"{self.format(record)}\n")
-        except Exception:
-            # As every handler of logging does: a terminal that went away must not stop the work.
-            self.handleError(record)
 
 
 class Advance(Protocol):

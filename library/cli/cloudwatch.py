@@ -1,0 +1,55 @@
+"""Sends the log of a run on the host to CloudWatch Logs, where the alarms look."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import boto3
+import watchtower
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from library.cli.logs import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Short limits: a CloudWatch that cannot be reached must not hold up the work.
+_LIMITS = ClientConfig(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+
+
+@contextmanager
+def logging_to_cloudwatch(group: str | None, stream: str, region: str | None) -> Iterator[None]:
+    """Send the log lines of the block to this log stream; nowhere without a group.
+
+    Without a `region`, that of the environment is used. If CloudWatch cannot be reached, the run goes on with a
+    warning.
+    """
+    handler = _handler(group, stream, region) if group else None
+    if handler is None:
+        yield
+        return
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.flush()  # type: ignore[no-untyped-call]
+        handler.close()  # type: ignore[no-untyped-call]
+
+
+def _handler(group: str, stream: str, region: str | None) -> watchtower.CloudWatchLogHandler | None:
+    try:
+        handler = watchtower.CloudWatchLogHandler(
+            log_group_name=group,
+            log_stream_name=stream,
+            boto3_client=boto3.Session(region_name=region).client("logs", config=_LIMITS),
+        )
+    except (ClientError, BotoCoreError, watchtower.WatchtowerError) as error:
+        logger.warning("CloudWatch Logs cannot be reached, this run is logged here only: %s", error)
+        return None
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    return handler

@@ -1,0 +1,49 @@
+"""What ends a command before its work is done: the exit code of each error, and what is said of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from library.errors import AlreadyRunning, ConfigurationError, CredentialsError, CredentialsUnusable, HammerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
+
+EXPECTED = (HammerError, ClientError, BotoCoreError, OSError, KeyboardInterrupt)
+"""What a command may end with; anything else is a mistake of ours and keeps its traceback."""
+
+Expected: TypeAlias = HammerError | ClientError | BotoCoreError | OSError | KeyboardInterrupt
+
+
+def told(error: Expected, say: Callable[[str], None], *, interrupted: str) -> int:
+    """Say what has ended a command, a line for each problem, and return the exit code.
+
+    `interrupted` is what is said of Ctrl-C: how far the command has come, it alone knows.
+    """
+    match error:
+        case ConfigurationError():
+            for problem in error.problems:
+                say(str(problem))
+            return USAGE
+        case CredentialsError() | CredentialsUnusable():
+            say(str(error))
+            return USAGE
+        case AlreadyRunning():
+            say(str(error))
+            return LOCKED
+        case HammerError():
+            say(str(error))
+            return FAILED
+        case ClientError() | BotoCoreError():
+            say(f"AWS: {error}")
+            return FAILED
+        case OSError():
+            say(f"A file or the network is not usable: {error}")
+            return FAILED
+        case KeyboardInterrupt():
+            say(interrupted)
+            return INTERRUPTED

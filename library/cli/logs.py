@@ -1,0 +1,66 @@
+"""The log of a command: lines on standard error and, on the host, in a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path("/var/log/hammer")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+logger = logging.getLogger("hammer")
+
+
+def log_decision(account_id: str, user: str, key: str, verdict: str, reason: str) -> None:
+    """The one line at INFO that every decision on a key gets."""
+    logger.info("account=%s user=%s key=%s verdict=%s reason=%s", account_id, user, key, verdict, reason)
+
+
+@contextmanager
+def logging_to_standard_error(*others: logging.Handler) -> Iterator[None]:
+    """Our log lines go to standard error and to `others`, which are closed at the end."""
+    handlers = (_StandardError(), *others)
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.WARNING)
+    for name in ("hammer", "library"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def log_files(stream: str, folder: Path = FOLDER) -> list[logging.Handler]:
+    """A handler for the file of a log stream; none where the folder is missing or may not be written to.
+
+    Raises OSError if the folder may be written to, but not the file.
+    """
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return [logging.FileHandler(folder / f"{stream}.log", encoding="utf-8")]
+    return []
+
+
+class _StandardError(logging.Handler):
+    """Writes to whatever standard error is at that moment: a progress bar replaces it while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:
+            # As every handler of logging does: a terminal that went away must not stop the work.
+            self.handleError(record)

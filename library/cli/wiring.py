@@ -1,0 +1,91 @@
+"""Puts together what a command works with: the issues table, the channels and the accounts of the configuration.
+
+All of it uses this process's own AWS credentials, in the region of the configuration.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+
+from library.aws import organizations
+from library.aws.issues_table import IssuesTable
+from library.aws.secrets import fetch_credentials
+from library.aws.sessions import CLIENT_CONFIG
+from library.cli.logs import logger
+from library.config import checks
+from library.errors import HammerError
+from library.notifications.jira_calls import JiraCalls
+from library.notifications.jira_tickets import JiraTickets
+from library.notifications.notices import Notices
+from library.notifications.slack_calls import SlackCalls
+from library.notifications.slack_messages import SlackMessages
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from library.aws.secrets import Credentials
+    from library.config.settings import Config
+    from library.issues.record import Issue
+
+
+def with_organization(settings: Config) -> Config:
+    """The configuration with the organization's accounts, if it wants them.
+
+    Raises AccessDenied or AwsCallFailed if they cannot be listed.
+    """
+    if not settings.aws.accounts_from_organization:
+        return settings
+    client = boto3.Session(region_name=settings.aws.region).client("organizations", config=CLIENT_CONFIG)
+    return checks.with_organization(settings, organizations.active_accounts(client))
+
+
+def issues_table(settings: Config) -> IssuesTable:
+    """The issues table of the main account."""
+    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    return IssuesTable(client, settings.inactive_keys.table_name)
+
+
+def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> list[Issue]:
+    """Every readable issue of an account; what cannot be read is logged, counted as `failed`, and stops nothing."""
+
+    def complain(error: HammerError) -> None:
+        counts["failed"] += 1
+        logger.error("%s", error)
+
+    try:
+        return list(table.of_account(account_id, complain))
+    except HammerError as error:
+        complain(error)
+        return []
+
+
+def credentials(settings: Config) -> Credentials:
+    """What the enabled channels log in with, from the secret; nothing is fetched if none is enabled.
+
+    Raises CredentialsError if the secret lacks what an enabled channel needs.
+    """
+    client = boto3.Session(region_name=settings.aws.region).client("secretsmanager", config=CLIENT_CONFIG)
+    return fetch_credentials(
+        client, settings.credentials_secret, jira=settings.jira.enabled, slack=settings.slack.enabled
+    )
+
+
+def notices(settings: Config, table: IssuesTable) -> Notices:
+    """The enabled channels; raises CredentialsError if the secret lacks what one of them needs."""
+    given = credentials(settings)
+    jira = slack = None
+    if given.jira is not None:
+        calls = JiraCalls(
+            server=settings.jira.server, credentials=given.jira, ca_bundle=settings.jira.ca_bundle
+        )
+        jira = JiraTickets(
+            calls,
+            issue_type=settings.jira.issue_type,
+            priority=settings.jira.priority,
+            close_transitions=settings.jira.close_transitions,
+        )
+    if given.slack_token is not None:
+        slack = SlackMessages(SlackCalls(token=given.slack_token, base_url=settings.slack.base_url))
+    return Notices(settings, table, jira, slack)

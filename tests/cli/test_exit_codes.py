@@ -1,0 +1,62 @@
+"""What ends a command, and the exit code and the words for it."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from library.cli import exit_codes
+from library.errors import (
+    AccessDenied,
+    AlreadyRunning,
+    ConfigurationError,
+    CredentialsError,
+    CredentialsUnusable,
+    Problem,
+    TicketError,
+)
+
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "not you"}}, "Query")
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://dynamodb.example")
+PROBLEMS = [Problem("config.json", "aws.region", "'x'", "a region"), Problem("whitelist.json", "", "[]", "an object")]
+
+
+def ended_by(error: exit_codes.Expected) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    code = exit_codes.told(error, lines.append, interrupted="Stopped half-way")
+    return code, lines
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (CredentialsError("Secret 'x': no entry"), 2, "Secret 'x': no entry"),
+        (CredentialsUnusable("There are none"), 2, "There are none"),
+        (AlreadyRunning("Another is running"), 3, "Another is running"),
+        (AccessDenied("Access denied in 123456789012"), 1, "Access denied in 123456789012"),
+        (TicketError("JIRA: 500"), 1, "JIRA: 500"),
+        (DENIED, 1, f"AWS: {DENIED}"),
+        (UNREACHABLE, 1, f"AWS: {UNREACHABLE}"),
+        (
+            FileNotFoundError(2, "No such file", "x"),
+            1,
+            "A file or the network is not usable: [Errno 2] No such file: 'x'",
+        ),
+        (KeyboardInterrupt(), 130, "Stopped half-way"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_each_error_has_its_exit_code_and_one_line(error: exit_codes.Expected, code: int, line: str) -> None:
+    assert ended_by(error) == (code, [line])
+
+
+def test_a_configuration_that_is_wrong_gets_a_line_for_each_of_its_problems() -> None:
+    assert ended_by(ConfigurationError(PROBLEMS)) == (
+        2,
+        ["config.json: aws.region: found 'x'; expected a region", "whitelist.json: found []; expected an object"],
+    )
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_failure_that_is_understood() -> None:
+    assert not issubclass(ValueError, exit_codes.EXPECTED)
+    assert not issubclass(AssertionError, exit_codes.EXPECTED)

@@ -1,0 +1,124 @@
+"""Where the log lines of a command go, and that nothing of that stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from library.cli.cloudwatch import logging_to_cloudwatch
+from library.cli.logs import log_decision, log_files, logger, logging_to_standard_error
+from tests.cli.conftest import LOG_CALLS
+from tests.conftest import json_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Wire
+
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING|ERROR) .*")
+
+
+@pytest.fixture(autouse=True)
+def handlers_are_put_back() -> Iterator[None]:
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    yield
+    assert (root.handlers, root.level) == before
+
+
+def test_our_lines_go_to_standard_error_with_time_and_level(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to_standard_error():
+        logger.info("from us")
+        logging.getLogger("library.issues").info("from the library")
+        logging.getLogger("botocore").info("from somebody else")
+        logging.getLogger("somebody").warning("a warning of somebody else")
+    logger.error("after the end")
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert captured.out == ""
+    assert [line.split(" ", 2)[2] for line in lines] == [
+        "INFO from us",
+        "INFO from the library",
+        "WARNING a warning of somebody else",
+    ]
+    assert all(LINE.fullmatch(line) for line in lines)
+
+
+def test_a_decision_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to_standard_error():
+        log_decision("123456789012", "alice", "AKIA1", "skipped", "not reported yet")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(" INFO account=123456789012 user=alice key=AKIA1 verdict=skipped reason=not reported yet")
+
+
+def test_the_same_lines_go_to_the_file_of_the_stream_after_those_of_earlier_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in ("first", "second"):
+        with logging_to_standard_error(*log_files("reporting.x", tmp_path)):
+            logger.info("%s run: ünïcode", run)
+    written = (tmp_path / "reporting.x.log").read_text(encoding="utf-8")
+    assert written == capsys.readouterr().err
+    assert [line.split()[3] for line in written.splitlines()] == ["first", "second"]
+
+
+def test_where_the_folder_is_missing_there_is_no_file(tmp_path: Path) -> None:
+    assert log_files("reporting.x", tmp_path / "missing") == []
+
+
+def test_a_standard_error_that_takes_no_more_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Closing it fails, too.
+    with contextlib.suppress(OSError), Path("/dev/full").open("w", buffering=1) as full:
+        with logging_to_standard_error(*log_files("x", tmp_path)), monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", full)
+            logger.info("still here")
+    assert "still here" in (tmp_path / "x.log").read_text()
+
+
+# --- CloudWatch Logs ---
+
+
+def test_the_lines_of_the_block_go_to_the_stream(wire: Wire, sent_to_cloudwatch: list[str]) -> None:
+    with logging_to_standard_error(), logging_to_cloudwatch("/hammer/host", "reporting.x", "eu-west-1"):
+        logger.warning("seen by the alarm")
+    assert wire.sent[-1] == "PutLogEvents"
+    assert '"logGroupName": "/hammer/host"' in sent_to_cloudwatch[-1]
+    assert '"logStreamName": "reporting.x"' in sent_to_cloudwatch[-1]
+    assert '"message": "WARNING seen by the alarm"' in sent_to_cloudwatch[-1]
+
+
+def test_without_a_log_group_nothing_is_sent(wire: Wire) -> None:
+    with logging_to_standard_error(), logging_to_cloudwatch(None, "reporting.x", "eu-west-1"):
+        logger.warning("nobody hears")
+    assert wire.sent == []
+
+
+def test_a_cloudwatch_that_refuses_costs_a_warning(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    for operation in LOG_CALLS:
+        wire.react(operation, lambda _: json_failure("AccessDeniedException"))
+    with logging_to_standard_error(), logging_to_cloudwatch("/hammer/host", "reporting.x", "eu-west-1"):
+        logger.info("the work goes on")
+    first, second = capsys.readouterr().err.splitlines()
+    assert " WARNING CloudWatch Logs cannot be reached, this run is logged here only: " in first
+    assert "AccessDeniedException" in first
+    assert second.endswith("the work goes on")
+
+
+def test_a_cloudwatch_that_cannot_be_reached_costs_a_warning(
+    monkeypatch: pytest.MonkeyPatch, no_backoff: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    with logging_to_standard_error(), logging_to_cloudwatch("/hammer/host", "reporting.x", None):
+        logger.info("the work goes on")
+    first, second = capsys.readouterr().err.splitlines()
+    assert " WARNING CloudWatch Logs cannot be reached" in first
+    assert second.endswith("the work goes on")
