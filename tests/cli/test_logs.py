@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
@@ -74,11 +74,14 @@ def test_where_the_folder_is_missing_there_is_no_file(tmp_path: Path) -> None:
 
 
 def test_a_standard_error_that_takes_no_more_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # Closing it fails, too.
-    with contextlib.suppress(OSError), Path("/dev/full").open("w", buffering=1) as full:
+    def log_to(full: TextIO) -> None:
         with logging_to_standard_error(*log_files("x", tmp_path)), monkeypatch.context() as patch:
             patch.setattr(sys, "stderr", full)
             logger.info("still here")
+
+    # Closing it fails, too.
+    with contextlib.suppress(OSError), Path("/dev/full").open("w", buffering=1) as full:
+        log_to(full)
     assert "still here" in (tmp_path / "x.log").read_text()
 
 
