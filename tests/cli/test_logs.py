@@ -28,9 +28,11 @@ LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING|ERROR) .*
 @pytest.fixture(autouse=True)
 def handlers_are_put_back() -> Iterator[None]:
     root = logging.getLogger()
-    before = list(root.handlers), root.level
+    handlers, level = list(root.handlers), root.level
+    root.setLevel(logging.ERROR)
     yield
-    assert (root.handlers, root.level) == before
+    assert (root.handlers, root.level) == (handlers, logging.ERROR)
+    root.setLevel(level)
 
 
 def test_our_lines_go_to_standard_error_with_time_and_level(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,6 +69,14 @@ def test_the_same_lines_go_to_the_file_of_the_stream_after_those_of_earlier_runs
     written = (tmp_path / "reporting.x.log").read_text(encoding="utf-8")
     assert written == capsys.readouterr().err
     assert [line.split()[3] for line in written.splitlines()] == ["first", "second"]
+
+
+def test_the_file_is_closed_in_the_end(tmp_path: Path) -> None:
+    (file,) = log_files("reporting.x", tmp_path)
+    with logging_to_standard_error(file):
+        logger.info("written")
+    assert isinstance(file, logging.FileHandler)
+    assert file.stream is None
 
 
 def test_where_the_folder_is_missing_there_is_no_file(tmp_path: Path) -> None:
