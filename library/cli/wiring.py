@@ -77,9 +77,7 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
     given = credentials(settings)
     jira = slack = None
     if given.jira is not None:
-        calls = JiraCalls(
-            server=settings.jira.server, credentials=given.jira, ca_bundle=settings.jira.ca_bundle
-        )
+        calls = JiraCalls(server=settings.jira.server, credentials=given.jira, ca_bundle=settings.jira.ca_bundle)
         jira = JiraTickets(
             calls,
             issue_type=settings.jira.issue_type,
