@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from library.config.fields import Object, PerName, Section
+from library.config.fields import Mapping
 from library.config.schema import ConfigSchema, OwnerSchema, OwnersSchema
+from library.config.sections import Object, Section
 from tests import documents
 from tests.documents import ROOT, rows
 
@@ -59,7 +60,7 @@ def settings_of(schema: Section) -> set[str]:
     """The keys of a section, and those of the sections below it, whose names the reference writes as `…`."""
     found = set()
     for name, field in schema.fields.items():
-        if isinstance(field, PerName):
+        if isinstance(field, Mapping):
             assert isinstance(field.item, Object)
             below = settings_of(field.item.schema) - settings_of(OwnerSchema())
             found |= {f"{name}.…"} | {f"{name}.….{key}" for key in below}

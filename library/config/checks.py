@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from library.config.fields import ACCOUNT_ID, leftovers
+from library.config.formats import is_account_id
 from library.config.schema import SECTION, ConfigSchema
+from library.config.sections import leftovers
 from library.config.sources import CONFIG, OWNERS, WHITELIST
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def file_warnings(raw: Mapping[str, Any], data: Mapping[str, Mapping[str, Any]])
             if not MATCHABLE.fullmatch(entry.id):
                 yield f'{WHITELIST}: {SECTION}.{account}: "{entry.id}" can match no user name and no key id'
     for account in data[OWNERS]["account"]:
-        if not ACCOUNT_ID.fullmatch(account):
+        if not is_account_id(account):
             yield f"{OWNERS}: account.{account} is no account id (12 digits): nothing uses it"
 
 

@@ -1,31 +1,39 @@
-"""How a value of a configuration file is read: fields and schemas for marshmallow that find every error at once."""
+"""How one value of a configuration file is read: fields for marshmallow that find every error at once.
+
+Each field converts the value that the JSON file has and raises marshmallow's ValidationError with what was expected.
+What was found is looked up in the file afterwards (library/config/problems.py).
+"""
+
+from __future__ import annotations
 
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing, validates_schema
+from marshmallow import ValidationError, fields, missing
 
-from library.errors import Problem
+from library.config.formats import is_account_id
 
-ACCOUNT_ID = re.compile(r"[0-9]{12}")
-AN_ID = "an account id: 12 digits in quotes"
-_AN_OBJECT = "an object in braces"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AN_ACCOUNT_ID = "an account id: 12 digits in quotes"
+_LONGEST_VALUE = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """A message for marshmallow that says itself what was found."""
+class Complaint:
+    """A message for marshmallow that says what was found, where the file's value at that place would not tell."""
 
     found: str
     expected: str
 
 
 def is_comment(key: str) -> bool:
+    """Whether a key of an object is a remark for readers, which is ignored everywhere."""
     return key.startswith("__comment")
 
 
@@ -43,34 +51,35 @@ def describe(value: object) -> str:
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     text = mask(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
 def nearest(name: str, known: list[str], cutoff: float = 0.0) -> str | None:
     """The known name that looks most like this one, if any is at least `cutoff` (0 to 1) alike."""
-    by_lower = {one.lower(): one for one in known}
+    by_lower = {each.lower(): each for each in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[close[0]] if close else None
 
 
 class Checked(fields.Field[Any]):
-    """A field whose every complaint says what was expected; what was found is looked up in the file."""
+    """The base of all fields: every complaint says what was expected."""
 
-    def __init__(self, expected: str, **kwargs: Any) -> None:
+    def __init__(self, expected: str, **options: Any) -> None:
         self.expected = expected
-        # marshmallow formats these texts, and takes a default of None for leave to write null.
+        # marshmallow formats these texts.
         message = expected.replace("{", "{{").replace("}", "}}")
-        kwargs.setdefault("allow_none", False)
-        super().__init__(error_messages={"required": message, "null": message}, **kwargs)
+        # Without it, marshmallow takes a default of None as permission to write null.
+        options.setdefault("allow_none", False)
+        super().__init__(error_messages={"required": message, "null": message}, **options)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
-        return self.read(value)
+        return self._read(value)
 
-    def read(self, value: Any) -> Any:
+    def _read(self, value: Any) -> Any:
         """The value in its own type; raises ValidationError."""
         raise NotImplementedError
 
-    def wrong(self) -> ValidationError:
+    def _refused(self) -> ValidationError:
         return ValidationError([self.expected])
 
 
@@ -83,142 +92,144 @@ class Text(Checked):
         *,
         check: Callable[[str], bool] | None = None,
         blank: bool = False,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        self.check, self.blank = check, blank
-        super().__init__(expected, **kwargs)
+        self._check, self._blank = check, blank
+        super().__init__(expected, **options)
 
-    def read(self, value: Any) -> str:
+    def _read(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise self.wrong()
+            raise self._refused()
         text = value.strip()
-        if not text and self.blank:
+        if not text and self._blank:
             return text
-        if not text or (self.check and not self.check(text)):
-            raise self.wrong()
+        if not text or (self._check and not self._check(text)):
+            raise self._refused()
         return text
 
 
-class Flag(Checked):
+class Boolean(Checked):
     """true or false, also in quotes."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__("true or false", **kwargs)
+    def __init__(self, **options: Any) -> None:
+        super().__init__("true or false", **options)
 
-    def read(self, value: Any) -> bool:
+    def _read(self, value: Any) -> bool:
         text = value.strip().lower() if isinstance(value, str) else value
         if text is True or text == "true":
             return True
         if text is False or text == "false":
             return False
-        raise self.wrong()
+        raise self._refused()
 
 
-class Whole(Checked):
-    """A whole number, also in quotes."""
+class Integer(Checked):
+    """A whole number from `least` to `most`, also in quotes."""
 
-    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
-        self.least, self.most = least, most
-        super().__init__(f"a whole number from {least} to {most}", **kwargs)
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        self._least, self._most = least, most
+        super().__init__(f"a whole number from {least} to {most}", **options)
 
-    def read(self, value: Any) -> int:
+    def _read(self, value: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value.strip()):
             value = int(value)
-        if type(value) is not int or not self.least <= value <= self.most:
-            raise self.wrong()
+        # In Python true is an int, too.
+        if type(value) is not int or not self._least <= value <= self._most:
+            raise self._refused()
         return value
 
 
 class Day(Checked):
     """A calendar day as YYYY-MM-DD and in no other form that Python would also read."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__("a day as YYYY-MM-DD", **kwargs)
+    def __init__(self, **options: Any) -> None:
+        super().__init__("a day as YYYY-MM-DD", **options)
 
-    def read(self, value: Any) -> date:
+    def _read(self, value: Any) -> date:
         if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-            raise self.wrong()
+            raise self._refused()
         try:
             return date.fromisoformat(value)
         except ValueError:
-            raise self.wrong() from None
+            raise self._refused() from None
 
 
-class Several(Checked):
-    """A JSON list or, where `text` allows it, one comma-separated string; each item once.
+class List(Checked):
+    """A JSON list of items as a tuple, each item once."""
 
-    `blank` is what the empty string stands for.
-    """
+    def __init__(self, item: Checked, expected: str, **options: Any) -> None:
+        self._item = item
+        super().__init__(expected, **options)
 
-    def __init__(
-        self, item: Checked, expected: str, *, text: bool = True, blank: tuple[()] | None = (), **kwargs: Any
-    ) -> None:
-        self.item, self.text, self.blank = item, text, blank
-        super().__init__(expected, **kwargs)
+    def _read(self, value: Any) -> tuple[Any, ...] | None:
+        if not isinstance(value, list):
+            raise self._refused()
+        return self._items(value)
 
-    def read(self, value: Any) -> tuple[Any, ...] | None:
-        if isinstance(value, list):
-            return self._items(value)
-        if not self.text or not isinstance(value, str):
-            raise self.wrong()
+    def _items(self, values: list[Any]) -> tuple[Any, ...]:
+        good: list[Any] = []
+        errors: dict[str | int, Any] = {}
+        for index, value in enumerate(values):
+            try:
+                good.append(self._item.deserialize(value))
+            except ValidationError as error:
+                errors[index] = error.messages
+        unique = tuple(dict.fromkeys(good))
+        if errors:
+            raise ValidationError(errors, valid_data=list(unique))
+        return unique
+
+
+class CommaList(List):
+    """A JSON list, or its items in one comma-separated string; `blank` is what the empty string stands for."""
+
+    def __init__(self, item: Checked, expected: str, *, blank: tuple[()] | None = (), **options: Any) -> None:
+        self._blank = blank
+        super().__init__(item, expected, **options)
+
+    def _read(self, value: Any) -> tuple[Any, ...] | None:
+        if not isinstance(value, str):
+            return super()._read(value)
         if not value.strip():
-            return self.blank
+            return self._blank
         parts = [part.strip() for part in value.split(",") if part.strip()]
         if not parts:
-            raise self.wrong()
+            raise self._refused()
         try:
             return self._items(parts)
         except ValidationError as error:
-            wrong = [Wrong(describe(parts[int(index)]), self.item.expected) for index in error.messages_dict]
-            raise ValidationError(wrong, valid_data=error.valid_data) from None
-
-    def _items(self, values: list[Any]) -> tuple[Any, ...]:
-        good: dict[Any, None] = {}
-        errors: dict[Any, Any] = {}
-        for index, value in enumerate(values):
-            try:
-                good[self.item.deserialize(value)] = None
-            except ValidationError as error:
-                errors[index] = error.messages
-        if errors:
-            raise ValidationError(errors, valid_data=list(good))
-        return tuple(good)
+            # The file has no place for a part of a string, so each complaint says which part it means.
+            refused = [parts[int(index)] for index in error.messages_dict]
+            complaints = [Complaint(describe(part), self._item.expected) for part in refused]
+            raise ValidationError(complaints, valid_data=error.valid_data) from None
 
 
-class Object(Checked):
-    """An object with the keys of a schema; one that is left out counts as empty, so that its defaults hold."""
+class AccountList(CommaList):
+    """Account ids, in one of the two forms."""
 
-    def __init__(self, schema: "Section") -> None:
-        self.schema = schema
-        super().__init__(_AN_OBJECT)
-
-    def deserialize(
-        self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> Any:
-        return super().deserialize({} if value is missing else value, attr, data, **kwargs)
-
-    def read(self, value: Any) -> Any:
-        return self.schema.load(value)
+    def __init__(self, **options: Any) -> None:
+        item = Text(AN_ACCOUNT_ID, check=is_account_id)
+        super().__init__(item, "a list of account ids, or one comma-separated string of them", **options)
 
 
-class PerName(Checked):
-    """An object whose keys are names of something."""
+class Mapping(Checked):
+    """An object whose keys are names of something, with one kind of item for all of them."""
 
-    def __init__(self, item: Checked, expected: str, **kwargs: Any) -> None:
+    def __init__(self, item: Checked, expected: str, **options: Any) -> None:
         self.item = item
-        super().__init__(expected, **kwargs)
+        super().__init__(expected, **options)
 
-    def read(self, value: Any) -> dict[str, Any]:
+    def _read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self.wrong()
+            raise self._refused()
         good: dict[str, Any] = {}
         errors: dict[str | int, Any] = {}
         for name, item in value.items():
             if is_comment(name):
                 continue
-            wrong = self.wrong_name(name)
-            if wrong is not None:
-                errors[name] = [wrong]
+            complaint = self._complaint_about(name)
+            if complaint is not None:
+                errors[name] = [complaint]
                 continue
             try:
                 good[name] = self.item.deserialize(item)
@@ -228,128 +239,18 @@ class PerName(Checked):
             raise ValidationError(errors, valid_data=good)
         return good
 
-    def wrong_name(self, name: str) -> Wrong | None:
-        """What is wrong with a name, if anything."""
-        return None if name.strip() else Wrong("an empty name", self.expected)
+    def _complaint_about(self, name: str) -> Complaint | None:
+        return None if name.strip() else Complaint("an empty name", self.expected)
 
 
-class PerAccount(PerName):
-    """An object whose keys are account ids; `strict` makes a malformed id an error."""
+class AccountMapping(Mapping):
+    """An object whose keys are account ids; only if `strict`, a malformed id is an error."""
 
-    def __init__(self, item: Checked, *, strict: bool = True, **kwargs: Any) -> None:
-        self.strict = strict
-        super().__init__(item, "an object whose keys are account ids", **kwargs)
+    def __init__(self, item: Checked, *, strict: bool = True, **options: Any) -> None:
+        self._strict = strict
+        super().__init__(item, "an object whose keys are account ids", **options)
 
-    def wrong_name(self, name: str) -> Wrong | None:
-        if self.strict and not ACCOUNT_ID.fullmatch(name):
-            return Wrong(f"the account id {describe(name)}", AN_ID)
+    def _complaint_about(self, name: str) -> Complaint | None:
+        if self._strict and not is_account_id(name):
+            return Complaint(f"the account id {describe(name)}", AN_ACCOUNT_ID)
         return None
-
-
-class Section(Schema):
-    """An object with known keys: an unknown one is an error that names the nearest, comments are ignored."""
-
-    leftovers: ClassVar[frozenset[str]] = frozenset()
-
-    class Meta:
-        unknown = EXCLUDE
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.error_messages = {**self.error_messages, "type": _AN_OBJECT}
-
-    def known(self) -> list[str]:
-        return [field.data_key or name for name, field in self.fields.items()]
-
-    def is_leftover(self, key: str, _value: object) -> bool:
-        """Whether this unknown key comes from Hammer's own files and means nothing here."""
-        return key in self.leftovers
-
-    @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def refuse_unknown_keys(self, _data: Any, original: Any, **_kwargs: Any) -> None:
-        if not isinstance(original, dict):
-            return
-        known = self.known()
-        unknown = {
-            key: [Wrong("an unknown key", f'a known one: did you mean "{nearest(key, known)}"?')]
-            for key, value in original.items()
-            if key not in known and not is_comment(key) and not self.is_leftover(key, value)
-        }
-        if unknown:
-            raise ValidationError(unknown)
-
-
-def check(file: str, schema: Section, raw: object) -> tuple[dict[str, Any], list[Problem]]:
-    """What the file says, with defaults filled in, and all that is wrong with it.
-
-    If there are problems, the first part holds only what could be understood.
-    """
-    problems = [Problem(file, place, "the same key twice", "each key once") for place in _repeated(schema, raw)]
-    try:
-        return dict(schema.load(raw)), problems  # type: ignore[arg-type]
-    except ValidationError as error:
-        understood = error.valid_data if isinstance(error.valid_data, dict) else {}
-        return understood, problems + list(_problems(file, raw, error.messages, ""))
-
-
-def leftovers(schema: Section, raw: dict[str, Any]) -> list[str]:
-    """The paths of what comes from Hammer's own files and means nothing here."""
-    found = []
-    for key, value in raw.items():
-        field = schema.fields.get(key)
-        if isinstance(field, Object) and isinstance(value, dict):
-            found += [f"{key}.{inner}" for inner in leftovers(field.schema, value)]
-        elif key not in schema.known() and not is_comment(key) and schema.is_leftover(key, value):
-            found.append(key)
-    return found
-
-
-class JsonObject(dict[str, Any]):
-    """An object of a JSON file that remembers which keys were written twice (Python keeps the last one)."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        names = [name for name, _ in pairs if not is_comment(name)]
-        self.repeated = [name for name in self if names.count(name) > 1]
-
-
-def _repeated(schema: Section, raw: object) -> Iterator[str]:
-    if isinstance(raw, JsonObject):
-        yield from raw.repeated
-        for key in schema.known():
-            yield from _repeated_below(raw.get(key), key)
-
-
-def _repeated_below(value: object, place: str) -> Iterator[str]:
-    if isinstance(value, JsonObject):
-        yield from (f"{place}.{name}" for name in value.repeated)
-        for key, inner in value.items():
-            yield from _repeated_below(inner, f"{place}.{key}")
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _repeated_below(inner, f"{place}[{index}]")
-
-
-def _problems(file: str, value: object, messages: Any, place: str) -> Iterator[Problem]:
-    """Flattens marshmallow's tree of messages; `value` is what the file has at `place`."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            if key == "_schema":
-                yield from _problems(file, value, inner, place)
-            elif isinstance(key, int):
-                item = value[key] if isinstance(value, list) else missing
-                yield from _problems(file, item, inner, f"{place}[{key}]")
-            else:
-                item = value.get(key, missing) if isinstance(value, dict) else missing
-                yield from _problems(file, item, inner, f"{place}.{_step(key)}" if place else _step(key))
-        return
-    for message in messages:
-        if isinstance(message, Wrong):
-            yield Problem(file, place, message.found, message.expected)
-        else:
-            yield Problem(file, place, describe(value), message)
-
-
-def _step(key: str) -> str:
-    # A line break inside a key would break the rule of one error per line.
-    return json.dumps(key, ensure_ascii=False)[1:-1]

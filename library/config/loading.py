@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from library.config.checks import cross_checks, file_warnings
-from library.config.fields import ACCOUNT_ID, check, mask
+from library.config.fields import mask
+from library.config.formats import is_account_id
 from library.config.owners import Owner, TicketOwners
+from library.config.problems import check
 from library.config.schema import SECTION, ConfigSchema, OwnersSchema, WhitelistSchema
 from library.config.settings import (
     AwsSettings,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
-    from library.config.fields import Section
+    from library.config.sections import Section
     from library.errors import Problem
 
 
@@ -81,11 +83,7 @@ def _config(data: Mapping[str, Mapping[str, Any]], source: str) -> Config:
         whitelist=Whitelist(data[WHITELIST][SECTION] or {}),
         owners=TicketOwners(
             _owner(owners),
-            {
-                account: _owner(settings)
-                for account, settings in owners["account"].items()
-                if ACCOUNT_ID.fullmatch(account)
-            },
+            {account: _owner(settings) for account, settings in owners["account"].items() if is_account_id(account)},
             {unit: _owner(settings) for unit, settings in owners["bu"].items()},
             {
                 (unit, product): _owner(settings)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from library.config.fields import JsonObject
+from library.config.problems import JsonObject
 from library.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
