@@ -1,21 +1,29 @@
-"""`python -m library.config`: check a configuration and print what is in force."""
+"""`python -m library.config`: check a configuration and print what is in force.
+
+With argparse and print, where other commands have click and rich: this room is in the functions' zip, too, and knows
+nothing of a terminal.
+"""
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 from library.config.fields import mask
 from library.config.loading import load
+from library.config.owners import TicketOwners
 from library.config.schema import SECTION
 from library.config.settings import Config
 from library.config.sources import OWNERS, WHITELIST
 from library.errors import ConfigurationError
-from library.issues.whitelist import Exemption
+from library.issues.whitelist import Exemption, Whitelist
 
 
-def _rows(settings: object, **instead: str) -> Iterator[tuple[str, str]]:
-    for name in settings.__slots__:  # type: ignore[attr-defined]
+def _rows(settings: Any, **instead: str) -> Iterator[tuple[str, str]]:
+    """Name and value of each setting of a dataclass, as the file has them; `instead` has other texts for some."""
+    for name in (field.name for field in fields(settings)):
         written = "ddb.table_name" if name == "table_name" else name
         yield written, instead.get(name) or _shown(getattr(settings, name))
 
@@ -41,22 +49,30 @@ def _report(config: Config, now: datetime) -> Iterator[tuple[str, Sequence[tuple
     yield "slack", list(_rows(config.slack))
     yield "tickets", [("whitelisting_procedure_url", _shown(config.whitelisting_procedure_url))]
     in_force = {
-        "accounts": ", ".join(one.id for one in config.accounts()) + more,
-        "remediation_accounts": ", ".join(one.id for one in config.remediation_accounts()) + more,
+        "accounts": ", ".join(account.id for account in config.accounts()) + more,
+        "remediation_accounts": ", ".join(account.id for account in config.remediation_accounts()) + more,
     }
     yield SECTION, list(_rows(config.inactive_keys, **in_force))
-    entries = [
-        (account, one.id, _state(one, now), one.owner or "-", one.reason or "-")
-        for account, listed in config.whitelist.entries.items()
-        for one in listed
-    ]
-    yield WHITELIST, [("account", "user or key", "holds", "owner", "reason"), *entries]
-    owners = [("every other" if config.owners.accounts else "all", config.owners.default)]
-    owners += [(account, config.owners.for_account(account)) for account in config.owners.accounts]
-    owners += [(f"bu {unit}", owner) for unit, owner in config.owners.units.items()]
-    owners += [(f"bu {unit}, product {product}", owner) for (unit, product), owner in config.owners.products.items()]
-    settings = [(name, *(text for _, text in _rows(owner))) for name, owner in owners]
-    yield OWNERS, [("account", "project", "assignee", "parent", "slack"), *settings]
+    yield WHITELIST, list(_exemptions(config.whitelist, now))
+    yield OWNERS, list(_owners(config.owners))
+
+
+def _exemptions(whitelist: Whitelist, now: datetime) -> Iterator[tuple[str, ...]]:
+    yield "account", "user or key", "holds", "owner", "reason"
+    for account, listed in whitelist.entries.items():
+        for exemption in listed:
+            holds = _state(exemption, now)
+            yield account, exemption.id, holds, exemption.owner or "-", exemption.reason or "-"
+
+
+def _owners(owners: TicketOwners) -> Iterator[tuple[str, ...]]:
+    yield "account", "project", "assignee", "parent", "slack"
+    places = [("every other" if owners.accounts else "all", owners.default)]
+    places += [(account, owners.for_account(account)) for account in owners.accounts]
+    places += [(f"bu {unit}", owner) for unit, owner in owners.units.items()]
+    places += [(f"bu {unit}, product {product}", owner) for (unit, product), owner in owners.products.items()]
+    for place, owner in places:
+        yield place, *(text for _, text in _rows(owner))
 
 
 def _state(exemption: Exemption, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Reads the configuration files, checks them, and makes the settings in force of them."""
+"""From the configuration files to the settings in force: reads, checks, converts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def load(source: str | None = None, *, s3_client: Callable[[], S3Client] | None = None) -> Config:
-    """Reads and checks the configuration.
+    """Read and check the configuration.
 
     `source` is a folder or `s3://bucket/prefix`; without it, what HAMMER_CONFIG names; without that, `config/`
     beside the code. `s3_client` is called only for S3. Raises ConfigurationError with every problem of every file.
@@ -42,7 +42,7 @@ def load(source: str | None = None, *, s3_client: Callable[[], S3Client] | None 
     read = reader(source, s3_client)
     problems: list[Problem] = []
     raw: dict[str, Any] = {}
-    data: dict[str, dict[str, Any]] = {}
+    checked: dict[str, dict[str, Any]] = {}
     for name, schema in _schemas().items():
         try:
             content = read(name)
@@ -53,53 +53,63 @@ def load(source: str | None = None, *, s3_client: Callable[[], S3Client] | None 
         except ConfigurationError as error:
             problems += error.problems
             continue
-        data[name], wrong = check(name, schema, raw.get(name, {}))
-        problems += wrong
+        checked[name], of_this_file = check(name, schema, raw.get(name, {}))
+        problems += of_this_file
     if problems:
         raise ConfigurationError(problems)
-    config = _config(data, source)
-    known = not config.aws.accounts_from_organization
-    warnings = (*file_warnings(raw, data), *cross_checks(config, all_accounts_known=known))
-    return replace(config, warnings=warnings)
+    config = _config(checked, source)
+    all_accounts_known = not config.aws.accounts_from_organization
+    warnings = file_warnings(raw, checked) + cross_checks(config, all_accounts_known=all_accounts_known)
+    return replace(config, warnings=tuple(warnings))
 
 
 def _schemas() -> dict[str, Section]:
     return {CONFIG: ConfigSchema(), WHITELIST: WhitelistSchema(), OWNERS: OwnersSchema()}
 
 
-def _config(data: Mapping[str, Mapping[str, Any]], source: str) -> Config:
-    main, owners = data[CONFIG], data[OWNERS]
-    keys = main[SECTION]
-    reminders = sorted(set(keys["reminder_days_before_remediation"]), reverse=True)
-    slack = main["slack"]
+def _config(checked: Mapping[str, Mapping[str, Any]], source: str) -> Config:
+    main = checked[CONFIG]
     return Config(
         aws=AwsSettings(**main["aws"]),
         cronjobs=CronSettings(**main["cronjobs"]),
         credentials_secret=main["credentials"]["secret_name"],
         jira=JiraSettings(**main["jira"]),
-        slack=SlackSettings(**{**slack, "base_url": slack["base_url"].rstrip("/") + "/"}),
+        slack=_slack(main["slack"]),
         whitelisting_procedure_url=main["whitelisting_procedure_url"],
-        inactive_keys=InactiveKeysSettings(**{**keys, "reminder_days_before_remediation": tuple(reminders)}),
-        whitelist=Whitelist(data[WHITELIST][SECTION] or {}),
-        owners=TicketOwners(
-            _owner(owners),
-            {account: _owner(settings) for account, settings in owners["account"].items() if is_account_id(account)},
-            {unit: _owner(settings) for unit, settings in owners["bu"].items()},
-            {
-                (unit, product): _owner(settings)
-                for unit, one in owners["bu"].items()
-                for product, settings in one["product"].items()
-            },
-        ),
+        inactive_keys=_inactive_keys(main[SECTION]),
+        whitelist=Whitelist(checked[WHITELIST][SECTION] or {}),
+        owners=_ticket_owners(checked[OWNERS]),
         warnings=(),
         source=source,
     )
 
 
-def _owner(settings: Mapping[str, Any]) -> Owner:
+def _slack(section: Mapping[str, Any]) -> SlackSettings:
+    return SlackSettings(**{**section, "base_url": section["base_url"].rstrip("/") + "/"})
+
+
+def _inactive_keys(section: Mapping[str, Any]) -> InactiveKeysSettings:
+    reminders = tuple(sorted(set(section["reminder_days_before_remediation"]), reverse=True))
+    return InactiveKeysSettings(**{**section, "reminder_days_before_remediation": reminders})
+
+
+def _ticket_owners(file: Mapping[str, Any]) -> TicketOwners:
+    return TicketOwners(
+        default=_owner(file),
+        accounts={account: _owner(place) for account, place in file["account"].items() if is_account_id(account)},
+        units={unit: _owner(place) for unit, place in file["bu"].items()},
+        products={
+            (unit, product): _owner(place)
+            for unit, place_of_unit in file["bu"].items()
+            for product, place in place_of_unit["product"].items()
+        },
+    )
+
+
+def _owner(place: Mapping[str, Any]) -> Owner:
     return Owner(
-        settings["jira_project"],
-        settings["jira_owner"],
-        settings["jira_parent_ticket"],
-        tuple(filter(None, settings["slack_owner"])),
+        place["jira_project"],
+        place["jira_owner"],
+        place["jira_parent_ticket"],
+        tuple(filter(None, place["slack_owner"])),
     )

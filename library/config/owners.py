@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who is told about an issue; an empty setting is not set."""
+    """The settings of one place in the file; an empty setting is not set.
+
+    `slack_owner` has channels, user names and e-mail addresses.
+    """
 
     jira_project: str = ""
     jira_owner: str = ""
@@ -21,10 +24,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Responsible:
-    """Who is told about one issue: the first in line, then those who are asked when nobody knows him.
+    """Who is told about one issue: the nearest person first, then whom to ask if that person is unknown.
 
-    `owner` is the user's own `owner` tag, empty if there is none; it leads the `assignees`. Each of `slack_owners` is
-    the setting of one place in the file. The settings are merged, empty if nobody set them.
+    `owner` is the IAM user's own `owner` tag, empty if there is none; it leads the `assignees`. `jira_project` and
+    `jira_parent_ticket` are the nearest ones that are set, empty if none is. Each of `slack_owners` is the setting of
+    one place in the file.
     """
 
     owner: str
@@ -38,7 +42,7 @@ class Responsible:
 class TicketOwners:
     """`ticket_owners.json`: the global settings, and those for accounts, business units and their products.
 
-    The key of `products` is business unit and product.
+    The keys are account ids, names of business units, and pairs of business unit and product.
     """
 
     default: Owner
@@ -47,37 +51,38 @@ class TicketOwners:
     products: Mapping[tuple[str, str], Owner] = field(default_factory=dict)
 
     def for_account(self, account_id: str) -> Owner:
-        """The settings of the account, the global one wherever it has none of its own."""
+        """The settings of the account, each completed by the global one if the account has none."""
         return _merged([self.accounts.get(account_id, Owner()), self.default])
 
     def for_issue(self, account_id: str, tags: Mapping[str, str]) -> Responsible:
         """Who is told about a key of a user with these tags (`owner`, `bu`, `product`, in upper or lower case).
 
-        The nearer to the user, the earlier: his owner, his product, his business unit, the account, everybody.
+        The nearest setting comes first: the `owner` tag, the product, the business unit, the account, the global one.
         """
-        own = {name.lower(): value.strip() for name, value in tags.items()}
-        owner, unit = own.get("owner", ""), own.get("bu", "")
-        line = [
-            self.products.get((unit, own.get("product", "")), Owner()),
+        of_user = {name.lower(): value.strip() for name, value in tags.items()}
+        owner_tag, unit = of_user.get("owner", ""), of_user.get("bu", "")
+        nearest_first = [
+            self.products.get((unit, of_user.get("product", "")), Owner()),
             self.units.get(unit, Owner()),
             self.accounts.get(account_id, Owner()),
             self.default,
         ]
-        settings = _merged(line)
+        settings = _merged(nearest_first)
+        assignees = [owner_tag, *(owner.jira_owner for owner in nearest_first)]
         return Responsible(
-            owner,
-            settings.jira_project,
-            settings.jira_parent_ticket,
-            tuple(dict.fromkeys(filter(None, (owner, *(one.jira_owner for one in line))))),
-            tuple(dict.fromkeys(one.slack_owner for one in line if one.slack_owner)),
+            owner=owner_tag,
+            jira_project=settings.jira_project,
+            jira_parent_ticket=settings.jira_parent_ticket,
+            assignees=tuple(dict.fromkeys(filter(None, assignees))),
+            slack_owners=tuple(dict.fromkeys(owner.slack_owner for owner in nearest_first if owner.slack_owner)),
         )
 
 
-def _merged(line: Sequence[Owner]) -> Owner:
-    """The settings of the first, that of the next wherever it has none, and so on."""
+def _merged(nearest_first: Sequence[Owner]) -> Owner:
+    """Each setting of the first owner that has it."""
     return Owner(
-        next((one.jira_project for one in line if one.jira_project), ""),
-        next((one.jira_owner for one in line if one.jira_owner), ""),
-        next((one.jira_parent_ticket for one in line if one.jira_parent_ticket), ""),
-        next((one.slack_owner for one in line if one.slack_owner), ()),
+        next((owner.jira_project for owner in nearest_first if owner.jira_project), ""),
+        next((owner.jira_owner for owner in nearest_first if owner.jira_owner), ""),
+        next((owner.jira_parent_ticket for owner in nearest_first if owner.jira_parent_ticket), ""),
+        next((owner.slack_owner for owner in nearest_first if owner.slack_owner), ()),
     )

@@ -22,7 +22,7 @@ class AccountRef:
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """`aws`; `accounts` is name by account id."""
+    """`aws`; `accounts` is name by account id, and an empty `external_id` means that the roles ask for none."""
 
     region: str
     main_account_id: str
@@ -34,7 +34,7 @@ class AwsSettings:
 
     @property
     def partition(self) -> str:
-        """The part of AWS the region belongs to, which every ARN begins with."""
+        """The part of AWS that the region belongs to: the second part of every ARN."""
         for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
             if self.region.startswith(prefix):
                 return partition
@@ -43,7 +43,7 @@ class AwsSettings:
 
 @dataclass(frozen=True, slots=True)
 class CronSettings:
-    """`cronjobs`: when the host runs its two jobs."""
+    """`cronjobs`: when the host runs its two jobs, as cron expressions in the host's time zone."""
 
     reporting: str
     remediation: str
@@ -72,7 +72,11 @@ class SlackSettings:
 
 @dataclass(frozen=True, slots=True)
 class InactiveKeysSettings:
-    """`user_inactivekeys`; periods in days, `accounts` and `remediation_accounts` None if the file names none."""
+    """`user_inactivekeys`; periods are in days, reminders come longest first.
+
+    `accounts` and `remediation_accounts` are None if the file names none, which means all.
+    `remediation_max_keys_per_run` is None where there is no limit.
+    """
 
     enabled: bool
     table_name: str
@@ -89,7 +93,11 @@ class InactiveKeysSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that is in force. `source` is the folder or S3 address; `warnings` are sentences for a person."""
+    """All that is in force.
+
+    `credentials_secret` is the name of a secret in Secrets Manager, `source` the folder or S3 address that the files
+    were read from. `warnings` are sentences for a person, each with the file it is about.
+    """
 
     aws: AwsSettings
     cronjobs: CronSettings

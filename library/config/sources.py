@@ -45,7 +45,7 @@ def _folder_reader(source: str) -> Reader:
     folder = Path(source)
     try:
         if not folder.is_dir():
-            found = "something that is no folder" if folder.exists() else "no such folder"
+            found = "something that is not a folder" if folder.exists() else "no such folder"
             raise unusable(source, found, f"a folder with {CONFIG}, {WHITELIST} and {OWNERS}")
     except OSError as error:
         raise unusable(source, f"a folder that cannot be read: {error.strerror}", "a folder") from error
@@ -66,7 +66,7 @@ def _content(path: Path) -> bytes | None:
 def _s3_reader(source: str, s3_client: Callable[[], S3Client] | None) -> Reader:
     # Only this source needs AWS; the check of a folder works without it.
     import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError
 
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     if not bucket:
@@ -76,31 +76,37 @@ def _s3_reader(source: str, s3_client: Callable[[], S3Client] | None) -> Reader:
     except BotoCoreError as error:
         raise unusable(source, f"no way to S3: {error}", "AWS credentials") from error
 
-    def fetch(name: str) -> bytes | None:
-        key = f"{prefix.strip('/')}/{name}".lstrip("/")
-        try:
-            return client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchKey":
-                return None
-            found = f"an object that cannot be read: {error}"
-            raise unusable(f"s3://{bucket}/{key}", found, "a readable object") from error
+    def read(name: str) -> bytes | None:
+        return _object(client, bucket, f"{prefix.strip('/')}/{name}".lstrip("/"))
 
-    pointer = fetch(CURRENT)
-    if pointer is None:
-        return fetch
-    published = published_set(pointer)
+    pointer = read(CURRENT)
+    return read if pointer is None else _published_reader(source, published_set(pointer), read)
 
-    def fetch_published(name: str) -> bytes | None:
+
+def _object(client: S3Client, bucket: str, key: str) -> bytes | None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        found = f"an object that cannot be read: {error}"
+        raise unusable(f"s3://{bucket}/{key}", found, "a readable object") from error
+
+
+def _published_reader(source: str, published: PublishedSet, read: Reader) -> Reader:
+    def read_published(name: str) -> bytes | None:
         if name not in published.files:
             return None
-        content = fetch(published.place(name))
+        place = published.place(name)
+        content = read(place)
         if content is None or hashlib.sha256(content).hexdigest() != published.files[name]:
             found = "no such object" if content is None else "another content than the published one"
-            raise unusable(f"{source.rstrip('/')}/{published.place(name)}", found, f"what {CURRENT} names")
+            raise unusable(f"{source.rstrip('/')}/{place}", found, f"what {CURRENT} names")
         return content
 
-    return fetch_published
+    return read_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +147,20 @@ def log_group(folder: str | None = None) -> str | None:
     The file is looked for in `folder` (without it, in the folder that HAMMER_CONFIG names, or `config/`), then
     beside the code. None without the file. Raises ConfigurationError if it cannot be read.
     """
-    local = folder or os.environ.get("HAMMER_CONFIG") or ""
-    if not local or local.startswith("s3://"):
+    local = folder or default_source()
+    if local.startswith("s3://"):
         local = str(CODE / "config")
     for path in (Path(local) / "config.ini", CODE / "config.ini"):
         content = _content(path)
         if content is not None:
-            lines = content.decode("utf-8-sig", errors="replace").splitlines()
-            pairs = [line.partition("=") for line in lines if not line.lstrip().startswith(("#", ";"))]
-            values = {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
-            return values.get("LOG_GROUP") or None
+            return _values(content.decode("utf-8-sig", errors="replace")).get("LOG_GROUP") or None
     return None
+
+
+def _values(text: str) -> dict[str, str]:
+    """The `KEY=value` lines of a text, without comments and quotes."""
+    pairs = [line.partition("=") for line in text.splitlines() if not line.lstrip().startswith(("#", ";"))]
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
 
 
 def json_of(name: str, content: bytes) -> Any:
@@ -168,7 +177,7 @@ def json_of(name: str, content: bytes) -> Any:
 
 
 def _no_such_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON number")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def unusable(file: str, found: str, expected: str) -> ConfigurationError:

@@ -81,7 +81,7 @@ def test_a_malformed_account_id_among_the_owners_is_a_warning(folder: Folder, ac
     config = folder.load(owners={"account": {account: {"jira_owner": "x"}}})
     assert config.owners.accounts == {}
     assert config.warnings == (
-        f"ticket_owners.json: account.{account} is no account id (12 digits): nothing uses it",
+        f"ticket_owners.json: account.{account} is not an account id (12 digits): nothing uses it",
     )
 
 

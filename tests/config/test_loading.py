@@ -94,7 +94,7 @@ def test_a_folder_that_does_not_exist_is_one_clear_problem(tmp_path: Path) -> No
 
 def test_a_file_in_place_of_the_folder_is_one_clear_problem(folder: Folder) -> None:
     folder.write()
-    with pytest.raises(ConfigurationError, match="something that is no folder") as raised:
+    with pytest.raises(ConfigurationError, match="something that is not a folder") as raised:
         load(str(folder.path / "config.json"))
     assert len(raised.value.problems) == 1
 
