@@ -1,0 +1,49 @@
+"""Times, accounts and long texts as they are written everywhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from library import text
+
+LATE = datetime(2026, 3, 8, 23, 59, 59, 999_999, tzinfo=UTC)
+IN_TOKYO = LATE.astimezone(timezone(timedelta(hours=9)))
+
+
+@pytest.mark.parametrize("moment", [LATE, IN_TOKYO], ids=["UTC", "Tokyo"])
+def test_a_time_is_written_in_utc_and_not_rounded_up(moment: datetime) -> None:
+    assert text.day(moment) == "2026-03-08"
+    assert text.minute(moment) == "2026-03-08 23:59"
+    assert text.utc(moment) == "2026-03-08 23:59 UTC"
+
+
+@pytest.mark.parametrize(("count", "written"), [(0, "0 days"), (1, "1 day"), (2, "2 days"), (1200, "1200 days")])
+def test_one_day_is_a_day(count: int, written: str) -> None:
+    assert text.days(count) == written
+
+
+def test_a_key_that_was_never_used_is_as_old_as_it_is() -> None:
+    assert text.last_used_or_created(never_used=True) == "never used, created"
+    assert text.last_used_or_created(never_used=False) == "last used"
+
+
+def test_an_account_has_its_name_before_its_id() -> None:
+    assert text.account("123456789012", "master") == "master (123456789012)"
+    assert text.account("123456789012", "") == "123456789012"
+
+
+@pytest.mark.parametrize(("limit", "written"), [(5, "abcde"), (4, "abc…"), (1, "…")])
+def test_a_text_that_is_too_long_says_so_within_its_limit(limit: int, written: str) -> None:
+    assert text.cut("abcde", limit) == written
+
+
+@pytest.mark.parametrize("token", ["x", "xoxb-123/~!"])
+def test_a_token_is_visible_ascii(token: str) -> None:
+    assert text.is_token(token)
+
+
+@pytest.mark.parametrize("token", ["", " ", "a b", "a\n", "\u00e4", "a\u200b", "a\x7f", "a\tb"])
+def test_what_no_header_takes_is_no_token(token: str) -> None:
+    assert not text.is_token(token)
