@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from library.aws import organizations
 from library.aws.iam_clients import IamClients
 from library.aws.iam_scan import scan_access_keys
-from library.aws.sessions import CLIENT_CONFIG, Account, assumed_session, aws_errors
+from library.aws.sessions import CLIENT_CONFIG, Account, AccountAccess
 from library.cli import terminal
 from library.errors import AwsCallFailed, HammerError
 from library.issues.access_keys import is_long_ago
@@ -235,7 +235,10 @@ def look_at(wanted: Wanted, now: datetime) -> FirstLook:
     if wanted.organization:
         client = own.client("organizations", config=CLIENT_CONFIG)
         names = organizations.active_accounts(client, instead="name the accounts with --accounts")
-    accounts = [Account(id, name, None if id == caller.account else wanted.role_name) for id, name in names.items()]
+    access = AccountAccess(
+        own.region_name, caller.partition, caller.account, wanted.role_name, external_id=wanted.external_id
+    )
+    accounts = [access.account_of(id, name) for id, name in names.items()]
     others = [account.id for account in accounts if account.role == ""]
     if others:
         raise click.UsageError(
@@ -244,7 +247,7 @@ def look_at(wanted: Wanted, now: datetime) -> FirstLook:
         )
     logger.info("Accounts to scan: %d, as %s", len(accounts), caller.arn)
     with terminal.progress("Scanning", len(accounts)) as advance:
-        scanner = Scanner(own, caller, wanted, now, _Tally(advance))
+        scanner = Scanner(own, access, wanted.days, now, _Tally(advance))
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:
             found = list(pool.map(scanner.scan, accounts))
@@ -317,12 +320,12 @@ class _Tally:
 class Scanner:
     """Scans accounts: the caller's with its own session, others with the role that is assumed there."""
 
-    def __init__(self, own: boto3.Session, caller: Caller, wanted: Wanted, now: datetime, tally: _Tally) -> None:
+    def __init__(self, own: boto3.Session, access: AccountAccess, days: int, now: datetime, tally: _Tally) -> None:
         self._own = own
         # One for all of them: a profile that asks for an MFA code asks once.
         self._sts = own.client("sts", config=CLIENT_CONFIG)
-        self._caller = caller
-        self._wanted = wanted
+        self._access = access
+        self._days = days
         self._now = now
         self._tally = tally
 
@@ -341,10 +344,9 @@ class Scanner:
         return FailedAccount(account.id, account.name, cause)
 
     def _keys_of(self, account: Account) -> AccountKeys:
-        days, now = days_to_read(self._wanted.days), self._now
-        iam = IamClients(partial(self._client, self._session(account)))
-        with aws_errors(account):
-            listing = scan_access_keys(iam, lambda moment: is_long_ago(moment, days, now), (), now)
+        days, now = days_to_read(self._days), self._now
+        iam = IamClients(account, partial(self._client, self._session(account)))
+        listing = scan_access_keys(iam, lambda moment: is_long_ago(moment, days, now), (), now)
         if listing.report_problem:
             logger.warning(
                 "Account %s: every key is listed, which takes longer: %s", account.id, listing.report_problem
@@ -354,14 +356,7 @@ class Scanner:
     def _session(self, account: Account) -> boto3.Session:
         if account.role is None:
             return self._own
-        return assumed_session(
-            self._sts,
-            account,
-            region=self._own.region_name,
-            partition=self._caller.partition,
-            external_id=self._wanted.external_id,
-            purpose=PURPOSE,
-        )
+        return self._access.session_in(account, PURPOSE, self._sts)
 
     def _client(self, session: boto3.Session) -> IAMClient:
         client = session.client("iam", config=CLIENT_CONFIG)

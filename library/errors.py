@@ -51,7 +51,17 @@ class AlreadyRunning(HammerError):
 
 
 class AwsCallFailed(HammerError):
-    """A call to AWS failed for good, after botocore's retries."""
+    """A call to AWS failed permanently, after botocore's retries.
+
+    `call` is what was called (`iam:ListUsers`), empty if no single call is to blame. `code` is AWS's error code
+    (`Throttling`) and `status` the HTTP status of its answer; without an answer they are empty and None.
+    """
+
+    def __init__(self, text: str, *, call: str = "", code: str = "", status: int | None = None) -> None:
+        self.call = call
+        self.code = code
+        self.status = status
+        super().__init__(text)
 
 
 class AccessDenied(AwsCallFailed):

@@ -10,15 +10,13 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from library.aws.credential_report import EVERYTHING, CredentialReport, Suspicion, UnusableReport
 from library.aws.iam_clients import WORKERS
 from library.aws.iam_keys import (
     MAY_BE_GONE,
     User,
     find_access_key,
-    listed_keys,
+    keys_of_user,
     pages_of_users,
     with_last_use,
 )
@@ -31,16 +29,19 @@ if TYPE_CHECKING:
     from library.aws.iam_clients import IamClients
 
 SMALL_ACCOUNT = 150
-"""Up to so many users an account is read faster directly than a credential report is made (`make bench`)."""
+"""An account of at most this many users is read faster than its credential report is made (`make bench`)."""
 REPORT_PAUSES = (2.0, 1.25, 1.75, 3.0, 5.0, 7.0, 10.0, 10.0, 20.0)
-"""Seconds before each look whether the report is ready, which mostly takes a few: a minute in all."""
+"""Seconds before each look whether the report is ready, a minute in all; mostly it takes a few seconds."""
 RENAME_ROUNDS = 3
-"""How often users that vanished during the scan are looked for under a new name before the scan gives up."""
+"""How often users who vanished during the scan are looked for under a new name before the scan gives up."""
+
+# The error code of CredentialReportNotReadyException.
+_NOT_READY = "ReportInProgress"
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedKey:
-    """A key that is looked at whatever the credential report says; its user as an earlier scan knew it."""
+    """A key that is looked at whatever the credential report says; its user as an earlier scan knew them."""
 
     key_id: str
     user_name: str
@@ -49,7 +50,10 @@ class WatchedKey:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """A user, or one key of a user, that the credential report saved a look; `key_id` None means every key."""
+    """A user, or one key of a user, that need not be looked at by the credential report.
+
+    `key_id` None means every key of the user.
+    """
 
     user_name: str
     key_id: str | None = None
@@ -73,8 +77,8 @@ def list_access_keys(iam: IamClients, is_long_ago: Callable[[datetime], bool]) -
     """Every key of every user, with its last use where that decides whether the key is idle; complete, or it raises.
 
     `is_long_ago` is the rule: whether a key last used, or created, at a time (UTC) is idle. A user or key that was
-    deleted meanwhile is left out; a user that was renamed meanwhile is followed by its id. Raises botocore's
-    ClientError or BotoCoreError, and AwsCallFailed if users keep vanishing under the scan.
+    deleted meanwhile is left out; a user who was renamed meanwhile is followed by their id. Raises AccessDenied or
+    AwsCallFailed, also if users keep vanishing during the scan.
     """
     return _Scan(iam, is_long_ago, ()).read(_list_users(iam), None)
 
@@ -84,7 +88,7 @@ def scan_access_keys(
 ) -> Listing:
     """As `list_access_keys`, but by way of the credential report if the account is large; the idle keys are the same.
 
-    Why they are the same, library.aws.credential_report says. If the report cannot be had, everything is listed and
+    library.aws.credential_report says why they are the same. If the report cannot be had, everything is listed and
     the listing says why. Every `watched` key that exists is in it. The scan began at `now` (UTC).
     """
     scan = _Scan(iam, is_long_ago, watched)
@@ -99,7 +103,7 @@ def scan_access_keys(
         return scan.read(users, None)
     try:
         report = asked.result()
-    except (UnusableReport, ClientError, BotoCoreError) as error:
+    except (UnusableReport, AwsCallFailed) as error:
         return replace(scan.read(users, None), report_problem=str(error))
     return scan.read(users, report)
 
@@ -109,14 +113,15 @@ def _list_users(iam: IamClients) -> list[User]:
 
 
 def _credential_report(iam: IamClients, is_long_ago: Callable[[datetime], bool], now: datetime) -> CredentialReport:
-    client = iam.of("CredentialReport")
-    begun = state = client.generate_credential_report()["State"]
+    begun = state = iam.call("GenerateCredentialReport")["State"]
     for pause in REPORT_PAUSES:
         if state != "COMPLETE":
             time.sleep(pause)
         try:
-            report = client.get_credential_report()
-        except client.exceptions.CredentialReportNotReadyException:
+            report = iam.call("GetCredentialReport")
+        except AwsCallFailed as error:
+            if error.code != _NOT_READY:
+                raise
             state = "INPROGRESS"
             continue
         made_at = report["GeneratedTime"]
@@ -128,9 +133,10 @@ def _credential_report(iam: IamClients, is_long_ago: Callable[[datetime], bool],
 
 
 @dataclass(slots=True)
-class _Found:
-    """What became of some users: their keys, what was ruled out, and the users that were not there any more."""
+class _Group:
+    """Users who are asked together, and what became of them: `left` is how many more of their keys may be idle."""
 
+    left: int
     keys: list[AccessKey] = field(default_factory=list)
     ruled_out: list[RuledOut] = field(default_factory=list)
     vanished: list[User] = field(default_factory=list)
@@ -146,58 +152,66 @@ class _Scan:
         self._watched_users = {key.user_id or key.user_name for key in watched}
 
     def read(self, users: Sequence[User], report: CredentialReport | None) -> Listing:
-        groups = [((user,), EVERYTHING) for user in users] if report is None else list(_suspected(users, report))
+        """The keys of these users, all of them or those that the report leaves in doubt."""
+        asked = [((user,), EVERYTHING) for user in users] if report is None else list(_suspected(users, report))
         keys: list[AccessKey] = []
         ruled_out: list[RuledOut] = []
         with ThreadPoolExecutor(WORKERS) as pool:
             for _ in range(RENAME_ROUNDS):
                 vanished: set[str] = set()
-                for found in pool.map(lambda group: self._ask(*group), groups):
-                    keys += found.keys
-                    ruled_out += found.ruled_out
-                    vanished.update(user.id for user in found.vanished)
+                for group in pool.map(self._ask, asked):
+                    keys += group.keys
+                    ruled_out += group.ruled_out
+                    vanished.update(user.id for user in group.vanished)
                 present = _list_users(self._iam) if vanished else []
-                groups = [((user,), EVERYTHING) for user in present if user.id in vanished]
-                if not groups:
+                asked = [((user,), EVERYTHING) for user in present if user.id in vanished]
+                if not asked:
                     missing = self._watched.keys() - {key.key_id for key in keys}
                     keys += filter(None, pool.map(self._look_again, sorted(missing)))
                     return Listing(len(users), tuple(keys), tuple(ruled_out))
         raise AwsCallFailed(f"users are being renamed faster than they can be listed: {sorted(vanished)}")
 
-    def _ask(self, users: Sequence[User], suspicion: Suspicion) -> _Found:
+    def _ask(self, asked: tuple[Sequence[User], Suspicion]) -> _Group:
         """Look for as many idle keys as may be there, the likeliest first, and at every watched key."""
-        found = _Found()
-        left = suspicion.slots
+        users, suspicion = asked
+        group = _Group(suspicion.slots)
         for user in sorted(users, key=lambda user: user.name not in suspicion.names):
-            if left <= 0 and not self._watched_users & {user.id, user.name}:
-                found.ruled_out.append(RuledOut(user.name))
+            if group.left == 0 and not self._watched_users & {user.id, user.name}:
+                group.ruled_out.append(RuledOut(user.name))
                 continue
-            keys = listed_keys(self._iam, user.name, user.id)
+            keys = keys_of_user(self._iam, user.name, user.id)
             if keys is None:
-                found.vanished.append(user)
+                group.vanished.append(user)
                 continue
             for key in sorted(keys, key=lambda key: _distance(key.create_date, suspicion.rotated)):
-                if key.status != ACTIVE or not self._is_long_ago(key.create_date):
-                    found.keys.append(key)
-                elif left > 0 or key.key_id in self._watched:
-                    for seen in with_last_use(self._iam, key):
-                        found.keys.append(seen)
-                        left -= self._is_long_ago(seen.idle_since)
-                else:
-                    found.ruled_out.append(RuledOut(user.name, key.key_id))
-        return found
+                self._look_at(key, group)
+        return group
+
+    def _look_at(self, key: AccessKey, group: _Group) -> None:
+        if key.status != ACTIVE or not self._is_long_ago(key.create_date):
+            group.keys.append(key)
+            return
+        if group.left == 0 and key.key_id not in self._watched:
+            group.ruled_out.append(RuledOut(key.user_name, key.key_id))
+            return
+        seen = with_last_use(self._iam, key)
+        if seen is None:
+            return
+        group.keys.append(seen)
+        if group.left > 0 and self._is_long_ago(seen.idle_since):
+            group.left -= 1
 
     def _look_again(self, key_id: str) -> AccessKey | None:
         """A watched key that was not met: its user may have been renamed, and the name taken, during the scan."""
         watched = self._watched[key_id]
         try:
             key = find_access_key(self._iam, key_id, watched.user_name)
-        except ClientError as error:
-            # IAM does not document what it answers for a key that is gone. The whole listing has not met it either.
-            if error.operation_name == "GetAccessKeyLastUsed" and error.response["Error"]["Code"] in MAY_BE_GONE:
+        except AwsCallFailed as error:
+            # The whole listing has not met the key either.
+            if error.call == "iam:GetAccessKeyLastUsed" and error.code in MAY_BE_GONE:
                 return None
             raise
-        return key and replace(key, user_id=watched.user_id)
+        return None if key is None else replace(key, user_id=watched.user_id)
 
 
 def _suspected(users: Sequence[User], report: CredentialReport) -> Iterator[tuple[Sequence[User], Suspicion]]:

@@ -6,27 +6,27 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library.errors import AccessDenied, AwsCallFailed
+from library.aws.calls import error_of, sentence_of
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
-
 
 CONFIGURED_OTHERWISE = "set aws.accounts_from_organization to false and list the accounts"
 
 
 def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHERWISE) -> dict[str, str]:
-    """Names of the organization's ACTIVE accounts by account id; complete, or AccessDenied or AwsCallFailed.
+    """Names of the organization's ACTIVE accounts by account id, all of them.
 
-    `instead` is what the error tells the operator to do if the listing cannot be allowed.
+    Raises AccessDenied or AwsCallFailed; `instead` is what it tells the operator to do if the listing cannot be
+    allowed.
     """
     try:
         pages = client.get_paginator("list_accounts").paginate()
         return {a["Id"]: a["Name"] for page in pages for a in page["Accounts"] if a["Status"] == "ACTIVE"}
     except (ClientError, BotoCoreError) as error:
-        denied = isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDeniedException"
-        kind = AccessDenied if denied else AwsCallFailed
+        kind = error_of("organizations:ListAccounts", error)
+        said = sentence_of(error).removesuffix(".")
         raise kind(
-            f"The organization's accounts cannot be listed (organizations:ListAccounts): {error}. "
+            f"The organization's accounts cannot be listed (organizations:ListAccounts): {said}. "
             f"Allow it to this role, or {instead}."
         ) from error

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library.aws.sessions import CLIENT_CONFIG, Account, account_session
+from library.aws.sessions import CLIENT_CONFIG
 from library.errors import AwsCallFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
 
-    from library.config.settings import Config
+    from library.aws.sessions import AccountAccess
 
-# What a call says that was allowed: there is nothing that it could have had an effect on.
+Answer = TypeVar("Answer")
+
+# What AWS answers to a call that it allows: there is nothing that it could have had an effect on.
 _ALLOWED = frozenset(
     {"NoSuchEntity", "ReportNotPresent", "ReportInProgress", "ReportExpired", "ConditionalCheckFailedException"}
 )
@@ -37,104 +39,112 @@ class Refusal:
     said: str
 
 
-def of_identification(settings: Config, account_id: str, name: str) -> list[Refusal]:
-    """What is refused to the process, or the role it assumes, of what a scan of the account takes; empty is well."""
-    iam, refusals = _iam(settings, account_id, name, settings.aws.role_name_identification)
-    if iam is not None:
-        users: list[str] = []
+class _Trial:
+    """Calls that are tried one after the other, and what was refused of them."""
 
-        def list_users() -> None:
-            users.extend(user["UserName"] for user in iam.list_users(MaxItems=_USERS_TRIED)["Users"])
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
 
-        refusals += _tried("iam:ListUsers", list_users)
-        refusals += _looks(iam, users)
-        refusals += _tried("iam:ListUserTags", lambda: iam.list_user_tags(UserName=users[0] if users else _nobody()))
-        refusals += _tried("iam:GenerateCredentialReport", iam.generate_credential_report)
-        refusals += _tried("iam:GetCredentialReport", iam.get_credential_report)
-    return refusals + _table(settings, "Query", "GetItem", "PutItem", "UpdateItem")
+    def of(self, name: str, call: Callable[[], Answer]) -> Answer | None:
+        """What AWS answers to the call; None if it refuses it, or allows it and has nothing to say."""
+        try:
+            return call()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in _ALLOWED:
+                self.refusals.append(Refusal(name, f"{code}: {error.response['Error'].get('Message', '')}"))
+        except BotoCoreError as error:
+            self.refusals.append(Refusal(name, str(error)))
+        return None
 
 
-def of_remediation(settings: Config, account_id: str, name: str, users: Sequence[str]) -> list[Refusal]:
-    """The same for looking at a key of the account once more, and switching it off or on.
+def of_identification(access: AccountAccess, table_name: str, account_id: str, name: str) -> list[Refusal]:
+    """What this process, or the role that it assumes, is refused of what a scan of the account takes.
 
-    `users` are some of the account, if any are known: without the key of one, not every call can be tried.
+    Empty means that nothing is missing. Raises nothing of AWS's: what cannot be reached is refused, too.
     """
-    iam, refusals = _iam(settings, account_id, name, settings.aws.role_name_reporting)
+    trial = _Trial()
+    iam = _iam(trial, access, account_id, name)
     if iam is not None:
-        refusals += _looks(iam, users[:_USERS_TRIED])
-        # AWS decides on the permission before it looks for the user, whom there cannot be.
-        refusals += _tried(
-            "iam:UpdateAccessKey",
-            lambda: iam.update_access_key(UserName=_nobody(), AccessKeyId="AKIAACCESSCHECKNOKEY", Status="Inactive"),
-        )
-    return refusals
+        users = trial.of("iam:ListUsers", partial(iam.list_users, MaxItems=_USERS_TRIED))
+        names = [user["UserName"] for user in users["Users"]] if users else []
+        _try_looks(trial, iam, names)
+        trial.of("iam:ListUserTags", partial(iam.list_user_tags, UserName=names[0] if names else _nobody()))
+        trial.of("iam:GenerateCredentialReport", iam.generate_credential_report)
+        trial.of("iam:GetCredentialReport", iam.get_credential_report)
+    return trial.refusals + _of_table(access, table_name, "Query", "GetItem", "PutItem", "UpdateItem")
 
 
-def of_table(settings: Config) -> list[Refusal]:
-    """The same for reading issues and carrying them on."""
-    return _table(settings, "Query", "GetItem", "UpdateItem")
+def of_remediation(access: AccountAccess, account_id: str, name: str, users: Sequence[str]) -> list[Refusal]:
+    """The same for what looking at a key of the account and switching it off or on takes.
+
+    `users` are names of some users of the account, if any are known: without the key of one of them, not every call
+    can be tried.
+    """
+    trial = _Trial()
+    iam = _iam(trial, access, account_id, name)
+    if iam is not None:
+        _try_looks(trial, iam, users[:_USERS_TRIED])
+        # AWS decides on the permission before it looks for the user, and there cannot be one of this name.
+        nothing = {"UserName": _nobody(), "AccessKeyId": "AKIAACCESSCHECKNOKEY"}
+        trial.of("iam:UpdateAccessKey", partial(iam.update_access_key, **nothing, Status="Inactive"))
+    return trial.refusals
 
 
-def _table(settings: Config, *operations: str) -> list[Refusal]:
-    client: DynamoDBClient = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
-    table = settings.inactive_keys.table_name
-    key: Any = {"account_id": {"S": settings.aws.main_account_id}, "issue_id": {"S": "access-check"}}
+def of_table(access: AccountAccess, table_name: str) -> list[Refusal]:
+    """The same for what reading issues and changing them takes."""
+    return _of_table(access, table_name, "Query", "GetItem", "UpdateItem")
+
+
+def _of_table(access: AccountAccess, table: str, *operations: str) -> list[Refusal]:
+    client: DynamoDBClient = boto3.Session(region_name=access.region).client("dynamodb", config=CLIENT_CONFIG)
+    key: Any = {"account_id": {"S": access.own_account_id}, "issue_id": {"S": "access-check"}}
     tries: dict[str, Callable[[], object]] = {
-        "Query": lambda: client.query(
+        "Query": partial(
+            client.query,
             TableName=table,
             KeyConditionExpression="account_id = :account",
             ExpressionAttributeValues={":account": key["account_id"]},
             Limit=1,
         ),
-        "GetItem": lambda: client.get_item(TableName=table, Key=key),
-        "PutItem": lambda: client.put_item(TableName=table, Item=key, ConditionExpression=_NEVER),
-        "UpdateItem": lambda: client.update_item(TableName=table, Key=key, ConditionExpression=_NEVER),
+        "GetItem": partial(client.get_item, TableName=table, Key=key),
+        "PutItem": partial(client.put_item, TableName=table, Item=key, ConditionExpression=_NEVER),
+        "UpdateItem": partial(client.update_item, TableName=table, Key=key, ConditionExpression=_NEVER),
     }
-    return [refusal for name in operations for refusal in _tried(f"dynamodb:{name}", tries[name])]
+    trial = _Trial()
+    for name in operations:
+        trial.of(f"dynamodb:{name}", tries[name])
+    return trial.refusals
 
 
-def _iam(settings: Config, account_id: str, name: str, role: str) -> tuple[IAMClient | None, list[Refusal]]:
-    account = Account(account_id, name, None if account_id == settings.aws.main_account_id else role)
+def _iam(trial: _Trial, access: AccountAccess, account_id: str, name: str) -> IAMClient | None:
     try:
-        session = account_session(
-            account,
-            region=settings.aws.region,
-            partition=settings.aws.partition,
-            external_id=settings.aws.external_id,
-            purpose="hammer-access-check",
-        )
+        session = access.session_in(access.account_of(account_id, name), "hammer-access-check")
     except AwsCallFailed as error:
-        return None, [Refusal("sts:AssumeRole", str(error))]
-    return session.client("iam", config=CLIENT_CONFIG), []
+        trial.refusals.append(Refusal("sts:AssumeRole", str(error)))
+        return None
+    return session.client("iam", config=CLIENT_CONFIG)
 
 
-def _looks(iam: IAMClient, users: Sequence[str]) -> Iterator[Refusal]:
-    keys: list[str] = []
+def _try_looks(trial: _Trial, iam: IAMClient, users: Sequence[str]) -> None:
+    # Without a user's name it would list the caller's own keys.
+    key = trial.of("iam:ListAccessKeys", partial(_first_key, iam, users or [_nobody()]))
+    # AWS would deny everybody a key that does not exist, so in an account without keys nothing can be said.
+    if key is not None:
+        trial.of("iam:GetAccessKeyLastUsed", partial(iam.get_access_key_last_used, AccessKeyId=key))
 
-    def list_access_keys() -> None:
-        # Without a user's name it would list the caller's own keys.
-        for user in users or [_nobody()]:
-            with suppress(iam.exceptions.NoSuchEntityException):
-                keys.extend(key["AccessKeyId"] for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"])
-            if keys:
-                return
 
-    yield from _tried("iam:ListAccessKeys", list_access_keys)
-    # For a key that does not exist AWS would deny it to everybody, so in an account without keys nothing can be said.
-    for key in keys[:1]:
-        yield from _tried("iam:GetAccessKeyLastUsed", lambda key=key: iam.get_access_key_last_used(AccessKeyId=key))  # type: ignore[misc]
+def _first_key(iam: IAMClient, users: Sequence[str]) -> str | None:
+    """The id of the first key that one of the users has."""
+    for user in users:
+        try:
+            keys = iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
+        except iam.exceptions.NoSuchEntityException:
+            continue
+        if keys:
+            return keys[0]["AccessKeyId"]
+    return None
 
 
 def _nobody() -> str:
     return f"access-check-{uuid.uuid4().hex}"
-
-
-def _tried(name: str, call: Callable[[], object]) -> Iterator[Refusal]:
-    try:
-        call()
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code not in _ALLOWED:
-            yield Refusal(name, f"{code}: {error.response['Error'].get('Message', '')}")
-    except BotoCoreError as error:
-        yield Refusal(name, str(error))

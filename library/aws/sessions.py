@@ -1,9 +1,8 @@
-"""Sessions for the main account and, through an assumed role, for every other one; and what AWS's errors mean."""
+"""Sessions in accounts: with the process's own credentials in the main account, with an assumed role in others."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,13 @@ import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library.errors import AccessDenied, AwsCallFailed
+from library.aws.calls import error_of, sentence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-# Below this, botocore logs session tokens, the keys that STS hands out, and what Secrets Manager answers.
+# Below this level botocore logs session tokens, the keys that STS hands out, and what Secrets Manager answers.
 logging.getLogger("botocore").setLevel(logging.WARNING)
 
 CLIENT_CONFIG = ClientConfig(
@@ -30,10 +28,8 @@ CLIENT_CONFIG = ClientConfig(
 )
 """Adaptive: it slows down for IAM's throttling, where botocore's other modes gave up on large accounts.
 
-The user agent is what CloudTrail shows. botocore builds its own anew for every request, at a fifth of the CPU's cost.
+CloudTrail shows the user agent. botocore would put its own together for every request, for a fifth of the CPU time.
 """
-
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,56 +45,48 @@ class Account:
         return f"Account(id='{self.id}', name='{self.name}'{role})"
 
 
-@contextmanager
-def aws_errors(account: Account) -> Iterator[None]:
-    """Turn botocore's errors into ours, which name the account, the role and the API call."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in DENIED:
-            raise AccessDenied(f"Access denied in {account} ({_operation(error)})") from error
-        raise AwsCallFailed(f"Call failed in {account} ({_operation(error)}): {error}") from error
-    except BotoCoreError as error:
-        raise AwsCallFailed(f"Call failed in {account}: {error}") from error
+@dataclass(frozen=True, slots=True)
+class AccountAccess:
+    """How this process gets into accounts: into its own without a role, into others through one of the same name.
 
-
-def _operation(error: ClientError) -> str:
-    return f"iam:{error.operation_name}"
-
-
-def account_session(
-    account: Account, *, region: str, partition: str, external_id: str, purpose: str
-) -> boto3.Session:
-    """A session in the account: its own credentials without a role, else those of the role, good for an hour.
-
-    `purpose` names the session in the account's CloudTrail. Raises AccessDenied or AwsCallFailed.
+    `external_id` is what that role asks for, empty if it asks for none.
     """
-    own = boto3.Session(region_name=region)
-    if account.role is None:
-        return own
-    sts = own.client("sts", config=CLIENT_CONFIG)
-    return assumed_session(sts, account, region=region, partition=partition, external_id=external_id, purpose=purpose)
 
+    region: str
+    partition: str
+    own_account_id: str
+    role_name: str
+    external_id: str = ""
 
-def assumed_session(
-    sts: STSClient, account: Account, *, region: str, partition: str, external_id: str, purpose: str
-) -> boto3.Session:
-    """As `account_session` for an account with a role, which the client's own credentials ask for."""
-    role_arn = f"arn:{partition}:iam::{account.id}:role/{account.role}"
-    try:
-        if external_id:
-            answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose, ExternalId=external_id)
-        else:
-            answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose)
-    except (ClientError, BotoCoreError) as error:
-        denied = isinstance(error, ClientError) and error.response["Error"]["Code"] in DENIED
-        kind = AccessDenied if denied else AwsCallFailed
-        raise kind(f"Failed to assume role in {account} (sts:AssumeRole): {error}") from error
-    credentials = answer["Credentials"]
-    return boto3.Session(
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-        region_name=region,
-    )
+    def account_of(self, account_id: str, name: str) -> Account:
+        """The account, with the role to assume there."""
+        return Account(account_id, name, None if account_id == self.own_account_id else self.role_name)
+
+    def session_in(self, account: Account, purpose: str, sts: STSClient | None = None) -> boto3.Session:
+        """A session in the account; that of a role ends an hour later.
+
+        `purpose` names it in the account's CloudTrail. `sts` is the client to ask for the role, if there is one
+        already. Raises AccessDenied or AwsCallFailed, which name the account and the role.
+        """
+        if account.role is None:
+            return boto3.Session(region_name=self.region)
+        sts = sts or boto3.Session(region_name=self.region).client("sts", config=CLIENT_CONFIG)
+        credentials = self._assume(sts, account, purpose)
+        return boto3.Session(
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+            region_name=self.region,
+        )
+
+    def _assume(self, sts: STSClient, account: Account, purpose: str) -> CredentialsTypeDef:
+        role_arn = f"arn:{self.partition}:iam::{account.id}:role/{account.role}"
+        try:
+            if self.external_id:
+                answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose, ExternalId=self.external_id)
+            else:
+                answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose)
+        except (ClientError, BotoCoreError) as error:
+            kind = error_of("sts:AssumeRole", error)
+            raise kind(f"Failed to assume role in {account} (sts:AssumeRole): {sentence_of(error)}") from error
+        return answer["Credentials"]

@@ -12,7 +12,7 @@ import boto3
 from library.aws import organizations
 from library.aws.issues_table import IssuesTable
 from library.aws.secrets import fetch_credentials
-from library.aws.sessions import CLIENT_CONFIG
+from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.cli.logs import logger
 from library.config import checks
 from library.errors import HammerError
@@ -39,6 +39,12 @@ def with_organization(settings: Config) -> Config:
         return settings
     client = boto3.Session(region_name=settings.aws.region).client("organizations", config=CLIENT_CONFIG)
     return checks.with_organization(settings, organizations.active_accounts(client))
+
+
+def account_access(settings: Config) -> AccountAccess:
+    """How this host gets into the accounts whose keys it switches."""
+    aws = settings.aws
+    return AccountAccess(aws.region, aws.partition, aws.main_account_id, aws.role_name_reporting, aws.external_id)
 
 
 def issues_table(settings: Config) -> IssuesTable:

@@ -13,7 +13,7 @@ import click
 from library.aws import permissions
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG
-from library.cli import host_command, terminal
+from library.cli import host_command, terminal, wiring
 from library.errors import CredentialsError, HammerError
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def main() -> None:
 
 def _check(settings: Config) -> int:
     accounts = settings.remediation_accounts()
-    refused = permissions.of_table(settings)
+    access = wiring.account_access(settings)
+    refused = permissions.of_table(access, settings.inactive_keys.table_name)
     table = host_command.issues_table(settings)
 
     def of(account: AccountRef) -> list[Refusal]:
@@ -44,7 +45,7 @@ def _check(settings: Config) -> int:
         # The table itself is spoken of below.
         with suppress(HammerError):
             users = [issue.details.username for issue in table.of_account(account.id, lambda _: None)]
-        return permissions.of_remediation(settings, account.id, account.name, users)
+        return permissions.of_remediation(access, account.id, account.name, users)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(zip(accounts, pool.map(of, accounts), strict=True))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from library.aws.key_switch import KeySwitch
-from library.cli import host_command, terminal
+from library.cli import host_command, terminal, wiring
 from library.cli.host_command import log_decision, logger
 from library.cli.prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
 from library.errors import ConfigurationError, HammerError
@@ -54,7 +54,7 @@ class KeyByKey(ABC):
         self._settings = settings
         self._options = options
         self._table: IssuesTable = host_command.issues_table(settings)
-        self._switch = KeySwitch(settings)
+        self._switch = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
         self._prompt = Prompt(self.QUESTION)
         self._notices: Notices | None = None
         self._counts: Counter[str] = Counter()

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from library.aws.iam_clients import IamClients
 from library.aws.iam_keys import READ_BACK_PAUSES, find_access_key, set_status, tags_of_users, user_tags
 from library.aws.iam_scan import RENAME_ROUNDS, Listing, list_access_keys
-from library.aws.sessions import CLIENT_CONFIG
-from library.errors import AwsCallFailed
+from library.aws.sessions import CLIENT_CONFIG, Account
+from library.errors import AccessDenied, AwsCallFailed
 from library.issues.access_keys import AccessKey, is_long_ago
 from tests.builders import ACCOUNT, NOW, days_ago
 from tests.conftest import Wire, answer, failure, form, small_pages
@@ -45,7 +44,7 @@ BOB: UserSeed = {"keys": [{"id": "AKIABOB0000000000001", "created_days_ago": 300
 def iam(scanned: Control, wire: Wire) -> IamClients:
     """IAM of an account with alice and bob."""
     scanned.populate({ACCOUNT: {"alice": ALICE, "bob": BOB}}, NOW)
-    return IamClients(partial(boto3.Session().client, "iam", config=CLIENT_CONFIG))
+    return IamClients(Account(ACCOUNT, "master"), partial(boto3.Session().client, "iam", config=CLIENT_CONFIG))
 
 
 @pytest.fixture
@@ -184,14 +183,15 @@ def test_a_call_that_fails_for_good_raises_and_is_never_taken_for_never_used(
     iam: IamClients, scanned: Control, operation: str, code: str
 ) -> None:
     scanned.fail(ACCOUNT, operation, code)
-    with pytest.raises(ClientError, match=rf"\({code}\).* {operation} "):
+    with pytest.raises(AwsCallFailed, match=rf"\(iam:{operation}.*{code} on {operation}") as caught:
         listed(iam)
+    assert caught.value.code == code
 
 
 def test_a_second_page_that_is_denied_raises(iam: IamClients, scanned: Control, wire: Wire) -> None:
     small_pages(iam.of("ListUsers"), "iam.ListUsers", {"MaxItems": 1})
     once(wire, "ListUsers", {"Marker": "alice"}, lambda: scanned.fail(ACCOUNT, "ListUsers", "AccessDenied"))
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(AccessDenied, match="iam:ListUsers"):
         listed(iam)
 
 
@@ -255,7 +255,7 @@ def test_a_look_that_is_denied_raises_and_is_no_key_that_is_gone(
     iam: IamClients, scanned: Control, operation: str
 ) -> None:
     scanned.fail(ACCOUNT, operation, "AccessDenied")
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(AccessDenied, match=f"iam:{operation}"):
         find_access_key(iam, KEYS[0], "alice")
 
 
@@ -304,7 +304,7 @@ def test_switching_off_that_is_denied_raises(iam: IamClients, scanned: Control) 
     key = find_access_key(iam, KEYS[0], "alice")
     assert key is not None
     scanned.fail(ACCOUNT, "UpdateAccessKey", "AccessDenied")
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(AccessDenied, match="iam:UpdateAccessKey"):
         set_status(iam, key, "Inactive")
 
 
@@ -317,5 +317,5 @@ def test_tags_are_fetched_by_user(iam: IamClients) -> None:
 
 def test_tags_that_are_denied_raise(iam: IamClients, scanned: Control) -> None:
     scanned.fail(ACCOUNT, "ListUserTags", "AccessDenied")
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(AccessDenied, match="iam:ListUserTags"):
         user_tags(iam, "alice")

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from library.aws.iam_clients import IamClients
 from library.aws.iam_scan import REPORT_PAUSES, SMALL_ACCOUNT, Listing, RuledOut, WatchedKey, scan_access_keys
-from library.aws.sessions import CLIENT_CONFIG
+from library.aws.sessions import CLIENT_CONFIG, Account
+from library.errors import AwsCallFailed
 from library.issues.access_keys import is_idle, is_long_ago
 from tests.builders import ACCOUNT, NOW, days_ago
 from tests.conftest import Wire, answer, failure, form
@@ -60,7 +60,7 @@ def iam(scanned: Control, wire: Wire) -> IamClients:
         "bob": {"keys": [{"id": BOB, "created_days_ago": 500, "last_used_days_ago": 100, "status": "Inactive"}]},
     }
     scanned.populate({ACCOUNT: users}, NOW)
-    return IamClients(partial(boto3.Session().client, "iam", config=CLIENT_CONFIG))
+    return IamClients(Account(ACCOUNT, "master"), partial(boto3.Session().client, "iam", config=CLIENT_CONFIG))
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_a_report_that_is_refused_means_the_full_listing(
 ) -> None:
     wire.react(operation, lambda _: failure(code))
     report()
-    assert_all_is_listed(iam, wire, f"({code}) when calling the {operation} operation")
+    assert_all_is_listed(iam, wire, f"in Account(id='{ACCOUNT}', name='master') (iam:{operation}): ")
 
 
 def test_a_report_that_is_not_ready_for_a_minute_means_the_full_listing(
@@ -387,5 +387,5 @@ def test_a_look_for_a_watched_key_that_fails_raises(
         "GetAccessKeyLastUsed",
         lambda request: failure("Throttling") if form(request)["AccessKeyId"] == ALICE else None,
     )
-    with pytest.raises(ClientError, match="Throttling"):
+    with pytest.raises(AwsCallFailed, match=f"iam:GetAccessKeyLastUsed of key {ALICE}.*Throttling"):
         scan(iam, WatchedKey(ALICE, "alice", user_id(scanned, "alice")))

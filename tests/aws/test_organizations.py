@@ -55,8 +55,9 @@ def test_accounts_on_several_pages_are_all_listed(client: OrganizationsClient, w
 
 def test_a_denied_listing_says_what_to_do(client: OrganizationsClient, wire: Wire) -> None:
     wire.react("ListAccounts", lambda _: json_failure("AccessDeniedException"))
-    with pytest.raises(AccessDenied, match=r"organizations:ListAccounts.*aws\.accounts_from_organization"):
+    with pytest.raises(AccessDenied, match=r"organizations:ListAccounts.*aws\.accounts_from_organization") as caught:
         active_accounts(client)
+    assert (caught.value.call, caught.value.code) == ("organizations:ListAccounts", "AccessDeniedException")
 
 
 def test_a_listing_that_fails_is_an_error_and_no_empty_organization(client: OrganizationsClient, wire: Wire) -> None:

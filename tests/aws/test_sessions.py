@@ -1,14 +1,13 @@
-"""Sessions of other accounts, and the words of AWS's errors."""
+"""Sessions in the main account and, through a role, in others."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
 
-from library.aws.sessions import Account, account_session, aws_errors
+from library.aws.sessions import Account, AccountAccess
 from library.errors import AccessDenied, AwsCallFailed
 from tests.builders import ACCOUNT, NOW
 from tests.conftest import Wire, form
@@ -21,16 +20,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.moto
 
-MAIN = Account(ACCOUNT, "master")
-SLAVE = Account("210987654321", "slave1", "hammer-cloudsec-crossact-id")
+ROLE = "hammer-cloudsec-crossact-id"
+ACCESS = AccountAccess("eu-west-1", "aws", ACCOUNT, ROLE)
+MAIN, SLAVE = ACCESS.account_of(ACCOUNT, "master"), ACCESS.account_of("210987654321", "slave1")
 
 
-def session_of(
-    account: Account, *, region: str = "eu-west-1", partition: str = "aws", external_id: str = ""
-) -> boto3.Session:
-    return account_session(
-        account, region=region, partition=partition, external_id=external_id, purpose="hammer-identification"
-    )
+def session_of(account: Account, access: AccountAccess = ACCESS) -> boto3.Session:
+    return access.session_in(account, "hammer-identification")
 
 
 @pytest.fixture
@@ -46,9 +42,12 @@ def assumed(scanned: Control, wire: Wire) -> list[dict[str, str]]:
 
 
 def users_of(account: Account) -> list[str]:
-    client = session_of(account).client("iam", config=Config(retries={"total_max_attempts": 1}))
-    with aws_errors(account):
-        return [user["UserName"] for user in client.list_users()["Users"]]
+    return [user["UserName"] for user in session_of(account).client("iam").list_users()["Users"]]
+
+
+def test_a_role_is_for_every_account_but_ones_own() -> None:
+    assert Account(ACCOUNT, "master") == MAIN
+    assert Account("210987654321", "slave1", ROLE) == SLAVE
 
 
 def test_no_role_is_assumed_in_the_main_account(scanned: Control, assumed: list[dict[str, str]]) -> None:
@@ -67,7 +66,7 @@ def test_the_role_is_assumed_in_another_account(scanned: Control, assumed: list[
 
 def test_an_external_id_is_sent_only_if_there_is_one(assumed: list[dict[str, str]]) -> None:
     session_of(SLAVE)
-    session_of(SLAVE, external_id="shared-word")
+    session_of(SLAVE, replace(ACCESS, external_id="shared-word"))
     assert [call.get("ExternalId") for call in assumed] == [None, "shared-word"]
 
 
@@ -78,63 +77,34 @@ def test_an_external_id_is_sent_only_if_there_is_one(assumed: list[dict[str, str
 def test_the_role_is_named_in_the_partition_of_the_region(
     assumed: list[dict[str, str]], region: str, partition: str
 ) -> None:
-    session = session_of(SLAVE, region=region, partition=partition)
+    session = session_of(SLAVE, replace(ACCESS, region=region, partition=partition))
     assert session.region_name == region
     assert assumed[0]["RoleArn"].startswith(f"arn:{partition}:iam::210987654321:role/")
 
 
-def test_a_role_that_may_not_be_assumed_names_account_and_role(scanned: Control) -> None:
+def test_a_role_that_may_not_be_assumed_names_account_and_role_and_says_what_aws_said(scanned: Control) -> None:
     scanned.fail(SLAVE.id, "AssumeRole", "AccessDenied")
     with pytest.raises(AccessDenied) as caught:
         session_of(SLAVE)
-    assert str(caught.value).startswith(
+    assert str(caught.value) == (
         "Failed to assume role in Account(id='210987654321', name='slave1', role='hammer-cloudsec-crossact-id') "
-        "(sts:AssumeRole)"
+        "(sts:AssumeRole): AccessDenied on AssumeRole, as it was asked for"
     )
+    assert (caught.value.call, caught.value.code, caught.value.status) == ("sts:AssumeRole", "AccessDenied", 403)
 
 
 def test_a_role_that_could_not_be_assumed_for_another_reason_is_no_denial(scanned: Control) -> None:
     scanned.fail(SLAVE.id, "AssumeRole", "MalformedPolicyDocument")
-    with pytest.raises(AwsCallFailed, match="Failed to assume role in Account") as caught:
+    with pytest.raises(AwsCallFailed, match=r"Failed to assume role in Account.*MalformedPolicyDocument") as caught:
         session_of(SLAVE)
     assert not isinstance(caught.value, AccessDenied)
+    assert caught.value.code == "MalformedPolicyDocument"
 
 
-def test_a_denied_call_names_account_role_and_api_call(scanned: Control) -> None:
-    scanned.fail(SLAVE.id, "ListUsers", "AccessDenied")
-    with pytest.raises(AccessDenied) as caught:
-        users_of(SLAVE)
-    assert str(caught.value) == (
-        "Access denied in Account(id='210987654321', name='slave1', role='hammer-cloudsec-crossact-id') "
-        "(iam:ListUsers)"
-    )
-
-
-def test_a_denied_call_in_the_main_account_names_no_role(scanned: Control) -> None:
-    scanned.fail(MAIN.id, "ListUsers", "AccessDenied")
-    with pytest.raises(AccessDenied) as caught:
-        users_of(MAIN)
-    assert str(caught.value) == "Access denied in Account(id='123456789012', name='master') (iam:ListUsers)"
-
-
-def test_another_failure_is_no_denial_and_says_what_aws_said(scanned: Control) -> None:
-    scanned.fail(MAIN.id, "ListUsers", "Throttling")
-    with pytest.raises(AwsCallFailed, match=r"Account\(id='123456789012'.*iam:ListUsers.*Throttling") as caught:
-        users_of(MAIN)
-    assert not isinstance(caught.value, AccessDenied)
-
-
-@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"])
-def test_every_way_in_which_aws_says_no_is_a_denial(code: str) -> None:
-    with pytest.raises(AccessDenied, match="iam:GetAccessKeyLastUsed"), aws_errors(SLAVE):
-        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetAccessKeyLastUsed")
-
-
-def test_an_aws_that_cannot_be_reached_is_an_error_that_names_the_account() -> None:
-    with pytest.raises(AwsCallFailed, match="slave1"), aws_errors(SLAVE):
-        raise EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
-
-
-def test_an_error_of_our_own_passes_through() -> None:
-    with pytest.raises(ValueError, match="ours"), aws_errors(MAIN):
-        raise ValueError("ours")
+def test_a_session_asks_the_given_client_for_the_role(assumed: list[dict[str, str]], wire: Wire) -> None:
+    sts = session_of(MAIN).client("sts")
+    asked: list[str] = []
+    sts.meta.events.register("before-send.sts", lambda **_: asked.append("this one"))
+    ACCESS.session_in(SLAVE, "hammer-first-look", sts)
+    assert asked == ["this one"]
+    assert [call["RoleSessionName"] for call in assumed] == ["hammer-first-look"]

@@ -63,10 +63,10 @@ def listing(
     """What this project finds, with the report or without, and how many calls it took."""
     from library.aws.iam_clients import IamClients
     from library.aws.iam_scan import list_access_keys, scan_access_keys
-    from library.aws.sessions import CLIENT_CONFIG
+    from library.aws.sessions import CLIENT_CONFIG, Account
     from library.issues.access_keys import is_long_ago
 
-    iam = IamClients(partial(session.client, "iam", config=CLIENT_CONFIG))
+    iam = IamClients(Account(ACCOUNT, "master"), partial(session.client, "iam", config=CLIENT_CONFIG))
     rule = partial(is_long_ago, criteria_days=criteria_days, now=now)
     found = list_access_keys(iam, rule) if how == "listing" else scan_access_keys(iam, rule, watched, now)
     return found, iam.calls

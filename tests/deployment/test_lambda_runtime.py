@@ -62,7 +62,10 @@ def test_the_identification_finds_an_idle_key_and_then_fails_aloud_with_the_line
         scanned.fail(MAIN, "ListUsers", "AccessDenied")
         failed = function.invoke(message_for(MAIN))
         assert failed["errorType"] == "AccessDenied"
-        assert failed["errorMessage"] == "Access denied in Account(id='123456789012', name='master') (iam:ListUsers)"
+        assert failed["errorMessage"] == (
+            "Access denied in Account(id='123456789012', name='master') (iam:ListUsers): "
+            "AccessDenied on ListUsers, as it was asked for"
+        )
         assert any("describe_iam_accesskey_details.py" in line for line in failed["stackTrace"])
 
         scanned.heal()

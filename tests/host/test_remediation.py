@@ -16,6 +16,7 @@ import pytest
 import time_machine
 
 from library.aws.key_switch import KeySwitch
+from library.cli import wiring
 from library.config.loading import load
 from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
 from tests.conftest import Wire, answer, failure, form
@@ -232,7 +233,7 @@ def test_if_the_look_at_the_key_fails_it_is_skipped_and_the_run_fails(estate: Es
     estate.accounts.fail(MAIN, operation, "AccessDenied")
     result = estate.remediate()
     assert result.exit_code == 1
-    assert f"Access denied in Account(id='{MAIN}', name='master') (iam:{operation})" in result.output
+    assert f"Access denied in Account(id='{MAIN}', name='master') (iam:{operation} of " in result.output
     assert_left_alone(estate, issue)
 
 
@@ -649,7 +650,8 @@ def test_no_key_of_the_user_whose_session_token_this_process_has_is_switched_off
 
 def test_a_role_is_assumed_anew_before_its_session_ends(estate: Estate, wire: Wire) -> None:
     issue = estate.add_due_issue("ann", account=OTHER)
-    switch = KeySwitch(load())
+    settings = load()
+    switch = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
     with time_machine.travel(estate.now, tick=False) as clock:
         for minutes, assumed in ((0, 1), (40, 1), (10, 2), (40, 2)):
             clock.shift(timedelta(minutes=minutes))
@@ -744,7 +746,10 @@ def test_a_failure_to_switch_off_is_recorded_as_nothing_but_a_failure(estate: Es
     result = estate.remediate()
 
     assert result.exit_code == 1
-    assert f"Access denied in Account(id='{MAIN}', name='master') (iam:UpdateAccessKey)" in result.output
+    assert (
+        f"Access denied in Account(id='{MAIN}', name='master') (iam:UpdateAccessKey of key {issue.issue_id} of user "
+        "'joe'): AccessDenied on UpdateAccessKey, as it was asked for"
+    ) in result.output
     assert estate.key_status(issue) == "Active"
     after = estate.read(issue)
     assert after.remediation_error is not None

@@ -197,7 +197,7 @@ def test_a_failure_to_switch_on_is_said_with_exit_code_1_and_not_recorded_as_don
     estate.accounts.fail(OTHER, "UpdateAccessKey", "AccessDenied")
     result = estate.restore("--since", "3d")
     assert result.exit_code == 1
-    assert "(iam:UpdateAccessKey)" in result.output
+    assert "(iam:UpdateAccessKey of key " in result.output
     assert estate.read(failing) == failing
     assert estate.key_status(good) == "Active"
 

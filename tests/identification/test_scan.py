@@ -336,7 +336,10 @@ def test_an_organization_that_cannot_be_listed_is_a_failure_that_says_what_to_do
 def test_an_account_that_fails_is_named_and_the_others_are_shown(populated: Control) -> None:
     populated.fail(OTHER, "ListUsers", "AccessDenied")
     result = run("--accounts", f"{MAIN},{OTHER},{THIRD}", *ROLE, "--format", "json")
-    said = f"Access denied in Account(id='{OTHER}', name='', role='audit') (iam:ListUsers)"
+    said = (
+        f"Access denied in Account(id='{OTHER}', name='', role='audit') (iam:ListUsers): "
+        "AccessDenied on ListUsers, as it was asked for"
+    )
     assert result.exit_code == 1
     assert users(result) == ["never", "alice"]
     assert [account["account"] for account in found(result)["accounts"]] == [MAIN, THIRD]

@@ -27,6 +27,7 @@ from deployment.local.embedded_aws import MAIN_ACCOUNT, REGION, TEMPLATE, Embedd
 from deployment.local.estate import IDENTIFICATION, INITIATION, REMEDIATION, REPORTING
 from deployment.local.slack_stand_in import DEFAULT_TOKEN, SlackStandIn
 from library.aws import permissions
+from library.cli import wiring
 from library.config.loading import load
 from library.errors import HammerError
 from tests.pipeline.conftest import HOST_LOG_GROUP
@@ -247,10 +248,11 @@ class Deployment:
             load(f"s3://{CONFIGURATION}/hammer")
             self._whether_a_file_is_there(HOST)
             settings = load()
+            access = wiring.account_access(settings)
             for account in self.keys:
-                if refusals := permissions.of_remediation(settings, account, "name", ["idle"]):
+                if refusals := permissions.of_remediation(access, account, "name", ["idle"]):
                     raise Denied(str(refusals))
-            if refusals := permissions.of_table(settings):
+            if refusals := permissions.of_table(access, settings.inactive_keys.table_name):
                 raise Denied(str(refusals))
             self.acting_as("s3", HOST).get_object(Bucket=f"hammer-deployment-{MAIN_ACCOUNT}", Key=PACKAGE_KEY)
             before = self._host_lines()

@@ -36,9 +36,7 @@ class Mistake:
     planted: str
 
 
-_SWITCH = (
-    '    iam.of("UpdateAccessKey").update_access_key(UserName=key.user_name, AccessKeyId=key.key_id, Status=status)\n'
-)
+_SWITCH = '    iam.call("UpdateAccessKey", UserName=key.user_name, AccessKeyId=key.key_id, Status=status)\n'
 _LOOK = "    if key is None:\n        return Skip("
 MISTAKES = (
     Mistake("no second look", "library/issues/lifecycle.py", _LOOK, f"    return None\n{_LOOK}"),
@@ -52,9 +50,9 @@ MISTAKES = (
     Mistake("whitelist ignored", "library/issues/lifecycle.py", "    if whitelisted is not None:", "    if False:"),
     Mistake(
         "failure recorded as done",
-        "library/aws/iam.py",
+        "library/aws/iam_keys.py",
         _SWITCH,
-        f"    try:\n    {_SWITCH}    except (ClientError, BotoCoreError):\n        return\n",
+        f"    try:\n    {_SWITCH}    except AwsCallFailed:\n        return\n",
     ),
     Mistake(
         "whole-item put",

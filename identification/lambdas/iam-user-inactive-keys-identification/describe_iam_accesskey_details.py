@@ -18,7 +18,7 @@ from library.aws.iam_clients import IamClients
 from library.aws.iam_keys import tags_of_users
 from library.aws.iam_scan import WatchedKey, scan_access_keys
 from library.aws.issues_table import IssuesTable
-from library.aws.sessions import CLIENT_CONFIG, Account, account_session, aws_errors
+from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.config.loading import load
 from library.errors import HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from library.config.settings import Config
 
 logger = Logger(service="hammer-describe-iam-user-inactive-keys")
 metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")
@@ -63,9 +65,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     began = monotonic()
     try:
         if "check" in event:
-            asked = event["check"]
-            refusals = permissions.of_identification(load(), asked["account_id"], asked["account_name"])
-            return {"refusals": [asdict(refusal) for refusal in refusals]}
+            return {"refusals": [asdict(refusal) for refusal in check(**event["check"])]}
         for record in event["Records"]:
             message = _message(record["Sns"]["Message"])
             result = identify(message["account_id"], message["account_name"], datetime.now(UTC))
@@ -92,36 +92,41 @@ def _message(text: str) -> dict[str, str]:
         ) from error
 
 
+def check(account_id: str, account_name: str) -> list[permissions.Refusal]:
+    """What a scan of the account would be refused."""
+    settings = load()
+    access = _access(settings)
+    return permissions.of_identification(access, settings.inactive_keys.table_name, account_id, account_name)
+
+
+def _access(settings: Config) -> AccountAccess:
+    aws = settings.aws
+    return AccountAccess(
+        aws.region, aws.partition, aws.main_account_id, aws.role_name_identification, aws.external_id
+    )
+
+
 def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
     """Scan one account as of `now` (UTC) and reconcile its issues; complete, or HammerError and nothing resolved."""
     settings = load()
-    aws = settings.aws
-    role = None if account_id == aws.main_account_id else aws.role_name_identification
-    account = Account(account_id, account_name, role)
+    access = _access(settings)
+    account = access.account_of(account_id, account_name)
     logger.append_keys(account_id=account_id, account_name=account_name)
-    session = account_session(
-        account,
-        region=aws.region,
-        partition=aws.partition,
-        external_id=aws.external_id,
-        purpose="hammer-identification",
-    )
-    iam = IamClients(partial(session.client, "iam", config=CLIENT_CONFIG))
+    session = access.session_in(account, "hammer-identification")
+    iam = IamClients(account, partial(session.client, "iam", config=CLIENT_CONFIG))
     table = IssuesTable(
-        boto3.Session(region_name=aws.region).client("dynamodb", config=CLIENT_CONFIG),
+        boto3.Session(region_name=access.region).client("dynamodb", config=CLIENT_CONFIG),
         settings.inactive_keys.table_name,
     )
     records = {issue.issue_id: issue for issue in table.of_account(account_id)}
     live = {key_id: issue for key_id, issue in records.items() if issue.status in (Status.OPEN, Status.WHITELISTED)}
     watched = [WatchedKey(key_id, issue.details.username, issue.details.user_id) for key_id, issue in live.items()]
     criteria_days = settings.inactive_keys.inactive_criteria_days
-    with aws_errors(account):
-        listing = scan_access_keys(iam, lambda moment: is_long_ago(moment, criteria_days, now), watched, now)
+    listing = scan_access_keys(iam, lambda moment: is_long_ago(moment, criteria_days, now), watched, now)
     if listing.report_problem:
         logger.warning("Every key is listed, which takes longer: %s", listing.report_problem)
     idle = [key for key in listing.keys if is_idle(key, criteria_days, now)]
-    with aws_errors(account):
-        tags = _missing_tags(iam, idle, records)
+    tags = _missing_tags(iam, idle, records)
     findings = _findings(listing.keys, idle, live, records, tags)
 
     opened = resolved = oldest = 0
