@@ -19,7 +19,7 @@ from library.aws.sessions import CLIENT_CONFIG, Account
 from library.errors import AccessDenied, AwsCallFailed
 from library.issues.access_keys import AccessKey, is_long_ago
 from tests.builders import ACCOUNT, NOW, days_ago
-from tests.conftest import Wire, answer, failure, form, small_pages
+from tests.wire import Wire, answer, failure, form, small_pages
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse

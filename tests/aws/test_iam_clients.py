@@ -13,7 +13,7 @@ from library.aws.iam_clients import IamClients
 from library.aws.sessions import Account
 from library.errors import AccessDenied, AwsCallFailed
 from tests.builders import ACCOUNT
-from tests.conftest import Wire, answer, failure
+from tests.wire import Wire, answer, failure
 
 if TYPE_CHECKING:
     from deployment.local.scanned_accounts import Control

@@ -21,7 +21,7 @@ from library.aws.sessions import CLIENT_CONFIG, Account
 from library.errors import AwsCallFailed
 from library.issues.access_keys import is_idle, is_long_ago
 from tests.builders import ACCOUNT, NOW, days_ago
-from tests.conftest import Wire, answer, failure, form
+from tests.wire import Wire, answer, failure, form
 
 if TYPE_CHECKING:
     from collections.abc import Callable

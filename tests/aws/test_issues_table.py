@@ -13,7 +13,8 @@ from library.aws.issues_table import ATTEMPTS, IssuesTable
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues.record import Issue, JiraDetails, RemediationError, SlackDetails, Status, UnreadableIssue
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
-from tests.conftest import TABLE, Wire, body_of, json_failure
+from tests.wire import Wire, body_of, json_failure
+from tests.world import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from library.aws.organizations import active_accounts
 from library.errors import AccessDenied, AwsCallFailed
-from tests.conftest import Wire, json_failure, small_pages
+from tests.wire import Wire, json_failure, small_pages
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient

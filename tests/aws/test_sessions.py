@@ -10,7 +10,7 @@ import pytest
 from library.aws.sessions import Account, AccountAccess
 from library.errors import AccessDenied, AwsCallFailed
 from tests.builders import ACCOUNT, NOW
-from tests.conftest import Wire, form
+from tests.wire import Wire, form
 
 if TYPE_CHECKING:
     import boto3

@@ -9,13 +9,14 @@ import pytest
 from botocore.config import Config
 
 from library.aws.sns import publish
-from tests.conftest import Topic, Wire, answer, failure, form
+from tests.wire import Wire, answer, failure, form
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from mypy_boto3_sns import SNSClient
 
     from deployment.local.scanned_accounts import Control
+    from tests.world.topic import Topic
 
 pytestmark = pytest.mark.moto
 

@@ -11,7 +11,6 @@ import base64
 import http.client
 import json
 import math
-import os
 import subprocess
 import sys
 import time
@@ -19,17 +18,17 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import parse_qsl
 
 from tests.benchmarks.account import DAY, SAME_SECOND, Account, Fact, Kind, Oddities, Report, User
+from tests.wire import SAFE
+from tests.world import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 REPORT_LIFE = 4 * 3600
 """So old a credential report may get (IAM User Guide, "Getting credential reports")."""
 
@@ -105,17 +104,7 @@ class FakeIam:
     @property
     def environment(self) -> dict[str, str]:
         """What lets botocore talk to it, and to nothing else."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": _HOST,
-            "no_proxy": _HOST,
-        }
+        return SAFE | {"AWS_ENDPOINT_URL": self.url}
 
     def load(self, users: int, seed: int, now: int, kind: Kind = "usual", same_second: float = SAME_SECOND) -> None:
         """Begin anew with an account (see `Account`) without a report and without limits."""

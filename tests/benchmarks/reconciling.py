@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from deployment.local.embedded_aws import EmbeddedAws
 from tests.benchmarks import worker
 from tests.benchmarks.account import ACCOUNT, Kind
 from tests.benchmarks.bars import Bar
+from tests.world import CRITERIA_DAYS, REGION
+from tests.world.configuration import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +46,8 @@ class Measured:
 
 def configuration(folder: Path, accounts: dict[str, str]) -> dict[str, str]:
     """Write a configuration for these accounts, and say where it is."""
-    aws = {"region": "eu-west-1", "main_account_id": ACCOUNT, "accounts": accounts}
-    (folder / "config.json").write_text(json.dumps({"aws": aws, "user_inactivekeys": {"inactive_criteria_days": 90}}))
+    aws = {"region": REGION, "main_account_id": ACCOUNT, "accounts": accounts}
+    write(folder, "config.json", {"aws": aws, "user_inactivekeys": {"inactive_criteria_days": CRITERIA_DAYS}})
     return {"HAMMER_CONFIG": str(folder)}
 
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
+import pytest
 from rich.console import Console
 from rich.table import Table
 
-from deployment.local.jira_stand_in import JiraStandIn
-from deployment.local.scanned_accounts import Control, ScannedAccounts
-from deployment.local.slack_stand_in import SlackStandIn
+from deployment.local.scanned_accounts import ScannedAccounts
 from library.issues.record import Issue, IssueDetails, Status, Timestamps
 from reporting.create_iam_key_inactive_tickets import WORKERS
 from tests.benchmarks.bars import Bar, show
-from tests.host.conftest import MAIN, OWN_KEY, REGION, Estate, label_of, process_environment
+from tests.world import MAIN, label_of
+from tests.world.estate import Estate, estate_at
+from tests.world.process import process_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,27 +66,12 @@ def measure_all(console: Console, *, issues: int = ISSUES) -> list[Run]:
 
 @contextmanager
 def _estate() -> Iterator[Estate]:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        aws = stack.enter_context(ScannedAccounts())
-        environment = {
-            "AWS_ENDPOINT_URL": aws.url,
-            "AWS_ACCESS_KEY_ID": OWN_KEY,
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-            "HAMMER_CONFIG": str(folder),
-            "HAMMER_LOCK_FOLDER": str(folder),
-        }
-        stack.enter_context(patch.dict(os.environ, environment))
-        jira = stack.enter_context(JiraStandIn(issues=["AWSSEC-1"]))
-        slack = stack.enter_context(SlackStandIn())
-        estate = Estate(Control(aws.url), jira, slack, folder)
-        estate.set_up()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ScannedAccounts() as aws,
+        pytest.MonkeyPatch.context() as patch,
+        estate_at(aws.url, Path(folder) / "config", patch) as estate,
+    ):
         yield estate
 
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from tests.benchmarks.account import ACCOUNT
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.reconciling import configuration
-from tests.benchmarks.worker import HANDLERS, REPOSITORY
+from tests.wire import not_of_aws
+from tests.world import HANDLERS, REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def measure_all(fake: FakeIam) -> Times:
     fake.load(0, 0, int(time.time()))
     taken: dict[str, dict[str, list[float]]] = {case: {"import": [], "client": [], "call": []} for case in _CASES}
     with tempfile.TemporaryDirectory() as folder:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HAMMER_"))}
+        environment = not_of_aws(os.environ)
         environment |= fake.environment | configuration(Path(folder), {ACCOUNT: "master"})
         # The first run compiles everything, whatever the interpreter is told elsewhere.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -23,6 +23,8 @@ import botocore.handlers
 
 from tests.benchmarks import baseline
 from tests.benchmarks.account import ACCOUNT, Fact
+from tests.wire import not_of_aws
+from tests.world import HANDLERS, REPOSITORY, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -32,20 +34,15 @@ if TYPE_CHECKING:
 
     from library.aws.iam_scan import Listing, WatchedKey
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
-TABLE = "hammer-iam-user-keys-inactive"
-
 How = Literal["sequential", "listing", "report"]
 
 
 def run(environment: Mapping[str, str], **job: object) -> dict[str, Any]:
     """Do a job in a process of its own and return its answer. Raises CalledProcessError."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HAMMER_"))}
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.worker", json.dumps(job)],
         cwd=REPOSITORY,
-        env=inherited | dict(environment),
+        env=not_of_aws(os.environ) | dict(environment),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -150,24 +147,15 @@ def count_calls() -> Counter[str]:
 
 
 def identify(now: int, times: int) -> dict[str, Any]:
-    """Make the table anew, and scan and reconcile some times; one answer for each."""
+    """Make a new table, and scan and reconcile some times; one answer for each."""
+    from tests.world import table
+
     counts = count_calls()
     module = handler("describe_iam_accesskey_details")
     dynamodb = boto3.client("dynamodb")
     if TABLE in dynamodb.list_tables()["TableNames"]:
         dynamodb.delete_table(TableName=TABLE)
-    dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "account_id", "AttributeType": "S"},
-            {"AttributeName": "issue_id", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "account_id", "KeyType": "HASH"},
-            {"AttributeName": "issue_id", "KeyType": "RANGE"},
-        ],
-    )
+    table.create()
     scans: list[dict[str, Any]] = []
     for number in range(times):
         counts.clear()

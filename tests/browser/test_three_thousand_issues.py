@@ -18,8 +18,8 @@ from library.reports.figures import figures
 from library.reports.page import render
 from library.reports.report_page import page_of
 from reporting.inactive_keys_report import main
-from tests.conftest import TABLE
 from tests.reports.builders import in_force
+from tests.world import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

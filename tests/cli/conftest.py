@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import answer, body_of
+from tests.wire import answer, body_of
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from tests.conftest import Wire
+    from tests.wire import Wire
 
 LOG_CALLS = ("DescribeLogGroups", "CreateLogGroup", "CreateLogStream", "PutLogEvents")
 

@@ -15,12 +15,12 @@ import pytest
 from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.logs import log_decision, log_files, logger, logging_to_standard_error
 from tests.cli.conftest import LOG_CALLS
-from tests.conftest import json_failure
+from tests.wire import json_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Wire
+    from tests.wire import Wire
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING|ERROR) .*")
 

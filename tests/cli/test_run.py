@@ -10,14 +10,14 @@ import pytest
 
 from library.cli.run import lock, run
 from library.errors import AlreadyRunning, ConfigurationError, Problem, TicketError
-from tests.conftest import answer, json_failure
+from tests.wire import answer, json_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from library.config.settings import Config
-    from tests.conftest import Wire
+    from tests.wire import Wire
 
 MAIN, OTHER = "123456789012", "210987654321"
 STREAM = "reporting.x"

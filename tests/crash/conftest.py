@@ -9,10 +9,12 @@ import pytest
 
 from tests.crash.launcher import Launcher
 from tests.crash.proxy import KillingProxy
-from tests.host.conftest import Estate, estate
+from tests.host.conftest import estate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.world.estate import Estate
 
 __all__ = ["estate", "launcher", "proxy"]
 

@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.aws_models import aws_models_read_once
-from tests.host.conftest import REMEDIATION, REPORTING, RESTORE, process_environment
+from tests.world import REMEDIATION, REPORTING, RESTORE
+from tests.world.process import process_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from deployment.local.jira_stand_in import JiraIssue
-from tests.host.conftest import LABEL, MAIN, Estate, label_of
+from tests.world import LABEL, MAIN, label_of
+from tests.world.table import deserialized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from library.issues.record import Issue
     from tests.crash.launcher import Launcher
     from tests.crash.proxy import KillingProxy, Variant
+    from tests.world.estate import Estate
 
 _VARIANTS: tuple[Variant, ...] = ("before", "after")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00| UTC)|\b\d{8}T\d{6}Z\b")
@@ -122,7 +122,7 @@ class Sweep(ABC):
 
     def _read_rows(self) -> None:
         for row in self._estate.rows():
-            plain = {name: TypeDeserializer().deserialize(value) for name, value in row.items()}
+            plain = deserialized(row)
             plain["history"] = self._history(plain.get("history", []))
             self._rows.setdefault(plain["account_id"], []).append(plain)
 

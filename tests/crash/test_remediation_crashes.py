@@ -9,13 +9,14 @@ import pytest
 
 from library.issues.record import Issue, IssueDetails, JiraDetails, SlackDetails, Status, Timestamps
 from tests.crash.sweep import Point, Sweep
-from tests.host.conftest import REGION, REMEDIATION, RESTORE, Estate
+from tests.world import REGION, REMEDIATION, RESTORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.crash.launcher import Launcher
     from tests.crash.proxy import KillingProxy
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,13 +19,15 @@ from library.issues.record import (
     Timestamps,
 )
 from tests.crash.sweep import Sweep
-from tests.host.conftest import REGION, REPORTING, Estate
+from tests.world import REGION, REPORTING
+from tests.world.configuration import write_whitelist
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.crash.launcher import Launcher
     from tests.crash.proxy import KillingProxy
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 
@@ -98,18 +99,9 @@ class ReportSweep(Sweep):
         super().__init__(estate, proxy, launcher)
         self._scenario = scenario
         self.name = scenario.id
-        estate.owners(
-            {
-                "jira_project": "AWSSEC",
-                "jira_owner": "Support-General",
-                "jira_parent_ticket": "AWSSEC-1",
-                "slack_owner": "#devops-channel",
-            }
-        )
         last_day = (estate.now + timedelta(days=EXCEPTION_ENDS_IN_DAYS)).date().isoformat()
         entries = [{"id": "joe*", "until": last_day}] if scenario.whitelisted else []
-        exceptions = {"user_inactivekeys": dict.fromkeys(self.ACCOUNTS, entries)}
-        (estate.folder / "whitelist.json").write_text(json.dumps(exceptions), encoding="utf-8")
+        write_whitelist(estate.folder, dict.fromkeys(self.ACCOUNTS, entries))
 
     def _check(self, calls: list[str], output: str) -> None:
         assert len(calls) > 2, f"nothing was done at all\n{output}"

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from deployment import deploy_roles, stacks
 from deployment.deploy_roles import STACK_SET
-from tests.conftest import Wire, answer, form
+from tests.wire import Wire, answer, form
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,9 @@ import pytest
 
 from deployment.build_packages import build
 from library.aws.issues_table import IssuesTable
-from tests.conftest import SAFE, TABLE, Topic
 from tests.deployment.lambda_emulator import running
+from tests.wire import SAFE
+from tests.world import TABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
+    from tests.world.topic import Topic
 
 pytestmark = pytest.mark.moto
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
     from library.config.settings import Config
-    from tests.conftest import Wire
+    from tests.wire import Wire
 
 pytestmark = pytest.mark.moto
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from deployment.redrive import redrive
-from tests.conftest import Wire, answer, body_of, json_failure
+from tests.wire import Wire, answer, body_of, json_failure
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import boto3
 import pytest
 
-from tests.conftest import Wire, json_failure
-from tests.host.conftest import MAIN, OTHER, Estate
+from tests.wire import Wire, json_failure
+from tests.world import MAIN, OTHER
+
+if TYPE_CHECKING:
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

@@ -10,6 +10,7 @@ import sys
 from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import click
@@ -17,8 +18,11 @@ import pytest
 from _pytest.mark.expression import Expression
 
 from tests.documents import DOCUMENTS, ROOT, command_lines, commands_of_the_code, steps_of
-from tests.host.conftest import Estate, process_environment
 from tests.pipeline.test_guide import TYPED
+from tests.world.process import process_environment
+
+if TYPE_CHECKING:
+    from tests.world.estate import Estate
 
 HERE = {
     ".venv/bin/python -m identification.scan": "alice",

@@ -15,11 +15,13 @@ import boto3
 import pytest
 
 from library.issues.record import RemediationError, Resolution, Status
-from tests.conftest import Wire, json_failure
-from tests.host.conftest import MAIN, OTHER, REPOSITORY, TABLE, Estate
+from tests.wire import Wire, json_failure
+from tests.world import MAIN, OTHER, REPOSITORY, TABLE
 
 if TYPE_CHECKING:
     from click.testing import Result
+
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

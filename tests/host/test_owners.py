@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.host.conftest import OTHER, Estate
+from tests.world import OTHER
+
+if TYPE_CHECKING:
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

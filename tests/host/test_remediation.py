@@ -19,11 +19,13 @@ from library.aws.key_switch import KeySwitch
 from library.cli import wiring
 from library.config.loading import load
 from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
-from tests.conftest import Wire, answer, failure, form
-from tests.host.conftest import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS, Estate
+from tests.wire import Wire, answer, failure, form
+from tests.world import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -13,7 +13,10 @@ import pytest
 from deployment.local.jira_stand_in import Transition
 from library.issues.lifecycle import reconcile
 from library.issues.record import Episode, Issue, Resolution, Status
-from tests.host.conftest import LABEL, MAIN, OTHER, REPORTING, TABLE, Estate, label_of
+from tests.world import LABEL, MAIN, OTHER, REPORTING, TABLE, label_of
+
+if TYPE_CHECKING:
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

@@ -15,10 +15,13 @@ import pytest
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from library.issues.record import Resolution, Status
 from reporting.create_iam_key_inactive_tickets import WORKERS
-from tests.host.conftest import MAIN, OTHER, REPORTING, Estate, process_environment
+from tests.world import MAIN, OTHER, REPORTING
+from tests.world.process import process_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

@@ -7,14 +7,18 @@ import signal
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
 from library.issues.lifecycle import reconcile
 from library.issues.record import Episode, Issue, RestoreDetails, Status
-from tests.conftest import Wire, answer
-from tests.host.conftest import MAIN, OTHER, REGION, REMEDIATION, RESTORE, Estate
+from tests.wire import Wire, answer
+from tests.world import MAIN, OTHER, REGION, REMEDIATION, RESTORE
+
+if TYPE_CHECKING:
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

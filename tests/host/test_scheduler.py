@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from library.config.sources import CODE
-from tests.host.conftest import REGION, Estate
+from tests.world import REGION
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

@@ -24,11 +24,13 @@ from deployment.local.jira_stand_in import (
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from library.cli.terminal import USAGE
 from library.issues.record import Resolution, Status
-from tests.host.conftest import OTHER, REPORTING, Estate
+from tests.world import OTHER, REPORTING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

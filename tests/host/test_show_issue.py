@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from library.issues.record import Resolution, Status
-from tests.host.conftest import MAIN, OTHER, SHOW, Estate
+from tests.world import MAIN, OTHER, SHOW
+
+if TYPE_CHECKING:
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

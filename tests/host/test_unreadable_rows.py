@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import boto3
 import pytest
 
-from tests.host.conftest import MAIN, TABLE, Estate
+from tests.world import MAIN, TABLE
+
+if TYPE_CHECKING:
+    from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
 

@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from boto3.dynamodb.types import TypeSerializer
 
 from library.issues.record import Episode, Issue, Resolution, Status, from_item
-from tests.host.conftest import MAIN, REMEDIATION, REPORTING, REPOSITORY, TABLE, Estate
+from tests.world import HANDLERS, MAIN, REMEDIATION, REPORTING, TABLE
+from tests.world.table import serialized
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tests.world.estate import Estate
+
 pytestmark = pytest.mark.moto
 
-HANDLER = (
-    REPOSITORY
-    / "identification"
-    / "lambdas"
-    / "iam-user-inactive-keys-identification"
-    / "describe_iam_accesskey_details.py"
-)
+HANDLER = HANDLERS / "describe_iam_accesskey_details.py"
 
 
 class Context:
@@ -81,8 +77,7 @@ def hammers_row(
         if ticket
         else {},
     }
-    serialize = TypeSerializer().serialize
-    boto3.client("dynamodb").put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
+    boto3.client("dynamodb").put_item(TableName=TABLE, Item=serialized(item))
     return key
 
 

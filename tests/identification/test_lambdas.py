@@ -19,7 +19,8 @@ from library.aws.issues_table import IssuesTable
 from library.aws.organizations import active_accounts
 from library.errors import AccessDenied, AwsCallFailed, ConfigurationError, HammerError
 from library.issues.record import Issue, Resolution, Status
-from tests.conftest import TABLE, Topic, Wire, answer, body_of, failure, form, json_failure
+from tests.wire import Wire, answer, body_of, failure, form, json_failure
+from tests.world import TABLE
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
+    from tests.world.topic import Topic
 
 pytestmark = [
     pytest.mark.moto,

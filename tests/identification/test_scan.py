@@ -23,9 +23,9 @@ from identification.scan import Wanted
 from library.aws.iam_scan import SMALL_ACCOUNT
 from library.reports.first_look import FirstLook, IdleKey, Threshold
 from tests.builders import NOW
-from tests.conftest import Wire, answer, failure, form, json_failure
-from tests.host.conftest import Dialogue
 from tests.identification.test_lambdas import IDENTIFICATION, issues, load
+from tests.wire import Wire, answer, failure, form, json_failure
+from tests.world.process import Dialogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

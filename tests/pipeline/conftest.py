@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from deployment.local.estate import Estate
+from tests.world import REPOSITORY
+from tests.world.configuration import write
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HOST_LOG_GROUP = "/aws/ec2/hammer-reporting-remediation"
 
 
@@ -33,7 +34,7 @@ def configuration(folder: Path) -> Path:
     settings = json.loads((folder / "config.json").read_text())
     settings["jira"]["server"] = f"http://127.0.0.1:{jira}"
     settings["slack"]["base_url"] = f"http://127.0.0.1:{slack}/api/"
-    (folder / "config.json").write_text(json.dumps(settings))
+    write(folder, "config.json", settings)
     (folder / "config.ini").write_text(f"LOG_GROUP={HOST_LOG_GROUP}\n")
     return folder
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -31,29 +30,25 @@ from library.cli import wiring
 from library.config.loading import load
 from library.errors import HammerError
 from tests.pipeline.conftest import HOST_LOG_GROUP
+from tests.world import HANDLERS, OTHER, SECRET, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 pytestmark = pytest.mark.ministack
 
-SCANNED_ACCOUNT = "210987654321"
-TABLE = "hammer-iam-user-keys-inactive"
 CONFIGURATION = "hammer-configuration"
-SECRET = "hammer-credentials"
 PACKAGE_KEY = "packages/hammer-reporting-remediation.zip"
 EXTERNAL_ID = "open-sesame"
 HOST = "hammer-reporting-remediation"
 LOOKING, SWITCHING = "hammer-cloudsec-crossact-id", "hammer-cloudsec-crossact-ec2"
-HANDLERS = (
-    Path(__file__).resolve().parents[2] / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
-)
 ROLES = {
     ("main-account.yaml", "InitiationRole"): (MAIN_ACCOUNT, INITIATION),
     ("main-account.yaml", "IdentificationRole"): (MAIN_ACCOUNT, IDENTIFICATION),
     ("reporting-remediation-host.yaml", "HostRole"): (MAIN_ACCOUNT, HOST),
-    ("scanned-account-roles.yaml", "IdentificationRole"): (SCANNED_ACCOUNT, LOOKING),
-    ("scanned-account-roles.yaml", "ReportingRole"): (SCANNED_ACCOUNT, SWITCHING),
+    ("scanned-account-roles.yaml", "IdentificationRole"): (OTHER, LOOKING),
+    ("scanned-account-roles.yaml", "ReportingRole"): (OTHER, SWITCHING),
 }
 
 
@@ -123,7 +118,7 @@ class Deployment:
         """A client of a scanned account's role, assumed by the role that it trusts."""
         trusted = IDENTIFICATION if role == LOOKING else HOST
         credentials = self.acting_as("sts", trusted).assume_role(
-            RoleArn=f"arn:aws:iam::{SCANNED_ACCOUNT}:role/{role}", RoleSessionName="test", ExternalId=EXTERNAL_ID
+            RoleArn=f"arn:aws:iam::{OTHER}:role/{role}", RoleSessionName="test", ExternalId=EXTERNAL_ID
         )["Credentials"]
         return self._client(service, _as_arguments(credentials))
 
@@ -314,13 +309,13 @@ def _settings(slack: str) -> dict[str, Any]:
             "region": REGION,
             "main_account_id": MAIN_ACCOUNT,
             "external_id": EXTERNAL_ID,
-            "accounts": {MAIN_ACCOUNT: "master", SCANNED_ACCOUNT: "slave1"},
+            "accounts": {MAIN_ACCOUNT: "master", OTHER: "slave1"},
             "accounts_from_organization": True,
         },
         "slack": {"enabled": True, "base_url": f"{slack}/api/"},
         "user_inactivekeys": {
-            "accounts": [MAIN_ACCOUNT, SCANNED_ACCOUNT],
-            "remediation_accounts": [MAIN_ACCOUNT, SCANNED_ACCOUNT],
+            "accounts": [MAIN_ACCOUNT, OTHER],
+            "remediation_accounts": [MAIN_ACCOUNT, OTHER],
             "inactive_criteria_days": 90,
             "reporting": True,
             "remediation": True,
@@ -371,7 +366,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             "ReportingRoleArn": host["ReportingRoleArn"],
             "ExternalId": EXTERNAL_ID,
         }
-        cloudformation = deployment.root("cloudformation", SCANNED_ACCOUNT)
+        cloudformation = deployment.root("cloudformation", OTHER)
         cloudformation.create_stack(
             StackName="roles",
             TemplateBody=TEMPLATE.with_name("scanned-account-roles.yaml").read_text(),
@@ -379,7 +374,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
         cloudformation.get_waiter("stack_create_complete").wait(StackName="roles", WaiterConfig={"Delay": 1})
-        for account in (MAIN_ACCOUNT, SCANNED_ACCOUNT):
+        for account in (MAIN_ACCOUNT, OTHER):
             iam = deployment.root("iam", account)
             iam.create_user(UserName="idle")
             deployment.keys[account] = iam.create_access_key(UserName="idle")["AccessKey"]["AccessKeyId"]
@@ -409,7 +404,7 @@ def test_no_statement_can_be_spared(
     assert isinstance(failure.value, Denied) or re.search("(?i)denied|AuthorizationError|not authorized", said), said
 
 
-ROLE = f"arn:aws:iam::{SCANNED_ACCOUNT}:role/"
+ROLE = f"arn:aws:iam::{OTHER}:role/"
 KEY = {"UserName": "idle", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}
 ROW = {"account_id": {"S": MAIN_ACCOUNT}, "issue_id": {"S": "AKIAIOSFODNN7EXAMPLE"}}
 OF_NOBODY = {"RoleSessionName": "test", "ExternalId": EXTERNAL_ID}

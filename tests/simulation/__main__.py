@@ -20,10 +20,9 @@ from hypothesis import seed as with_seed
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.simulation.machine import Timelines, profile
+from tests.world import HANDLERS, REPOSITORY
 
-REPOSITORY = Path(__file__).absolute().parents[2]
 PARTS = ("library", "identification", "reporting_remediation", "deployment", "tests")
-HANDLERS = "identification/lambdas/iam-user-inactive-keys-identification"
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,9 @@ def plant(mistake: Mistake, timelines: int, seed: int) -> str:
         if mistake.right not in text:
             raise SystemExit(f"{mistake.name}: {mistake.file} has no {mistake.right!r}")
         file.write_text(text.replace(mistake.right, mistake.planted), encoding="utf-8")
-        path = os.pathsep.join(str(Path(folder) / part) for part in ("", "reporting_remediation", HANDLERS))
+        path = os.pathsep.join(
+            str(Path(folder) / part) for part in ("", "reporting_remediation", HANDLERS.relative_to(REPOSITORY))
+        )
         done = subprocess.run(
             [sys.executable, "-m", "tests.simulation", "--timelines", str(timelines), "--seed", str(seed)],
             cwd=folder,

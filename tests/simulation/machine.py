@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from library.issues.record import Status
-from tests.simulation.outside import MAIN, OTHER, OWN_KEY, Act, CutOff, Fault, Key, Meanwhile, Plan
+from tests.simulation.outside import Act, CutOff, Fault, Key, Meanwhile, Plan
 from tests.simulation.world import Exempt, World
+from tests.world import MAIN, OTHER, OWN_KEY
 
 STEPS = 25
 ACCOUNTS = st.sampled_from((MAIN, OTHER))

@@ -28,15 +28,15 @@ import botocore.retries.bucket
 import botocore.retries.quota
 import requests
 import time_machine
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ConnectionClosedError
 
-from deployment.local.jira_stand_in import DEFAULT_TOKEN as JIRA_TOKEN
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
-from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from deployment.local.slack_stand_in import SlackStandIn, _arguments
 from deployment.local.stand_in import Silence
-from tests.conftest import SAFE, answer, body_of, failure, form, json_failure
+from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
+from tests.world import MAIN, OWN_KEY, REGION, SECRET
+from tests.world.configuration import CREDENTIALS, PARENT
+from tests.world.table import deserialized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,12 +46,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAIN, OTHER = "123456789012", "210987654321"
-REGION = "eu-west-1"
-OWN_KEY = "AKIAHAMMERSOWNKEY001"
 JIRA_URL = "https://jira.example"
 SLACK_URL = "https://slack.example/api/"
-SECRET = {"jira": {"token": JIRA_TOKEN}, "slack": {"api_token": SLACK_TOKEN}}
 PAGE = 2
 CALL_TAKES = timedelta(milliseconds=200)
 
@@ -345,7 +341,7 @@ class Outside:
     def __init__(self, start: datetime) -> None:
         self.iam = Iam()
         self.table = Table()
-        self.jira = _Jira(issues=["AWSSEC-1"])
+        self.jira = _Jira(issues=[PARENT])
         self.slack = SlackStandIn(page_size=10)
         self.running: list[Command] = []
         self.act: Callable[[Act], None] = lambda act: None
@@ -366,13 +362,12 @@ class Outside:
         stack = self._stack
         self._travelling = self._clock.start()
         stack.callback(self._clock.stop)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HAMMER_"))}
         ours = {
             "AWS_ACCESS_KEY_ID": OWN_KEY,
             "HAMMER_CONFIG": str(folder),
             "HAMMER_LOCK_FOLDER": str(folder),
         }
-        stack.enter_context(mock.patch.dict(os.environ, {**kept, **SAFE, **ours}, clear=True))
+        stack.enter_context(mock.patch.dict(os.environ, {**not_of_aws(os.environ), **SAFE, **ours}, clear=True))
         for target, name, replacement in (
             # One thread, so that a timeline can be repeated; and nobody waits but the clock.
             (concurrent.futures.ThreadPoolExecutor, "submit", _at_once),
@@ -403,7 +398,7 @@ class Outside:
     def row(self, account: str, key: str) -> dict[str, Any] | None:
         """A row of the table, without a call."""
         row = self.table.rows.get((account, key))
-        return None if row is None else {name: _deserialize(value) for name, value in row.items()}
+        return None if row is None else deserialized(row)
 
     # --- the calls ---
 
@@ -448,7 +443,7 @@ class Outside:
         if service == "dynamodb":
             return self._dynamodb(request, operation)
         if service == "secrets-manager":
-            return answer(200, json.dumps({"Name": "hammer-credentials", "SecretString": json.dumps(SECRET)}))
+            return answer(200, json.dumps({"Name": SECRET, "SecretString": json.dumps(CREDENTIALS)}))
         asked = form(request)
         if operation == "AssumeRole":
             account = asked["RoleArn"].split(":")[4]
@@ -513,7 +508,6 @@ class Outside:
         return self._call(f"slack {method}", carry_out, fail)
 
 
-_deserialize = TypeDeserializer().deserialize
 _AWS: dict[str, Callable[..., AWSResponse]] = {}
 _NewSession = boto3.Session
 

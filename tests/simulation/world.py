@@ -16,33 +16,16 @@ from typing import TYPE_CHECKING, Any
 from library.errors import HammerError
 from library.issues.lifecycle import CONSISTENCY_MARGIN, interrupted
 from library.issues.record import Issue, Resolution, Status, from_item
-from tests.simulation.outside import (
-    JIRA_URL,
-    MAIN,
-    OTHER,
-    OWN_KEY,
-    REGION,
-    SLACK_URL,
-    Command,
-    Key,
-    Outside,
-    Plan,
-    User,
-)
+from tests.simulation.outside import JIRA_URL, SLACK_URL, Command, Key, Outside, Plan, User
+from tests.world import HANDLERS, MAIN, NAMES, OTHER, OWN_KEY, REMEDIATION, REPORTING, RESTORE
+from tests.world import configuration as files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from deployment.local.jira_stand_in import JiraIssue, JiraRequest
 
-HANDLERS = (
-    Path(__file__).resolve().parents[2] / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
-)
-NAMES = {MAIN: "master", OTHER: "slave1"}
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-REPORTING = "reporting.create_iam_key_inactive_tickets"
-REMEDIATION = "remediation.clean_iam_keys_inactive"
-RESTORE = "remediation.restore_iam_keys"
 GRACE = timedelta(days=7)
 MARGIN = timedelta(minutes=10)
 """Longer than IAM may take to be consistent, and than a scan may run into a remediation."""
@@ -66,19 +49,18 @@ class Settings:
     max_keys: int | None = None
 
     def content(self) -> dict[str, Any]:
-        return {
-            "aws": {"region": REGION, "main_account_id": MAIN, "accounts": NAMES},
-            "jira": {"enabled": self.jira, "server": JIRA_URL},
-            "slack": {"enabled": self.slack, "base_url": SLACK_URL},
-            "user_inactivekeys": {
-                "inactive_criteria_days": self.criteria_days,
-                "reporting": self.reporting,
-                "remediation": self.remediation,
-                "remediation_accounts": list(self.remediation_accounts),
-                "remediation_retention_period": self.retention_days,
-                "remediation_max_keys_per_run": self.max_keys,
-            },
-        }
+        content = files.settings(
+            JIRA_URL,
+            SLACK_URL,
+            inactive_criteria_days=self.criteria_days,
+            reporting=self.reporting,
+            remediation=self.remediation,
+            remediation_accounts=list(self.remediation_accounts),
+            remediation_retention_period=self.retention_days,
+            remediation_max_keys_per_run=self.max_keys,
+        )
+        content["jira"]["enabled"], content["slack"]["enabled"] = self.jira, self.slack
+        return content
 
 
 @dataclass(frozen=True)
@@ -119,8 +101,7 @@ class World:
         self.out.slack_answered = self._slack_answered
         self.out.row_written = self._row_written
         self.write_files()
-        owners = {"jira_project": "AWSSEC", "jira_owner": "Support-General", "slack_owner": "#devops-channel"}
-        self._write("ticket_owners.json", {**owners, "jira_parent_ticket": "AWSSEC-1"})
+        files.write(self.folder, "ticket_owners.json", files.OWNERS)
         if str(HANDLERS) not in sys.path:
             sys.path.append(str(HANDLERS))
 
@@ -134,15 +115,12 @@ class World:
     # --- what people do ---
 
     def write_files(self) -> None:
-        self._write("config.json", self.settings.content())
+        files.write(self.folder, "config.json", self.settings.content())
         entries: dict[str, list[Any]] = {MAIN: [], OTHER: []}
         for each in self.whitelist:
             until = {"until": each.until.isoformat()} if each.until else {}
             entries[each.account].append({"id": each.id, **until})
-        self._write("whitelist.json", {"user_inactivekeys": entries})
-
-    def _write(self, name: str, content: object) -> None:
-        (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+        files.write_whitelist(self.folder, entries)
 
     @property
     def now(self) -> datetime:

@@ -1,0 +1,59 @@
+"""The issues table: made, written and read past the code that is tested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from library.issues.record import Issue, from_item, to_item
+from tests.world import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def create() -> None:
+    """Make the empty table, as the template does."""
+    boto3.client("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "account_id", "AttributeType": "S"},
+            {"AttributeName": "issue_id", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "account_id", "KeyType": "HASH"},
+            {"AttributeName": "issue_id", "KeyType": "RANGE"},
+        ],
+    )
+
+
+def serialized(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as DynamoDB writes it."""
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in item.items()}
+
+
+def deserialized(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as plain values."""
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in item.items()}
+
+
+def put(issue: Issue) -> None:
+    """Write the whole row."""
+    boto3.client("dynamodb").put_item(TableName=TABLE, Item=serialized(to_item(issue)))
+
+
+def read(issue: Issue) -> Issue:
+    """The issue as it is in the table now."""
+    key = {"account_id": {"S": issue.account_id}, "issue_id": {"S": issue.issue_id}}
+    found = boto3.client("dynamodb").get_item(TableName=TABLE, Key=key, ConsistentRead=True)
+    return from_item(deserialized(found["Item"]))
+
+
+def rows() -> list[dict[str, Any]]:
+    """The whole table, as DynamoDB writes it."""
+    return [dict(item) for item in boto3.client("dynamodb").scan(TableName=TABLE, ConsistentRead=True)["Items"]]
