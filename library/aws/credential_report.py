@@ -1,25 +1,25 @@
-"""The credential report: who of an account's users may hold an access key that nobody has used for long?
+"""The credential report: which users of an account may have an access key that was not used for a long time.
 
-It gives both key slots of every user in one answer, where the listings take a call or two for each. But it is up to
-four hours old, and knows neither key ids nor user ids. So it never decides on a key. It says how many keys may be
-idle, and whom to ask about them, and then IAM itself is asked until that many are found. This ends with what the full
-listing finds, because each of these holds whatever happened to the account after the report was made:
+It has both key slots of every user in one answer, where the listings take a call or two for each user. But it is up
+to four hours old and has neither key ids nor user ids. So it never decides on a key: it says how many keys may be
+idle and which users to ask about first, and then IAM itself is asked until that many are found. The result is what the
+full listing finds, because each of these holds whatever happened in the account after the report was made:
 
 - *A key that was used lately stays so.* The time of its last use only grows.
-- *What is new is not idle.* A report is accepted only if it is younger than the criterion. So users and keys that
-  came after it, also into a slot that was empty or held another key, are younger than the criterion, too.
-- *A key without a known use is as old as its user, at the most.* `last_rotated` does not date it: switching an old
-  key off and on moves that, too.
-- *A slot that was switched off may be on by now*, so it counts like an Active one. A report that was made during this
-  scan is as good as a listing at that moment: there such a slot is no reason to ask, and counts only beside one that
-  is.
+- *What is new is not idle.* A report is accepted only if it is younger than the criterion. So users and keys that were
+  created after it, also in a slot that was empty or held another key, are younger than the criterion, too.
+- *A key without a known use is at most as old as its user.* `last_rotated` does not date it: switching an old key off
+  and on moves that, too.
+- *A slot that was off may be on by now*, so it counts like an Active one. A report that was made during this scan is
+  as good as a listing at that moment: in it a slot that is off is no reason to ask its user, and it counts only beside
+  a slot that is.
 - *An empty slot has no time of rotation.* The guide says so of a user without an *active* key, but reports show the
   time of keys that are off, too. Were it otherwise, a key that was never used and is switched on again would be found
-  with the next report, four hours later at the most.
-- *A user is known by the time of its creation*, which never changes, while names change hands. Users who were created
-  in the same second are one group, and their names only tell whom to ask first.
-- *A key that is found idle was in one of the suspicious slots of its group*, for every other slot is ruled out by the
-  above. So once as many idle keys are found as the group has suspicious slots, no other key of the group can be idle;
+  with the next report, at most four hours later.
+- *A user is recognised by the time of their creation*, which never changes, while a name can be given to another user.
+  Users who were created in the same second are one group, and their names only tell which of them to ask first.
+- *A key that is found idle was in one of the suspicious slots of its group*, because the above rules out every other
+  slot. So once as many idle keys are found as the group has suspicious slots, no other key of the group can be idle;
   and as long as there are fewer, everyone in the group is asked.
 - *What is not understood rules nobody out*: an unknown value, a row that is cut short, a user without a row.
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = "<root_account>"
-"""The row of the account's root user, who is no IAM user: no listing of users has it."""
+"""The row of the account's root user, who is not an IAM user: no listing of users has them."""
 SLOTS = ("access_key_1", "access_key_2")
 SLOT_COLUMNS = ("active", "last_rotated", "last_used_date")
 NONE = "N/A"
@@ -55,10 +55,10 @@ class UnusableReport(HammerError):
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What is held against the users of one group: at the most `slots` of their keys may be idle.
+    """How many keys of one group of users may be idle: at most `slots`.
 
-    `names` are the users to ask first, and `rotated` are the times at which these slots were changed last (UTC): the
-    key to ask about first was created then, most likely.
+    `names` are the users to ask first. `rotated` are the times at which these slots were changed last (UTC): most
+    likely the key to ask about first was created then.
     """
 
     slots: int
@@ -81,7 +81,7 @@ class _Group:
 class CredentialReport:
     """The content of a report, read by the rule `is_long_ago`: whether a key last used at a time (UTC) is idle.
 
-    `made_for_this_scan` is whether it was made after the scan began. Raises UnusableReport for what is no report.
+    `made_for_this_scan` is whether it was made after the scan began. Raises UnusableReport if it is not a report.
     """
 
     def __init__(self, content: bytes, is_long_ago: Callable[[datetime], bool], *, made_for_this_scan: bool) -> None:
@@ -101,7 +101,7 @@ class CredentialReport:
                 group.rotated += filter(None, (_time(row[f"{slot}_last_rotated"]) for slot in asked))
 
     def suspicion(self, created: datetime, users: int) -> Suspicion:
-        """What it holds against the users, so many by now, who were created in that second (UTC)."""
+        """How many keys may be idle of the users who were created in that second (UTC); by now there are `users`."""
         if not self._is_long_ago(created):
             return NOTHING
         group = self._groups.get(created, _Group())
@@ -115,7 +115,7 @@ class CredentialReport:
 def _may_be_idle(row: dict[str, str], slot: str, created: datetime, is_long_ago: Callable[[datetime], bool]) -> bool:
     active, rotated, used = (row[f"{slot}_{column}"] for column in SLOT_COLUMNS)
     empty = (active, rotated, used) == ("false", NONE, NONE)
-    # What is not a time was never used, or is not known, or is something new.
+    # A value that is not a time means that the key was never used, that AWS does not know, or something new.
     return not empty and is_long_ago(_time(used) or created)
 
 

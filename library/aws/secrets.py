@@ -40,7 +40,7 @@ class Credentials:
 
 
 def fetch_credentials(client: SecretsManagerClient, secret_name: str, *, jira: bool, slack: bool) -> Credentials:
-    """Read the secret and check the entries that are needed; without need nothing is read.
+    """Read the secret and check the entries that are needed; if none is needed, it is not read.
 
     Raises CredentialsError, which names the secret and every entry missing or malformed, never a value.
     """
@@ -98,7 +98,7 @@ def _jira(entry: object, problems: list[str]) -> dict[str, Any] | None:
     parts = value if isinstance(value, dict) else {}
     for name in names:
         if not (isinstance(parts.get(name), str) and parts[name].strip()):
-            problems.append(f"entry jira.{way}.{name} is missing or not a text")
+            problems.append(f"entry jira.{way}.{name} is missing or is not text")
     return {way: {name: parts.get(name) for name in names}}
 
 
@@ -110,7 +110,7 @@ def _slack_token(entry: object, problems: list[str]) -> str | None:
 
 def _check_token(value: object, place: str, problems: list[str]) -> None:
     if not isinstance(value, str) or not value:
-        problems.append(f"entry {place} is missing or not a text")
+        problems.append(f"entry {place} is missing or is not text")
     elif not re.fullmatch(r"[!-~]+", value):
         # It becomes a header, and http.client quotes a header that it refuses.
         problems.append(f"entry {place} has a character that no token has (a space or a line end, for example)")

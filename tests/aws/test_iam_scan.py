@@ -71,7 +71,7 @@ def other(iam: IamClients) -> IAMClient:
 
 @pytest.fixture
 def report(iam: IamClients, scanned: Control, wire: Wire) -> Callable[..., None]:
-    """Has IAM's report be made now; it answers as IAM does to whoever asks for one."""
+    """Makes IAM's report now, which is then answered as IAM answers it."""
 
     def make(*, state: str = "COMPLETE", at: datetime = NOW - timedelta(hours=3), content: str = "") -> None:
         rows = content or _csv(scanned)
@@ -119,7 +119,9 @@ def idle(listing: Listing) -> dict[str, str]:
     return {key.key_id: key.user_name for key in listing.keys if is_idle(key, CRITERION, NOW)}
 
 
-def test_only_whoever_may_have_an_idle_key_is_asked(iam: IamClients, wire: Wire, report: Callable[..., None]) -> None:
+def test_only_users_who_may_have_an_idle_key_are_asked(
+    iam: IamClients, wire: Wire, report: Callable[..., None]
+) -> None:
     report()
     listing = scan(iam)
     assert idle(listing) == {ALICE: "alice"}
