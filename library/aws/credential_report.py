@@ -2,22 +2,22 @@
 
 It has both key slots of every user in one answer, where the listings take a call or two for each user. But it is up
 to four hours old and has neither key ids nor user ids. So it never decides on a key: it says how many keys may be
-idle and which users to ask about first, and then IAM itself is asked until that many are found. The result is what the
-full listing finds, because each of these holds whatever happened in the account after the report was made:
+idle and which users to ask about first, and then IAM itself is asked until that many are found. The result is what
+the full listing finds, because each of these holds whatever happened in the account after the report was made:
 
 - *A key that was used lately stays so.* The time of its last use only grows.
-- *What is new is not idle.* A report is accepted only if it is younger than the criterion. So users and keys that were
-  created after it, also in a slot that was empty or held another key, are younger than the criterion, too.
+- *What is new is not idle.* A report is accepted only if it is younger than the criterion. So users and keys that
+  were created after it, also in a slot that was empty or held another key, are younger than the criterion, too.
 - *A key without a known use is at most as old as its user.* `last_rotated` does not date it: switching an old key off
   and on moves that, too.
 - *A slot that was off may be on by now*, so it counts like an Active one. A report that was made during this scan is
-  as good as a listing at that moment: in it a slot that is off is no reason to ask its user, and it counts only beside
-  a slot that is.
+  as good as a listing at that moment: in it a slot that is off is no reason to ask its user, and it counts only
+  beside a slot that is.
 - *An empty slot has no time of rotation.* The guide says so of a user without an *active* key, but reports show the
   time of keys that are off, too. Were it otherwise, a key that was never used and is switched on again would be found
   with the next report, at most four hours later.
-- *A user is recognised by the time of their creation*, which never changes, while a name can be given to another user.
-  Users who were created in the same second are one group, and their names only tell which of them to ask first.
+- *A user is recognised by the time of their creation*, which never changes, while a name can be given to another
+  user. Users who were created in the same second are one group, and their names only tell which of them to ask first.
 - *A key that is found idle was in one of the suspicious slots of its group*, because the above rules out every other
   slot. So once as many idle keys are found as the group has suspicious slots, no other key of the group can be idle;
   and as long as there are fewer, everyone in the group is asked.
