@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library.errors import AwsCallFailed, RecordChanged
-from library.issues import history
+from library.errors import AwsCallFailed, HammerError, RecordChanged
+from library.issues.decisions import Outcome, Skip, Step
 from library.issues.record import Issue, UnreadableIssue, from_item, to_item
 
 if TYPE_CHECKING:
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ATTEMPTS = 5
-"""How often a step reads again and decides again before it gives up; each time somebody else has written."""
+"""How often a step reads and decides again before it gives up; each time somebody else has written."""
+
+_REMOVED = "removed from the table by somebody"
 
 Path = tuple[str, ...]
 
@@ -28,7 +29,7 @@ _deserialize = TypeDeserializer().deserialize
 
 
 class IssuesTable:
-    """The rows of one table; every method raises AwsCallFailed if DynamoDB fails for good."""
+    """The rows of one table; every method raises AwsCallFailed if DynamoDB fails permanently."""
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._client = client
@@ -73,28 +74,47 @@ class IssuesTable:
         self,
         account_id: str,
         issue_id: str,
-        record: Issue | None,
-        decide: Callable[[Issue | None], Issue | None],
-        why: str = "",
-    ) -> Issue | None:
-        """Carry one step out: write what `decide` makes of the record, on the condition that nobody wrote since.
+        issue: Issue | None,
+        decide: Callable[[Issue | None], Step | Skip | None],
+    ) -> Outcome:
+        """Take one step: write what `decide` makes of the issue, on the condition that nobody wrote since.
 
-        `decide` returns the record as it shall be, or None to leave it. When the condition fails, the record is
-        read again and decided again. Returns the record as it is then. Raises RecordChanged after ATTEMPTS.
-
-        The step is added to the issue's history in the same write, with `why` or else what the record says of it.
+        `issue` is what was read of it last, None if there was none. `decide` returns the step, or why none is taken,
+        or None if there is nothing to do. When the condition fails, the issue is read again and decided again. The
+        step's entry is added to the history in the same write. Raises RecordChanged after ATTEMPTS.
         """
         for _ in range(ATTEMPTS):
-            wanted = decide(record)
-            if wanted is None or wanted == record:
-                return record
-            wanted = history.with_step(record, wanted, datetime.now(UTC), why)
-            if self._create(wanted) if record is None else self._update(record, wanted):
-                return wanted
-            record = self.get(account_id, issue_id)
+            decision = decide(issue)
+            if isinstance(decision, Skip):
+                return Outcome(issue, issue, refused=decision)
+            if decision is None or not decision.changes(issue):
+                return Outcome(issue, issue)
+            after = decision.recorded
+            if self._create(after) if issue is None else self._update(issue, after):
+                return Outcome(issue, after, written=True)
+            issue = self.get(account_id, issue_id)
         raise RecordChanged(
             f"issue {account_id}/{issue_id}: changed {ATTEMPTS} times while this step was deciding; nothing written"
         )
+
+    def change(self, issue: Issue, decide: Callable[[Issue], Step | Skip | None]) -> Outcome:
+        """As `step`, of an issue that was read before; refused if somebody has removed it from the table since."""
+        return self.step(
+            issue.account_id,
+            issue.issue_id,
+            issue,
+            lambda current: Skip(_REMOVED) if current is None else decide(current),
+        )
+
+    def record(self, issue: Issue, decide: Callable[[Issue], Step | None]) -> Issue:
+        """As `change`, for what has happened already; returns the issue as it is then.
+
+        Raises HammerError if somebody has removed the issue from the table.
+        """
+        after = self.change(issue, decide).after
+        if after is None:
+            raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was {_REMOVED}")
+        return after
 
     def _create(self, wanted: Issue) -> bool:
         item = {name: _serialize(value) for name, value in to_item(wanted).items()}

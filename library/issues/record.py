@@ -121,8 +121,9 @@ class RestoreDetails:
 class Issue:
     """One row: `issue_id` is the access key id.
 
-    `history` is the list of maps that library.issues.history writes. It tells people what has happened and decides
-    nothing, so two issues that differ in nothing else are equal.
+    `history` is a list of maps `time` (ISO 8601, UTC), `what` and `why`, to which `Step.recorded` adds in the words
+    of library.issues.steps. It tells people what has happened and decides nothing, so two issues that differ in
+    nothing else are equal.
     """
 
     account_id: str
@@ -136,6 +137,22 @@ class Issue:
     remediation_error: RemediationError | None = None
     restore: RestoreDetails | None = None
     history: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the intent to switch the key off is recorded, and neither its success nor another end."""
+        return (
+            self.timestamps.remediation_started is not None
+            and self.timestamps.remediated is None
+            and self.details.resolution in (None, Resolution.REMEDIATED)
+        )
+
+    @property
+    def switched_off_at(self) -> datetime | None:
+        """When we switched the key off, or were about to and died (UTC); None if the issue does not say so."""
+        if self.timestamps.remediated is not None:
+            return self.timestamps.remediated
+        return self.timestamps.remediation_started if self.interrupted else None
 
 
 class UnreadableIssue(HammerError):
@@ -225,7 +242,7 @@ def _times(values: Mapping[str, Any], kind: type[Timestamps]) -> dict[str, datet
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from library.errors import HammerError, MessageError, TicketError
-from library.issues.lifecycle import (
+from library.errors import MessageError, TicketError
+from library.issues import steps
+from library.issues.record import Episode, Issue, JiraDetails, Resolution, Status
+from library.issues.reporting import (
     Close,
-    ExceptionEnds,
+    ExemptionEnds,
     Remind,
     Report,
     ReportingPolicy,
     TellRemediated,
-    interrupted,
     remediation_due,
     reminder_step,
 )
-from library.issues.record import Episode, Issue, JiraDetails, Resolution, Status
+from library.issues.steps import JIRA, SLACK, Failure, Occasion
 from library.notifications import jira_words, slack_words
 from library.notifications.facts import TextContext
 from library.notifications.jira_errors import TicketGone
 from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
     from library.aws.issues_table import IssuesTable
@@ -35,16 +36,6 @@ if TYPE_CHECKING:
     from library.notifications.slack_messages import SlackMessages
 
 logger = logging.getLogger(__name__)
-
-JIRA, SLACK = "JIRA", "Slack"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A channel that did not take what it was given, in one sentence."""
-
-    channel: str
-    cause: str
 
 
 class Notices:
@@ -71,7 +62,7 @@ class Notices:
         return ReportingPolicy(
             jira=self._settings.jira.enabled,
             slack=self._settings.slack.enabled,
-            remediation_days=keys.remediation_retention_period if on else None,
+            retention_days=keys.remediation_retention_period if on else None,
             reminder_days=keys.reminder_days_before_remediation,
         )
 
@@ -87,7 +78,7 @@ class Notices:
             now,
             on_ticket=(lambda: self._say_on_ticket(issue, now, comments)) if step.jira else None,
             slack_text=(lambda told: self._slack_words(told, context, days, missed)) if step.slack else None,
-            confirmed=lambda current: _reported(current, issue, now),
+            occasion=Occasion.REPORT,
         )
 
     def remind(self, issue: Issue, step: Remind, now: datetime) -> list[Failure]:
@@ -100,9 +91,7 @@ class Notices:
             now,
             on_ticket=lambda: self._say_on_ticket(issue, now, comments),
             slack_text=lambda told: self._slack_words(told, context, step.days, self._slack_missed(issue)),
-            confirmed=lambda current: _reminded(current, issue, now),
-            # If nobody heard of it, the step itself is owed, not the delivery by one channel.
-            unheard=lambda current: current,
+            occasion=Occasion.REMINDER,
         )
 
     def close(self, issue: Issue, step: Close, now: datetime) -> list[Failure]:
@@ -121,43 +110,34 @@ class Notices:
             except MessageError as error:
                 failures.append(Failure(SLACK, str(error)))
 
-        def ended(current: Issue) -> Issue:
-            if told is not None:
-                current = _slack_confirmed(current, told, now)
-            if failures:
-                return _owing(current, failures, now)
-            # A scan may have opened it again meanwhile.
-            return _closed(current, now) if current.status is issue.status else current
-
-        self._record(issue, ended)
+        self._table.record(
+            issue, lambda each: steps.closed(each, told=issue, recipients=told, failures=failures, now=now)
+        )
         return failures
 
     def close_silently(self, issue: Issue, now: datetime) -> list[Failure]:
         """Close an issue nobody was told of; if a run that was cut off left a ticket, close that one with a word."""
         return self.close(issue, Close(slack=False), now)
 
-    def tell_exception_ends(self, step: ExceptionEnds, now: datetime) -> list[Failure]:
-        """Say over Slack, once for all issues it covers, that an exception ends soon."""
+    def tell_exemption_ends(self, step: ExemptionEnds, now: datetime) -> list[Failure]:
+        """Say over Slack, once for all issues it covers, that an exemption ends soon."""
         first = step.issues[0]
         if not step.said:
             text = slack_words.exception_ends(step.exemption, step.issues, self._context(first, now))
             try:
-                # The exception is the account's, whosever the first of its keys is.
+                # The exemption is the account's, regardless of who owns its first key.
                 self._send(first, text, self._settings.owners.for_issue(first.account_id, {}))
             except MessageError as error:
                 return [Failure(SLACK, str(error))]
         # After the message: whoever dies in between says it again.
         for issue in step.issues:
-            self._record(
-                issue, lambda each: replace(each, slack=replace(each.slack, exception_told=step.exemption.until))
-            )
+            self._table.record(issue, lambda each: steps.told_that_exemption_ends(each, step.exemption.until, now))
         return []
 
-    def owed(self, issue: Issue, now: datetime) -> Issue:
-        """The issue with every enabled channel marked as owing a message, to be recorded together with its cause."""
-        jira = replace(issue.jira, failed=now) if self._jira and issue.jira.ticket else issue.jira
-        slack = replace(issue.slack, failed=now) if self._slack else issue.slack
-        return replace(issue, jira=jira, slack=slack)
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that are enabled."""
+        return (*([JIRA] if self._jira else []), *([SLACK] if self._slack else []))
 
     def tell_remediated(self, issue: Issue, step: TellRemediated, now: datetime) -> list[Failure]:
         """Say that the key was switched off and how to get it back or, if it was restored since, that it is on."""
@@ -195,7 +175,7 @@ class Notices:
             self._news_on_ticket(issue, jira_words.failure_comment(issue, self._context(issue, now)), now)
         except TicketError as error:
             failure = Failure(JIRA, str(error))
-            self._record(issue, lambda current: _owing(current, [failure], now))
+            self._table.record(issue, lambda current: steps.not_notified(current, [failure], now))
             return [failure]
         # News of a failure settles nothing: a report or reminder that JIRA did not take is owed as before.
         return []
@@ -212,7 +192,7 @@ class Notices:
         return tuple(dict.fromkeys(filter(None, names)))
 
     def _context(self, issue: Issue, now: datetime) -> TextContext:
-        days = self.policy(issue.account_id).remediation_days
+        days = self.policy(issue.account_id).retention_days
         reported = issue.timestamps.reported or now
         off = days is None or issue.timestamps.remediated is not None
         return TextContext(
@@ -293,7 +273,7 @@ class Notices:
         if ticket is None:
             return
         comments = [jira_words.closing_comment(issue, context)]
-        untold = issue.jira.failed is not None or interrupted(issue)
+        untold = issue.jira.failed is not None or issue.interrupted
         if issue.details.resolution is Resolution.REMEDIATED and untold:
             comments.insert(0, jira_words.remediated_comment(issue, context))
         try:
@@ -321,16 +301,14 @@ class Notices:
         *,
         on_ticket: Callable[[], Ticket | None] | None,
         slack_text: Callable[[Issue], str] | None,
-        confirmed: Callable[[Issue], Issue] = lambda current: current,
-        unheard: Callable[[Issue], Issue] | None = None,
+        occasion: Occasion = Occasion.NEWS,
     ) -> list[Failure]:
         """Say one thing on the ticket, then over Slack, which names the ticket; neither is held up by the other.
 
-        `confirmed` is what the first confirmation makes of the record, `unheard` what becomes of it if there is none
-        (by default every channel is recorded as owing it).
+        What neither took is recorded as owed by both; but of a reminder the step itself is owed, not the delivery.
         """
         failures: list[Failure] = []
-        heard = False
+        told, heard = issue, False
         to_slack = slack_text if self._slack is not None else None
         if on_ticket is not None and self._jira is not None:
             try:
@@ -338,24 +316,29 @@ class Notices:
             except TicketError as error:
                 failures.append(Failure(JIRA, str(error)))
             else:
-
-                def taken(current: Issue) -> Issue:
-                    current = confirmed(current if ticket is None else _jira_confirmed(current, ticket))
-                    # Owed from this very moment: if this process dies before Slack has it, the next run says it.
-                    return current if to_slack is None else _slack_owed(current, now)
-
-                issue, heard = self._record(issue, taken), True
+                taken = None if ticket is None else JiraDetails(ticket.key, ticket.assignee)
+                heard = True
+                issue = self._table.record(
+                    issue,
+                    lambda each: steps.jira_confirmed(
+                        each, occasion, told=told, ticket=taken, slack_follows=to_slack is not None, now=now
+                    ),
+                )
         if to_slack is not None:
             try:
-                told = self._send(issue, to_slack(issue), self.in_line(issue))
+                recipients = self._send(issue, to_slack(issue), self.in_line(issue))
             except MessageError as error:
                 failures.append(Failure(SLACK, str(error)))
             else:
-                self._record(issue, lambda each: _owing(_slack_confirmed(confirmed(each), told, now), failures, now))
+                self._table.record(
+                    issue,
+                    lambda each: steps.slack_confirmed(
+                        each, occasion, told=told, recipients=recipients, failures=failures, now=now
+                    ),
+                )
                 return failures
-        if failures:
-            owing = unheard if unheard is not None and not heard else lambda each: _owing(each, failures, now)
-            self._record(issue, owing)
+        if failures and (heard or occasion is not Occasion.REMINDER):
+            self._table.record(issue, lambda each: steps.not_notified(each, failures, now))
         return failures
 
     def _send(self, issue: Issue, text: str, line: Responsible) -> tuple[str, ...]:
@@ -378,57 +361,3 @@ class Notices:
                 cause,
             )
         return delivery.delivered
-
-    def _record(self, issue: Issue, change: Callable[[Issue], Issue]) -> Issue:
-        def decide(current: Issue | None) -> Issue | None:
-            return None if current is None else change(current)
-
-        after = self._table.step(issue.account_id, issue.issue_id, issue, decide)
-        if after is None:
-            raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
-        return after
-
-
-def _same_episode(current: Issue, told: Issue) -> bool:
-    return current.timestamps.identified == told.timestamps.identified
-
-
-def _reported(current: Issue, told: Issue, now: datetime) -> Issue:
-    if not _same_episode(current, told) or current.timestamps.reported is not None:
-        return current
-    return replace(current, timestamps=replace(current.timestamps, reported=now))
-
-
-def _reminded(current: Issue, told: Issue, now: datetime) -> Issue:
-    if not _same_episode(current, told):
-        return current
-    return replace(current, timestamps=replace(current.timestamps, reminded=now))
-
-
-def _jira_confirmed(current: Issue, ticket: Ticket) -> Issue:
-    return replace(current, jira=JiraDetails(ticket=ticket.key, ticket_assignee_id=ticket.assignee))
-
-
-def _slack_confirmed(current: Issue, recipients: tuple[str, ...], now: datetime) -> Issue:
-    return replace(current, slack=replace(current.slack, notified=now, recipients=recipients, failed=None))
-
-
-def _slack_owed(current: Issue, now: datetime) -> Issue:
-    return replace(current, slack=replace(current.slack, failed=current.slack.failed or now))
-
-
-def _owing(current: Issue, failures: Sequence[Failure], now: datetime) -> Issue:
-    channels = {failure.channel for failure in failures}
-    if JIRA in channels:
-        current = replace(current, jira=replace(current.jira, failed=current.jira.failed or now))
-    return _slack_owed(current, now) if SLACK in channels else current
-
-
-def _closed(current: Issue, now: datetime) -> Issue:
-    return replace(
-        current,
-        status=Status.CLOSED,
-        timestamps=replace(current.timestamps, closed=now),
-        jira=replace(current.jira, failed=None),
-        slack=replace(current.slack, failed=None),
-    )

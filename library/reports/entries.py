@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from library.issues.access_keys import idle_days
-from library.issues.lifecycle import Due, Skip, is_exempted, verdict_as_the_key_is_on
+from library.issues.decisions import Skip
 from library.issues.record import Status
+from library.issues.reporting import is_exempted
+from library.issues.switching import Due, verdict_ignoring_intent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,9 +116,8 @@ def _due(issue: Issue, settings: ReportSettings, exemption: Exemption | None, no
     """From when on remediation would switch the key off, by schedule or by hand; None if nobody may."""
     if issue.account_id not in settings.remediation_accounts or standing(issue) is not Standing.OPEN:
         return None
-    whitelisted = None if exemption is None else repr(exemption.id)
     # The key is on: an intent that an interrupted run has recorded changes nothing.
-    verdict = verdict_as_the_key_is_on(issue, settings.retention_days, whitelisted=whitelisted, now=now)
+    verdict = verdict_ignoring_intent(issue, settings.retention_days, exemption=exemption, now=now)
     if isinstance(verdict, Due):
         return verdict.since
     return verdict.due if isinstance(verdict, Skip) else None

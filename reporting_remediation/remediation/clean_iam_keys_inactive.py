@@ -15,27 +15,26 @@ from library.cli import host_command, terminal
 from library.cli.host_command import log_decision, logger
 from library.cli.prompt import Answer
 from library.config.loading import load
-from library.errors import AwsCallFailed, HammerError
+from library.errors import AwsCallFailed
+from library.issues import steps
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days
-from library.issues.lifecycle import (
+from library.issues.decisions import Skip, Step
+from library.issues.record import Issue, Status
+from library.issues.reporting import TellRemediated, remediation_due
+from library.issues.switching import (
     Due,
     Finish,
     RemediationVerdict,
-    Skip,
-    TellRemediated,
-    remediation_due,
     remediation_verdict,
     second_look,
-    verdict_as_the_key_is_on,
+    verdict_ignoring_intent,
 )
-from library.issues.record import Issue, RemediationError, Status, Timestamps
 from remediation import plan
 from remediation.key_by_key import STREAM, KeyByKey, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from library.config.settings import Config
+    from library.issues.whitelist import Exemption
 
 FAILURES_IN_A_ROW = 3
 """After so many failures to switch off, one after the other, the rest of an account is left for the next run."""
@@ -169,25 +168,24 @@ class Remediation(KeyByKey):
         return self._settings.inactive_keys.remediation_retention_period
 
     def _verdict(self, issue: Issue, now: datetime) -> RemediationVerdict:
-        whitelisted = self._whitelisted(issue, issue.details.username, now)
-        return remediation_verdict(issue, self._retention, whitelisted=whitelisted, now=now)
+        exemption = self._exemption(issue, issue.details.username, now)
+        return remediation_verdict(issue, self._retention, exemption=exemption, now=now)
 
     def _verdict_of_a_key_that_is_on(self, issue: Issue, now: datetime) -> Due | TellRemediated | Skip:
-        whitelisted = self._whitelisted(issue, issue.details.username, now)
-        return verdict_as_the_key_is_on(issue, self._retention, whitelisted=whitelisted, now=now)
+        exemption = self._exemption(issue, issue.details.username, now)
+        return verdict_ignoring_intent(issue, self._retention, exemption=exemption, now=now)
 
     def _against(self, issue: Issue, key: AccessKey | None, now: datetime) -> Skip | None:
         return second_look(
             key,
             self._settings.inactive_keys.inactive_criteria_days,
-            whitelisted=self._whitelisted(issue, key.user_name, now) if key else None,
+            exemption=self._exemption(issue, key.user_name, now) if key else None,
             own=key is not None and self._switch.is_own(issue.account_id, key),
             now=now,
         )
 
-    def _whitelisted(self, issue: Issue, user_name: str, now: datetime) -> str | None:
-        entry = self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now)
-        return None if entry is None else repr(entry.id)
+    def _exemption(self, issue: Issue, user_name: str, now: datetime) -> Exemption | None:
+        return self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now)
 
     # --- switching off ---
 
@@ -197,21 +195,18 @@ class Remediation(KeyByKey):
             self._skipped(issue, against)
             return
         began = datetime.now(UTC)
-        refusal: list[Skip] = []
 
-        def announce(current: Issue | None) -> Issue | None:
-            if current is None:
-                return None
+        def announce(current: Issue) -> Step | Skip:
             verdict = self._verdict_of_a_key_that_is_on(current, began)
             if isinstance(verdict, Due):
-                return replace(current, timestamps=replace(current.timestamps, remediation_started=began))
-            refusal.append(verdict if isinstance(verdict, Skip) else Skip("changed by somebody else meanwhile"))
-            return None
+                return steps.about_to_switch_off(current, why, began)
+            return verdict if isinstance(verdict, Skip) else Skip("changed by somebody else meanwhile")
 
         # The intent comes first: a scan that sees the key off must know that it was us, even if we die right here.
-        announced = self._table.step(issue.account_id, issue.issue_id, issue, announce, why)
-        if announced is None or refusal:
-            self._skipped(issue, refusal[-1] if refusal else Skip("removed from the table by somebody"))
+        outcome = self._table.change(issue, announce)
+        announced = outcome.after
+        if announced is None or outcome.refused is not None:
+            self._skipped(issue, outcome.refused or Skip("changed by somebody else meanwhile"))
             return
         try:
             # Time went by (a prompt, a slow call): the key is looked at for the last time before it is touched.
@@ -259,48 +254,36 @@ class Remediation(KeyByKey):
             return
         notices = self._notices
 
-        def done(current: Issue | None) -> Issue | None:
-            if current is None:
-                return None
-            times = replace(current.timestamps, remediated=now)
-            return notices.owed(replace(current, timestamps=times, remediation_error=None), now)
-
-        # What is owed is recorded with the success: whoever comes next says it, should this process die here.
-        after = self._table.step(issue.account_id, issue.issue_id, issue, done, reason)
-        if after is None:
-            raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
+        # What is owed is recorded with the success: the next run says it, should this process die here.
+        after = self._table.record(
+            issue, lambda current: steps.switched_off(current, reason, now, channels=notices.channels)
+        )
         self._counts[verdict] += 1
         self._in_a_row[issue.account_id] = 0
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
         step = TellRemediated(jira=after.jira.failed is not None, slack=after.slack.failed is not None)
         self._count_failures(after, notices.tell_remediated(after, step, now))
 
-    def _withdraw(self, issue: Issue, why: str) -> None:
-        self._amend(issue, lambda current: replace(current, timestamps=_unannounced(current)), why)
-
-    def _record_failure(self, issue: Issue, cause: str, *, known: bool) -> None:
+    def _withdraw(self, announced: Issue, why: str) -> None:
         now = datetime.now(UTC)
-        error = RemediationError(cause, now)
+        self._table.change(
+            announced,
+            lambda current: steps.not_switched_off(current, why, now) if _same_intent(current, announced) else None,
+        )
 
-        def failed(current: Issue) -> Issue:
-            # Where nobody knows whether the call took effect, the intent stays: the next run looks and completes it.
-            times = _unannounced(current) if known else current.timestamps
-            return replace(current, timestamps=times, remediation_error=error)
+    def _record_failure(self, announced: Issue, cause: str, *, known: bool) -> None:
+        now = datetime.now(UTC)
 
-        after = self._amend(issue, failed, cause)
-        self._failed(issue, f"the key could not be switched off: {cause}")
-        self._count_in_a_row(issue.account_id)
+        def failed(current: Issue) -> Step | None:
+            if not _same_intent(current, announced):
+                return None
+            return steps.could_not_switch_off(current, cause, now, stays_on=known)
+
+        after = self._table.change(announced, failed).after
+        self._failed(announced, f"the key could not be switched off: {cause}")
+        self._count_in_a_row(announced.account_id)
         if after is not None and self._notices is not None:
             self._count_failures(after, self._notices.tell_failure(after, now))
-
-    def _amend(self, issue: Issue, change: Callable[[Issue], Issue], why: str) -> Issue | None:
-        announced = issue.timestamps.remediation_started
-
-        def decide(current: Issue | None) -> Issue | None:
-            ours = current is not None and current.timestamps.remediation_started == announced
-            return change(current) if current is not None and ours else None
-
-        return self._table.step(issue.account_id, issue.issue_id, issue, decide, why)
 
     def _decided(self, issue: Issue, verdict: str, reason: str, due: datetime | None = None) -> None:
         ahead = issue.status is Status.OPEN and issue.timestamps.remediated is None
@@ -308,8 +291,8 @@ class Remediation(KeyByKey):
         super()._decided(issue, verdict, reason, when)
 
 
-def _unannounced(issue: Issue) -> Timestamps:
-    return replace(issue.timestamps, remediation_started=None)
+def _same_intent(current: Issue, announced: Issue) -> bool:
+    return current.timestamps.remediation_started == announced.timestamps.remediation_started
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from library.aws.issues_table import IssuesTable
     from library.config.settings import Config
-    from library.issues.lifecycle import Skip, TellRemediated
+    from library.issues.decisions import Skip
     from library.issues.record import Issue
-    from library.notifications.notices import Failure, Notices
+    from library.issues.reporting import TellRemediated
+    from library.issues.steps import Failure
+    from library.notifications.notices import Notices
     from remediation.plan import PlanRow
 
 STREAM = "remediation.clean_iam_user_inactive_keys"

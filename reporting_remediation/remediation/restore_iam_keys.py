@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +14,17 @@ from library.aws.key_switch import was_refused
 from library.cli import host_command
 from library.cli.host_command import log_decision
 from library.cli.prompt import Answer
-from library.errors import AwsCallFailed, HammerError
+from library.errors import AwsCallFailed
+from library.issues import steps
 from library.issues.access_keys import ACTIVE, AccessKey
-from library.issues.lifecycle import Skip, SwitchOn, TellRemediated, restore_verdict, switched_off_at
-from library.issues.record import Issue, RestoreDetails
+from library.issues.decisions import Skip, Step
+from library.issues.reporting import TellRemediated
+from library.issues.switching import SwitchOn, restore_verdict
 from remediation import plan
 from remediation.key_by_key import STREAM, KeyByKey, Options
+
+if TYPE_CHECKING:
+    from library.issues.record import Issue
 
 
 class Since(click.ParamType[datetime]):
@@ -109,7 +115,7 @@ class Restoring(KeyByKey):
     def _is_meant(self, issue: Issue) -> bool:
         options = self._options
         # A run that was cut off may have switched the key on, and a scan may have begun a new episode since.
-        moments = (switched_off_at(issue), issue.restore.started if issue.restore else None)
+        moments = (issue.switched_off_at, issue.restore.started if issue.restore else None)
         return (not options.tickets or issue.jira.ticket in options.tickets) and (
             options.since is None or any(each is not None and each >= options.since for each in moments)
         )
@@ -146,20 +152,19 @@ class Restoring(KeyByKey):
     # --- switching on ---
 
     def _switch_on(self, issue: Issue) -> None:
-        wanted = RestoreDetails(self._switch.identity, datetime.now(UTC))
-        refusal: list[Skip] = []
+        by, began = self._switch.identity, datetime.now(UTC)
 
-        def announce(current: Issue | None) -> Issue | None:
-            verdict = restore_verdict(current) if current is not None else Skip("removed from the table by somebody")
-            if current is not None and isinstance(verdict, SwitchOn):
-                return replace(current, restore=wanted)
-            refusal.append(verdict if isinstance(verdict, Skip) else Skip("changed by somebody else meanwhile"))
-            return None
+        def announce(current: Issue) -> Step | Skip:
+            verdict = restore_verdict(current)
+            if isinstance(verdict, SwitchOn):
+                return steps.about_to_switch_on(current, by, began)
+            return verdict if isinstance(verdict, Skip) else Skip("changed by somebody else meanwhile")
 
         # The intent comes first: a key that is on must be known to be our doing, even if we die right here.
-        announced = self._table.step(issue.account_id, issue.issue_id, issue, announce)
-        if announced is None or refusal:
-            self._skipped(issue, refusal[-1])
+        outcome = self._table.change(issue, announce)
+        announced = outcome.after
+        if announced is None or outcome.refused is not None:
+            self._skipped(issue, outcome.refused or Skip("changed by somebody else meanwhile"))
             return
         try:
             # Time went by (a prompt, a slow call): the key is looked at for the last time before it is touched.
@@ -184,7 +189,7 @@ class Restoring(KeyByKey):
                 if was_refused(error) and on is not None:
                     self._withdraw(announced, issue, str(error))
                 raise
-        self._finish(announced, f"wanted by {wanted.by}", "switched on")
+        self._finish(announced, f"wanted by {by}", "switched on")
 
     def _is_on(self, issue: Issue) -> bool | None:
         try:
@@ -194,11 +199,13 @@ class Restoring(KeyByKey):
         return key is not None and key.status == ACTIVE
 
     def _withdraw(self, announced: Issue, before: Issue, why: str) -> None:
-        def decide(current: Issue | None) -> Issue | None:
-            ours = current is not None and current.restore == announced.restore
-            return replace(current, restore=before.restore) if current is not None and ours else None
+        now = datetime.now(UTC)
 
-        self._table.step(announced.account_id, announced.issue_id, announced, decide, why)
+        def decide(current: Issue) -> Step | None:
+            ours = current.restore == announced.restore
+            return steps.not_switched_on(current, before.restore, why, now) if ours else None
+
+        self._table.change(announced, decide)
 
     def _finish(self, issue: Issue, reason: str, verdict: str) -> None:
         if self._options.dry_run or self._notices is None:
@@ -206,17 +213,8 @@ class Restoring(KeyByKey):
             return
         notices, now = self._notices, datetime.now(UTC)
 
-        def restored(current: Issue | None) -> Issue | None:
-            if current is None:
-                return None
-            # A remediation that was cut off is over, too, or the next one would take it up again.
-            times = replace(current.timestamps, restored=now, remediated=switched_off_at(current))
-            return notices.owed(replace(current, timestamps=times), now)
-
-        # What is owed is recorded with the success: whoever comes next says it, should this process die here.
-        after = self._table.step(issue.account_id, issue.issue_id, issue, restored)
-        if after is None:
-            raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
+        # What is owed is recorded with the success: the next run says it, should this process die here.
+        after = self._table.record(issue, lambda current: steps.switched_on(current, now, channels=notices.channels))
         self._counts[verdict] += 1
         who = after.restore.by if after.restore else self._switch.identity
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, f"by {who}")

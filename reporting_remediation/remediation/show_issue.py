@@ -13,8 +13,9 @@ from library.cli import host_command, terminal
 from library.cli.host_command import logger
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
-from library.issues.lifecycle import Skip, remediation_verdict
+from library.issues.decisions import Skip
 from library.issues.record import Issue, to_item
+from library.issues.switching import remediation_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ STREAM = "remediation.show_issue"
 def main(keys: tuple[str, ...], form: str) -> None:
     """Show the issue of an access key, and step by step what has happened to it and why.
 
-    Reads the table only; changes nothing, and needs nobody else to be idle.
+    Reads the table only, changes nothing, and does not need the lock.
 
     Exit codes: 0 done, 1 a key has no issue or something failed, 2 configuration or usage, 130 interrupted.
     """
@@ -93,7 +94,7 @@ def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
     )
     yield from (f"{name:<13} {value}" for name, value in facts)
     yield ""
-    yield f"What has happened (UTC){'' if issue.history else ': nothing was written down yet'}"
+    yield f"What has happened (UTC){'' if issue.history else ': no history recorded'}"
     for entry in issue.history:
         why = f" -- {entry['why']}" if entry.get("why") else ""
         yield f"  {_shown(str(entry.get('time', '')))}  {entry.get('what', '')}{why}"
@@ -107,10 +108,14 @@ def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
     verdict = remediation_verdict(
         issue,
         settings.inactive_keys.remediation_retention_period,
-        whitelisted=repr(exemption.id) if exemption else None,
+        exemption=exemption,
         now=now,
     )
-    return verdict.reason if isinstance(verdict, Skip) else "due, if a look at the key shows nothing against it"
+    return (
+        verdict.reason
+        if isinstance(verdict, Skip)
+        else "due; the key will be looked at again before it is switched off"
+    )
 
 
 def _moment(time: datetime | None) -> str:

@@ -15,19 +15,20 @@ from library.cli import host_command, terminal
 from library.cli.host_command import log_decision, logger
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
-from library.issues.lifecycle import (
+from library.issues.decisions import Skip
+from library.issues.reporting import (
     Close,
     CloseSilently,
-    ExceptionEnds,
+    ExemptionEnds,
     Remind,
     Report,
     ReportingStep,
-    Skip,
     TellRemediated,
-    exceptions_that_end,
+    exemptions_that_end,
     reporting_step,
 )
-from library.notifications.notices import Failure, Notices
+from library.issues.steps import Failure
+from library.notifications.notices import Notices
 
 if TYPE_CHECKING:
     import threading
@@ -126,9 +127,9 @@ class Reporting:
             tasks = self._plan(notices, issues)
             self._work(notices, tasks, stop)
             if self._settings.slack.enabled:
-                for ending in exceptions_that_end(issues, self._settings.whitelist, self._now):
+                for ending in exemptions_that_end(issues, self._settings.whitelist, self._now):
                     if not stop.is_set():
-                        self._tell_exception_ends(notices, ending)
+                        self._tell_exemption_ends(notices, ending)
             ended = f"was stopped, {self._counts['left']} issues are left" if stop.is_set() else "is done"
             logger.info("Reporting %s: %s", ended, self._counted())
         return terminal.FAILED if self._counts["failed"] else terminal.OK
@@ -153,7 +154,7 @@ class Reporting:
                 issue.account_id, issue.details.username, issue.issue_id, self._now
             )
             policy = notices.policy(issue.account_id)
-            step = reporting_step(issue, policy, whitelisted=exemption is not None, now=self._now)
+            step = reporting_step(issue, policy, exemption=exemption, now=self._now)
             if isinstance(step, Report) and step.first:
                 new += 1
                 if self._options.limit is not None and new > self._options.limit:
@@ -184,10 +185,10 @@ class Reporting:
                 self._counts[future.result()] += 1
                 advance(self._counted())
 
-    def _tell_exception_ends(self, notices: Notices, ending: ExceptionEnds) -> None:
+    def _tell_exemption_ends(self, notices: Notices, ending: ExemptionEnds) -> None:
         account, entry = ending.issues[0].account_id, ending.exemption
         try:
-            failures = notices.tell_exception_ends(ending, self._now)
+            failures = notices.tell_exemption_ends(ending, self._now)
         except HammerError as error:
             failures = [Failure("table", str(error))]
         for failure in failures:
@@ -227,7 +228,7 @@ class Reporting:
             ticket = task.issue.jira.ticket or ""
             rows.append((*where, user, task.issue.issue_id, str(idle), f"would be {verdict}", reason, ticket))
         if settings.slack.enabled:
-            for ending in exceptions_that_end(issues, settings.whitelist, self._now):
+            for ending in exemptions_that_end(issues, settings.whitelist, self._now):
                 self._counts["told"] += 1
                 where = self._where(notices, ending.issues[0])
                 totals.setdefault(where, Counter())["told"] += 1

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from library.aws.issues_table import ATTEMPTS, IssuesTable
-from library.errors import AwsCallFailed, RecordChanged
+from library.errors import AwsCallFailed, HammerError, RecordChanged
+from library.issues.decisions import Outcome, Skip, Step
 from library.issues.record import Issue, JiraDetails, RemediationError, SlackDetails, Status, UnreadableIssue
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
 from tests.wire import Wire, body_of, json_failure
@@ -33,25 +34,38 @@ def table(dynamodb: DynamoDBClient) -> IssuesTable:
 
 def put(table: IssuesTable, issue: Issue) -> Issue:
     """Write an issue that is not there yet."""
-    written = table.step(issue.account_id, issue.issue_id, None, lambda _: issue)
-    assert written is not None
-    assert written == issue
-    return written
+    outcome = table.step(issue.account_id, issue.issue_id, None, lambda _: Step(issue, "put", "", NOW))
+    assert outcome.written
+    assert outcome.after is not None
+    assert outcome.after == issue
+    return outcome.after
+
+
+def become(issue: Issue) -> Callable[[Issue | None], Step]:
+    """A decision for this issue, whatever was read."""
+    return lambda _: Step(issue, "become", "", NOW)
 
 
 def row(dynamodb: DynamoDBClient) -> dict[str, Any]:
     return dict(dynamodb.get_item(TableName=TABLE, Key=ONE_ROW)["Item"])
 
 
-def with_ticket(issue: Issue | None) -> Issue:
-    assert issue is not None
+def with_ticket(issue: Issue) -> Issue:
     times_now = replace(issue.timestamps, reported=NOW)
     return replace(issue, timestamps=times_now, jira=JiraDetails(ticket="AWSSEC-1"))
 
 
-def with_newer_details(issue: Issue | None) -> Issue:
+def get_ticket(issue: Issue | None) -> Step:
+    """The step that gives an issue a ticket."""
     assert issue is not None
-    return replace(issue, details=details(last_used=days_ago(95)), timestamps=replace(issue.timestamps, updated=NOW))
+    return Step(with_ticket(issue), "reported on ticket AWSSEC-1", "as the test asked", NOW)
+
+
+def get_newer_details(issue: Issue | None) -> Step:
+    """The step that refreshes an issue's details."""
+    assert issue is not None
+    newer = replace(issue.timestamps, updated=NOW)
+    return Step(replace(issue, details=details(last_used=days_ago(95)), timestamps=newer), "refreshed", "", NOW)
 
 
 def test_every_issue_of_the_account_is_read_page_after_page_and_consistently(
@@ -126,11 +140,11 @@ def test_an_issue_is_created_only_if_it_is_not_there(table: IssuesTable) -> None
     there = put(table, with_ticket(an_issue()))
     seen: list[Issue | None] = []
 
-    def decide(record: Issue | None) -> Issue | None:
+    def decide(record: Issue | None) -> Step | None:
         seen.append(record)
-        return an_issue() if record is None else None
+        return Step(an_issue(), "found", "", NOW) if record is None else None
 
-    assert table.step(ACCOUNT, KEY, None, decide) == there
+    assert table.step(ACCOUNT, KEY, None, decide) == Outcome(there, there, written=False)
     assert seen == [None, there]
     assert table.get(ACCOUNT, KEY) == there
 
@@ -138,9 +152,51 @@ def test_an_issue_is_created_only_if_it_is_not_there(table: IssuesTable) -> None
 def test_a_step_that_changes_nothing_writes_nothing(table: IssuesTable, wire: Wire) -> None:
     issue = put(table, an_issue())
     wire.sent.clear()
-    assert table.step(ACCOUNT, KEY, issue, lambda record: record) == issue
-    assert table.step(ACCOUNT, KEY, issue, lambda _: None) == issue
+    assert table.step(ACCOUNT, KEY, issue, lambda _: Step(issue, "", "", NOW)) == Outcome(issue, issue)
+    assert table.step(ACCOUNT, KEY, issue, lambda _: None) == Outcome(issue, issue)
     assert wire.sent == []
+
+
+def test_a_step_that_is_refused_writes_nothing_and_says_why(table: IssuesTable, wire: Wire) -> None:
+    issue = put(table, an_issue())
+    wire.sent.clear()
+    no = Skip("within its retention period", NOW)
+    assert table.step(ACCOUNT, KEY, issue, lambda _: no) == Outcome(issue, issue, refused=no)
+    assert wire.sent == []
+
+
+def test_an_outcome_says_what_the_step_was_decided_on_and_what_it_has_made_of_it(table: IssuesTable) -> None:
+    stale = put(table, an_issue())
+    current = table.change(stale, get_newer_details).after
+    outcome = table.change(stale, get_ticket)
+    assert current is not None
+    assert outcome == Outcome(current, with_ticket(current), written=True)
+
+
+def test_a_delivery_that_failed_after_its_mark_is_an_entry_alone_in_one_conditional_write(
+    dynamodb: DynamoDBClient, table: IssuesTable, wire: Wire
+) -> None:
+    issue = put(table, an_issue())
+    before = row(dynamodb)
+    wire.sent.clear()
+    bodies: list[str] = []
+    wire.react("UpdateItem", lambda request: bodies.append(body_of(request)))
+    outcome = table.change(issue, lambda each: Step(each, "Slack not notified yet", "channel_not_found", NOW))
+    assert (outcome.written, wire.sent) == (True, ["UpdateItem"])
+    assert "SET #history = " in bodies[0]
+    assert "#history = :v" in json.loads(bodies[0])["ConditionExpression"]
+    after = row(dynamodb)
+    assert {**after, "history": None} == {**before, "history": None}
+    assert after["history"]["L"][-1]["M"]["what"] == {"S": "Slack not notified yet"}
+
+
+def test_two_entries_alone_that_are_written_at_once_are_both_kept(table: IssuesTable) -> None:
+    stale = put(table, an_issue())
+    for channel in ("JIRA", "Slack"):
+        table.change(stale, lambda each, channel=channel: Step(each, f"{channel} not notified yet", "", NOW))  # type: ignore[misc]
+    after = table.get(ACCOUNT, KEY)
+    assert after is not None
+    assert [entry["what"] for entry in after.history][1:] == ["JIRA not notified yet", "Slack not notified yet"]
 
 
 def test_an_update_writes_only_the_attributes_that_changed_and_keeps_those_that_others_added(
@@ -156,7 +212,7 @@ def test_an_update_writes_only_the_attributes_that_changed_and_keeps_those_that_
     )
     before = row(dynamodb)
     wire.sent.clear()
-    table.step(ACCOUNT, KEY, issue, with_ticket)
+    table.change(issue, get_ticket)
     assert wire.sent == ["UpdateItem"]
     before["timestamps"]["M"]["reported"] = {"S": "2026-11-23T12:00:00+00:00"}
     before["jira_details"]["M"]["ticket"] = {"S": "AWSSEC-1"}
@@ -168,7 +224,7 @@ def test_an_update_writes_only_the_attributes_that_changed_and_keeps_those_that_
 def test_what_is_none_again_is_removed(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
     issue = put(table, with_ticket(an_issue(remediation_error=RemediationError("throttled", NOW))))
     after = replace(issue, remediation_error=None, timestamps=replace(issue.timestamps, reported=None))
-    table.step(ACCOUNT, KEY, issue, lambda _: after)
+    table.change(issue, become(after))
     assert table.get(ACCOUNT, KEY) == after
     assert "remediation_error" not in row(dynamodb)
     assert "reported" not in row(dynamodb)["timestamps"]["M"]
@@ -176,20 +232,17 @@ def test_what_is_none_again_is_removed(dynamodb: DynamoDBClient, table: IssuesTa
 
 def test_a_concurrent_write_makes_the_step_read_again_and_decide_again(table: IssuesTable) -> None:
     stale = put(table, an_issue())
-    reported = table.step(ACCOUNT, KEY, stale, with_ticket)
+    reported = table.change(stale, get_ticket).after
     seen: list[Issue | None] = []
 
-    def resolve(record: Issue | None) -> Issue | None:
+    def resolve(record: Issue) -> Step:
         seen.append(record)
-        assert record is not None
-        return replace(
-            record, status=Status.RESOLVED, timestamps=replace(record.timestamps, resolved=NOW, updated=NOW)
-        )
+        moved = replace(record.timestamps, resolved=NOW, updated=NOW)
+        return Step(replace(record, status=Status.RESOLVED, timestamps=moved), "resolved", "", NOW)
 
-    after = table.step(ACCOUNT, KEY, stale, resolve)
+    after = table.record(stale, resolve)
     assert seen == [stale, reported]
     assert after == table.get(ACCOUNT, KEY)
-    assert after is not None
     assert (after.status, after.jira.ticket) == (Status.RESOLVED, "AWSSEC-1")
 
 
@@ -197,16 +250,14 @@ def test_a_step_that_decides_otherwise_after_a_concurrent_write_writes_nothing(
     table: IssuesTable, wire: Wire
 ) -> None:
     stale = put(table, an_issue())
-    remediated = table.step(
-        ACCOUNT, KEY, stale, lambda _: replace(stale, timestamps=replace(stale.timestamps, remediated=NOW))
-    )
+    off = replace(stale, timestamps=replace(stale.timestamps, remediated=NOW))
+    remediated = table.record(stale, become(off))
 
-    def report(record: Issue | None) -> Issue | None:
-        assert record is not None
-        return with_ticket(record) if record.timestamps.remediated is None else None
+    def report(record: Issue) -> Step | None:
+        return get_ticket(record) if record.timestamps.remediated is None else None
 
     wire.sent.clear()
-    assert table.step(ACCOUNT, KEY, stale, report) == remediated
+    assert table.change(stale, report) == Outcome(remediated, remediated)
     assert wire.sent == ["UpdateItem", "GetItem"]
     assert table.get(ACCOUNT, KEY) == remediated
 
@@ -225,59 +276,72 @@ def test_a_decision_made_on_a_status_or_step_that_changed_is_made_again(
     table: IssuesTable, step: Any, other: dict[str, Any]
 ) -> None:
     stale = put(table, an_issue())
-    current = table.step(ACCOUNT, KEY, stale, lambda _: replace(stale, **other))
-    seen: list[Issue | None] = []
+    current = table.record(stale, become(replace(stale, **other)))
+    seen: list[Issue] = []
 
-    def decide(record: Issue | None) -> Issue:
+    def decide(record: Issue) -> Step:
         seen.append(record)
-        after: Issue = step(record)
-        return after
+        return Step(step(record), "", "", NOW)
 
-    table.step(ACCOUNT, KEY, stale, decide)
+    table.change(stale, decide)
     assert seen == [stale, current]
 
 
-def test_an_issue_that_was_removed_meanwhile_is_not_half_written_anew(
+def test_an_issue_that_was_removed_meanwhile_is_not_half_written_again(
     dynamodb: DynamoDBClient, table: IssuesTable
 ) -> None:
     stale = put(table, an_issue())
     dynamodb.delete_item(TableName=TABLE, Key=ONE_ROW)
-    assert table.step(ACCOUNT, KEY, stale, lambda record: with_ticket(record) if record else None) is None
+    outcome = table.change(stale, get_ticket)
+    assert outcome == Outcome(None, None, refused=Skip("removed from the table by somebody"))
     assert table.get(ACCOUNT, KEY) is None
 
 
-def with_resolution(issue: Issue | None) -> Issue:
-    assert issue is not None
-    later = replace(issue.timestamps, resolved=days_ago(-1), updated=days_ago(-1))
-    return replace(issue, status=Status.RESOLVED, timestamps=later)
-
-
-@pytest.mark.parametrize("step", [with_ticket, with_resolution])
-def test_a_refresh_of_details_does_not_disturb_another_step_and_both_are_in_the_history(
-    table: IssuesTable, wire: Wire, step: Callable[[Issue | None], Issue]
+def test_what_has_happened_to_an_issue_that_was_removed_meanwhile_is_an_error(
+    dynamodb: DynamoDBClient, table: IssuesTable
 ) -> None:
     stale = put(table, an_issue())
-    table.step(ACCOUNT, KEY, stale, with_newer_details)
+    dynamodb.delete_item(TableName=TABLE, Key=ONE_ROW)
+    with pytest.raises(HammerError, match=f"issue {ACCOUNT}/{KEY} was removed from the table by somebody"):
+        table.record(stale, get_ticket)
+
+
+def get_resolved(issue: Issue | None) -> Step:
+    """The step of a scan of tomorrow that resolves an issue."""
+    assert issue is not None
+    later = replace(issue.timestamps, resolved=days_ago(-1), updated=days_ago(-1))
+    return Step(replace(issue, status=Status.RESOLVED, timestamps=later), "resolved", "", days_ago(-1))
+
+
+@pytest.mark.parametrize("step", [get_ticket, get_resolved])
+def test_a_refresh_of_details_does_not_disturb_another_step_and_both_are_in_the_history(
+    table: IssuesTable, wire: Wire, step: Callable[[Issue | None], Step]
+) -> None:
+    stale = put(table, an_issue())
+    table.change(stale, get_newer_details)
     wire.sent.clear()
-    table.step(ACCOUNT, KEY, stale, step)
+    table.change(stale, step)
     assert wire.sent == ["UpdateItem", "GetItem", "UpdateItem"]
     after = table.get(ACCOUNT, KEY)
-    assert after == step(with_newer_details(stale))
-    assert [entry["what"] for entry in after.history][:2] == ["found", "details changed"]
+    assert after == step(get_newer_details(stale).after).after
+    assert [entry["what"] for entry in after.history][:2] == ["put", "refreshed"]
     assert len(after.history) == 3
 
 
-def test_every_step_is_added_to_the_history_in_the_write_that_carries_it_out(table: IssuesTable, wire: Wire) -> None:
+def test_a_step_is_added_to_the_history_with_its_own_time_in_the_write_that_carries_it_out(
+    table: IssuesTable, wire: Wire
+) -> None:
     issue = put(table, an_issue())
     wire.sent.clear()
-    table.step(ACCOUNT, KEY, issue, with_ticket, "as the test asked")
+    table.change(issue, get_ticket)
     assert wire.sent == ["UpdateItem"]
     seen = table.get(ACCOUNT, KEY)
     assert seen is not None
-    found, reported = seen.history
-    assert (found["what"], reported["what"]) == ("found", "reported, ticket AWSSEC-1")
-    assert reported["why"] == "as the test asked"
-    assert datetime.fromisoformat(found["time"]) <= datetime.fromisoformat(reported["time"]) <= datetime.now(UTC)
+    assert seen.history[-1] == {
+        "time": "2026-11-23T12:00:00+00:00",
+        "what": "reported on ticket AWSSEC-1",
+        "why": "as the test asked",
+    }
 
 
 def test_an_issue_without_a_history_gets_one_with_its_next_step(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
@@ -285,28 +349,26 @@ def test_an_issue_without_a_history_gets_one_with_its_next_step(dynamodb: Dynamo
     item = row(dynamodb)
     item["history"] = {"NULL": True}
     dynamodb.put_item(TableName=TABLE, Item=item)
-    table.step(ACCOUNT, KEY, table.get(ACCOUNT, KEY), with_ticket)
+    table.step(ACCOUNT, KEY, table.get(ACCOUNT, KEY), get_ticket)
     after = table.get(ACCOUNT, KEY)
     assert after is not None
-    assert [entry["what"] for entry in after.history] == ["reported, ticket AWSSEC-1"]
+    assert [entry["what"] for entry in after.history] == ["reported on ticket AWSSEC-1"]
 
 
 def test_steps_that_two_processes_take_at_once_are_both_kept_however_long_the_history(table: IssuesTable) -> None:
-    stale: Issue | None = put(table, an_issue())
+    stale = put(table, an_issue())
     for number in range(60):
-        stale = table.step(ACCOUNT, KEY, stale, partial(with_name, name=f"user-{number}"))
-    table.step(ACCOUNT, KEY, stale, partial(with_name, name="first"))
-    table.step(ACCOUNT, KEY, stale, with_ticket)
+        stale = table.record(stale, partial(get_name, name=f"user-{number}"))
+    table.change(stale, partial(get_name, name="first"))
+    table.change(stale, get_ticket)
     after = table.get(ACCOUNT, KEY)
     assert after is not None
     assert len(after.history) == 50
-    assert after.history[-2]["why"] == "username: user-59 -> first"
-    assert after.history[-1]["what"] == "reported, ticket AWSSEC-1"
+    assert [entry["what"] for entry in after.history][-3:] == ["user-59", "first", "reported on ticket AWSSEC-1"]
 
 
-def with_name(issue: Issue | None, name: str) -> Issue:
-    assert issue is not None
-    return replace(issue, details=replace(issue.details, username=name))
+def get_name(issue: Issue, name: str) -> Step:
+    return Step(replace(issue, details=replace(issue.details, username=name)), name, "", NOW)
 
 
 def test_a_record_that_changes_under_every_attempt_is_an_error_and_nothing_is_written(
@@ -315,7 +377,7 @@ def test_a_record_that_changes_under_every_attempt_is_an_error_and_nothing_is_wr
     issue = put(table, an_issue())
     decisions: list[Issue | None] = []
 
-    def decide(record: Issue | None) -> Issue:
+    def decide(record: Issue | None) -> Step:
         decisions.append(record)
         dynamodb.update_item(
             TableName=TABLE,
@@ -323,7 +385,7 @@ def test_a_record_that_changes_under_every_attempt_is_an_error_and_nothing_is_wr
             UpdateExpression="SET timestamps.reminded = :time",
             ExpressionAttributeValues={":time": {"S": f"2026-11-23T12:00:{len(decisions):02}+00:00"}},
         )
-        return with_ticket(record)
+        return get_ticket(record)
 
     with pytest.raises(RecordChanged, match=f"{ACCOUNT}/{KEY}"):
         table.step(ACCOUNT, KEY, issue, decide)
@@ -339,7 +401,7 @@ def test_a_write_that_fails_raises_and_is_not_tried_again_as_if_the_record_had_c
     wire.sent.clear()
     wire.react(operation, lambda _: json_failure("AccessDeniedException"))
     with pytest.raises(AwsCallFailed, match=operation):
-        table.step(ACCOUNT, KEY, record, lambda _: with_ticket(an_issue()))
+        table.step(ACCOUNT, KEY, record, lambda _: get_ticket(an_issue()))
     assert wire.sent == [operation]
 
 
@@ -350,7 +412,7 @@ def test_a_row_of_hammer_without_all_maps_can_be_updated(dynamodb: DynamoDBClien
         del item[part]
     item["timestamps"]["M"]["reported"] = {"NULL": True}
     dynamodb.put_item(TableName=TABLE, Item=item)
-    after = table.step(ACCOUNT, KEY, table.get(ACCOUNT, KEY), with_ticket)
+    after = table.step(ACCOUNT, KEY, table.get(ACCOUNT, KEY), get_ticket).after
     assert after == with_ticket(an_issue())
     assert table.get(ACCOUNT, KEY) == after
 
@@ -359,5 +421,5 @@ def test_an_update_that_dynamodb_refuses_for_another_reason_raises(table: Issues
     issue = put(table, an_issue())
     wire.react("UpdateItem", lambda _: json_failure("ValidationException"))
     with pytest.raises(AwsCallFailed, match=r"UpdateItem.*ValidationException"):
-        table.step(ACCOUNT, KEY, issue, with_ticket)
+        table.change(issue, get_ticket)
     assert table.get(ACCOUNT, KEY) == issue

@@ -225,7 +225,7 @@ def test_the_key_that_signs_the_requests_of_this_process_is_left_alone(
     issue = estate.add_due_issue("hammer", key_id=OWN_KEY)
     result = estate.remediate()
     assert result.exit_code == 0
-    assert "reason=the key is one of the credentials of this very process" in result.output
+    assert "reason=the key is used by Hammer itself" in result.output
     assert_left_alone(estate, issue)
 
 
@@ -632,7 +632,7 @@ def test_a_key_of_a_profile_on_this_host_is_left_alone_whatever_the_process_runs
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profiles))
     result = estate.remediate()
     assert result.exit_code == 0
-    assert "reason=the key is one of the credentials of this very process" in result.output
+    assert "reason=the key is used by Hammer itself" in result.output
     assert_key_on(estate, issue)
     assert estate.key_status(other) == "Inactive"
 
@@ -645,7 +645,7 @@ def test_no_key_of_the_user_whose_session_token_this_process_has_is_switched_off
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
     result = estate.remediate()
     assert result.exit_code == 0
-    assert "reason=the key is one of the credentials of this very process" in result.output
+    assert "reason=the key is used by Hammer itself" in result.output
     assert_key_on(estate, issue)
     assert estate.key_status(other) == "Inactive"
 

@@ -11,8 +11,9 @@ import boto3
 import pytest
 
 from deployment.local.jira_stand_in import Transition
-from library.issues.lifecycle import reconcile
 from library.issues.record import Episode, Issue, Resolution, Status
+from library.issues.scanning import Finding, reconcile
+from library.issues.whitelist import Exemption
 from tests.world import LABEL, MAIN, OTHER, REPORTING, TABLE, label_of
 
 if TYPE_CHECKING:
@@ -608,14 +609,10 @@ def test_a_resolved_issue_with_a_ticket_kept_from_an_earlier_episode_has_it_clos
 def scan(estate: Estate, issue: Issue, *, whitelisted: bool = False) -> Issue:
     """What a scan that finds the key idle makes of the issue now."""
     record = estate.read(issue)
-    after = reconcile(
-        issue.account_id,
-        issue.issue_id,
-        record,
-        replace(record.details, resolution=None),
-        whitelisted=whitelisted,
-        now=datetime.now(UTC),
-    )
+    found = Finding(issue.issue_id, record.details.username, replace(record.details, resolution=None))
+    exemption = Exemption(record.details.username) if whitelisted else None
+    step = reconcile(issue.account_id, found, record, exemption=exemption, now=datetime.now(UTC))
+    after = step.after if step is not None else None
     if after is not None:
         estate.put(after)
     return after or record

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from library.issues.lifecycle import reconcile
 from library.issues.record import Episode, Issue, RestoreDetails, Status
+from library.issues.scanning import Finding, reconcile
 from tests.wire import Wire, answer
 from tests.world import MAIN, OTHER, REGION, REMEDIATION, RESTORE
 
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from tests.world.estate import Estate
 
 pytestmark = pytest.mark.moto
+
+
+def scanned(issue: Issue, now: datetime) -> Issue:
+    """The issue after a scan at `now` that finds its key idle."""
+    step = reconcile(
+        issue.account_id,
+        Finding(issue.issue_id, issue.details.username, issue.details),
+        issue,
+        exemption=None,
+        now=now,
+    )
+    assert step is not None
+    return step.after
 
 
 def switched_off(estate: Estate, user: str, *, account: str = MAIN, days_ago: float = 1) -> Issue:
@@ -120,9 +133,7 @@ def test_a_restored_key_begins_a_new_episode_reactivated_with_the_next_scan(esta
     record = estate.read(issue)
     now = datetime.now(UTC)
 
-    after = reconcile(MAIN, issue.issue_id, record, issue.details, whitelisted=False, now=now)
-
-    assert after is not None
+    after = scanned(record, now)
     assert (after.status, after.episode) == (Status.OPEN, Episode.REACTIVATED)
     assert (after.timestamps.reported, after.timestamps.remediated) == (None, None)
     assert after.jira.ticket == issue.jira.ticket
@@ -288,10 +299,9 @@ def test_it_is_completed_even_if_a_scan_came_first(estate: Estate) -> None:
     issue = switched_off(estate, "joe")
     begun = replace(issue, restore=RestoreDetails(BY, estate.ago(minutes=5)))
     estate.iam().update_access_key(UserName="joe", AccessKeyId=issue.issue_id, Status="Active")
-    scanned = reconcile(MAIN, issue.issue_id, begun, issue.details, whitelisted=False, now=datetime.now(UTC))
-    assert scanned is not None
-    assert scanned.timestamps.remediated is None
-    estate.put(scanned)
+    again = scanned(begun, datetime.now(UTC))
+    assert again.timestamps.remediated is None
+    estate.put(again)
     assert "1 completed" in estate.restore("--since", "3d").output
     assert estate.read(issue).timestamps.restored is not None
     assert len(estate.messages()) == 1
@@ -314,9 +324,7 @@ def test_a_key_that_a_remediation_switched_off_and_did_not_record_is_brought_bac
     assert estate.remediate().exit_code == 0
     assert estate.key_status(issue) == "Active"
     after = estate.read(issue)
-    again = reconcile(MAIN, issue.issue_id, after, issue.details, whitelisted=False, now=datetime.now(UTC))
-    assert again is not None
-    assert again.episode is Episode.REACTIVATED
+    assert scanned(after, datetime.now(UTC)).episode is Episode.REACTIVATED
 
 
 def test_what_was_not_told_is_told_by_the_next_restore(estate: Estate) -> None:

@@ -38,15 +38,15 @@ class Mistake:
 _SWITCH = '    iam.call("UpdateAccessKey", UserName=key.user_name, AccessKeyId=key.key_id, Status=status)\n'
 _LOOK = "    if key is None:\n        return Skip("
 MISTAKES = (
-    Mistake("no second look", "library/issues/lifecycle.py", _LOOK, f"    return None\n{_LOOK}"),
+    Mistake("no second look", "library/issues/switching.py", _LOOK, f"    return None\n{_LOOK}"),
     Mistake("`>=` for `>`", "library/issues/access_keys.py", "now - moment > timedelta", "now - moment >= timedelta"),
     Mistake(
         "retention from detection",
-        "library/issues/lifecycle.py",
+        "library/issues/reporting.py",
         "start = reported or issue.timestamps.reported",
         "start = reported or (issue.timestamps.reported and issue.timestamps.identified)",
     ),
-    Mistake("whitelist ignored", "library/issues/lifecycle.py", "    if whitelisted is not None:", "    if False:"),
+    Mistake("whitelist ignored", "library/issues/switching.py", "    if exemption is not None:", "    if False:"),
     Mistake(
         "failure recorded as done",
         "library/aws/iam_keys.py",
@@ -56,17 +56,17 @@ MISTAKES = (
     Mistake(
         "whole-item put",
         "library/aws/issues_table.py",
-        "else self._update(record, wanted)",
-        "else self._client.put_item(TableName=self._table, Item=_serialize(to_item(wanted))['M']) is not None",
+        "else self._update(issue, after)",
+        "else self._client.put_item(TableName=self._table, Item=_serialize(to_item(after))['M']) is not None",
     ),
     Mistake(
         "late scan believed",
-        "library/issues/lifecycle.py",
-        "    times = record.timestamps\n    return (",
-        "    times = record.timestamps\n    return False and (",
+        "library/issues/scanning.py",
+        "    times = issue.timestamps\n    return (\n",
+        "    times = issue.timestamps\n    return False and (\n",
     ),
     Mistake(
-        "no week of grace", "library/issues/lifecycle.py", "REACTIVATED_GRACE_DAYS = 7", "REACTIVATED_GRACE_DAYS = 0"
+        "no week of grace", "library/issues/reporting.py", "REACTIVATED_GRACE_DAYS = 7", "REACTIVATED_GRACE_DAYS = 0"
     ),
 )
 

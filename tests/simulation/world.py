@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from library.errors import HammerError
-from library.issues.lifecycle import CONSISTENCY_MARGIN, interrupted
 from library.issues.record import Issue, Resolution, Status, from_item
+from library.issues.scanning import CONSISTENCY_MARGIN
 from tests.simulation.outside import JIRA_URL, SLACK_URL, Command, Key, Outside, Plan, User
 from tests.world import HANDLERS, MAIN, NAMES, OTHER, OWN_KEY, REMEDIATION, REPORTING, RESTORE
 from tests.world import configuration as files
@@ -170,7 +170,7 @@ class World:
         """A person switches a key on or off."""
         if status == "Inactive" and key.status == "Active":
             row = self.rows.get((key.user.account, key.id))
-            key.intended = row is not None and interrupted(row)
+            key.intended = row is not None and row.interrupted
         self._switched(key, status)
 
     def _switched(self, key: Key, status: str) -> None:

@@ -22,15 +22,17 @@ from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.config.loading import load
 from library.errors import HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
-from library.issues.lifecycle import reconcile
-from library.issues.record import Issue, IssueDetails, Resolution, Status, details_of
+from library.issues.record import Issue, Resolution, Status
+from library.issues.scanning import LIVE, Finding, findings, reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from library.config.settings import Config
+    from library.issues.decisions import Step
+    from library.issues.whitelist import Exemption
 
 logger = Logger(service="hammer-describe-iam-user-inactive-keys")
 metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")
@@ -119,40 +121,40 @@ def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
         settings.inactive_keys.table_name,
     )
     records = {issue.issue_id: issue for issue in table.of_account(account_id)}
-    live = {key_id: issue for key_id, issue in records.items() if issue.status in (Status.OPEN, Status.WHITELISTED)}
-    watched = [WatchedKey(key_id, issue.details.username, issue.details.user_id) for key_id, issue in live.items()]
+    watched = [
+        WatchedKey(key_id, issue.details.username, issue.details.user_id)
+        for key_id, issue in records.items()
+        if issue.status in LIVE
+    ]
     criteria_days = settings.inactive_keys.inactive_criteria_days
     listing = scan_access_keys(iam, lambda moment: is_long_ago(moment, criteria_days, now), watched, now)
     if listing.report_problem:
         logger.warning("Every key is listed, which takes longer: %s", listing.report_problem)
     idle = [key for key in listing.keys if is_idle(key, criteria_days, now)]
     tags = _missing_tags(iam, idle, records)
-    findings = _findings(listing.keys, idle, live, records, tags)
+    found = findings(listing.keys, records, tags, criteria_days=criteria_days, now=now)
 
     opened = resolved = oldest = 0
-    for key_id, found in findings.items():
-        record = records.get(key_id)
-        details = found if isinstance(found, IssueDetails) else record.details if record else None
-        assert details is not None
-        exemption = settings.whitelist.find(account_id, details.username, key_id, now)
+    for finding in found:
+        exemption = settings.whitelist.find(account_id, finding.user_name, finding.key_id, now)
 
         def decide(
-            current: Issue | None,
-            key_id: str = key_id,
-            found: IssueDetails | Resolution = found,
-            whitelisted: bool = exemption is not None,
-        ) -> Issue | None:
-            return reconcile(account_id, key_id, current, found, whitelisted=whitelisted, now=now)
+            current: Issue | None, finding: Finding = finding, exemption: Exemption | None = exemption
+        ) -> Step | None:
+            return reconcile(account_id, finding, current, exemption=exemption, now=now)
 
-        after = table.step(account_id, key_id, record, decide)
-        changed = after is not None and after != record
-        opened += changed and after is not None and after.status is Status.OPEN and _was_not_open(record)
-        resolved += changed and after is not None and after.status is Status.RESOLVED
+        outcome = table.step(account_id, finding.key_id, records.get(finding.key_id), decide)
+        after = outcome.after
+        opened += (
+            outcome.written and after is not None and after.status is Status.OPEN and _was_not_open(outcome.before)
+        )
+        resolved += outcome.written and after is not None and after.status is Status.RESOLVED
         if after is not None and after.status is Status.OPEN and after.timestamps.identified is not None:
             oldest = max(oldest, (now - after.timestamps.identified).days)
-        _log_decision(key_id, details, found, after, changed=changed, now=now, criteria_days=criteria_days)
+        _log_decision(finding, after, changed=outcome.written, now=now, criteria_days=criteria_days)
+    found_keys = {finding.key_id for finding in found}
     for key in listing.keys:
-        if key.key_id not in findings:
+        if key.key_id not in found_keys:
             verdict = "in use" if key.status == ACTIVE else "off"
             logger.info(
                 "Key is left alone",
@@ -191,28 +193,6 @@ def _missing_tags(
     return tags_of_users(iam, sorted({key.user_name for key in unknown}))
 
 
-def _findings(
-    keys: tuple[AccessKey, ...],
-    idle: list[AccessKey],
-    live: Collection[str],
-    records: Mapping[str, Issue],
-    tags: Mapping[str, dict[str, str] | None],
-) -> dict[str, IssueDetails | Resolution]:
-    found: dict[str, IssueDetails | Resolution] = {}
-    seen = {key.key_id: key for key in keys}
-    for key_id in live:
-        key = seen.get(key_id)
-        if key is None:
-            found[key_id] = Resolution.DELETED
-        else:
-            found[key_id] = Resolution.USED if key.status == ACTIVE else Resolution.DEACTIVATED
-    for key in idle:
-        record = records.get(key.key_id)
-        known = record.details.tags if record else None
-        found[key.key_id] = details_of(key, known if known is not None else tags.get(key.user_name))
-    return found
-
-
 def _reason(key: AccessKey, now: datetime) -> str:
     if key.status != ACTIVE:
         return f"status {key.status}"
@@ -220,16 +200,8 @@ def _reason(key: AccessKey, now: datetime) -> str:
     return f"{verb} {idle_days(key.idle_since, now)} days ago"
 
 
-def _log_decision(
-    key_id: str,
-    details: IssueDetails,
-    found: IssueDetails | Resolution,
-    after: Issue | None,
-    *,
-    changed: bool,
-    now: datetime,
-    criteria_days: int,
-) -> None:
+def _log_decision(finding: Finding, after: Issue | None, *, changed: bool, now: datetime, criteria_days: int) -> None:
+    found = finding.found
     if isinstance(found, Resolution):
         # The record knows more than the scan: it was we who switched the key off.
         recorded = after.details.resolution if after else None
@@ -242,5 +214,5 @@ def _log_decision(
     status = after.status.value if after else "none"
     logger.info(
         "Issue is changed" if changed else "Issue is unchanged",
-        extra={"user": details.username, "key": key_id, "verdict": status, "reason": reason},
+        extra={"user": finding.user_name, "key": finding.key_id, "verdict": status, "reason": reason},
     )

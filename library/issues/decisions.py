@@ -1,0 +1,66 @@
+"""What is decided about an issue, as a value: a step to take, or why none is taken; and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from library.issues.record import Issue
+
+KEPT = 50
+"""How many entries of the history are kept, the latest ones: a row has room for 400 kB, and people read the end."""
+
+_WHY_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing is done with an issue, because of `reason`; `due` is when its key may be switched off, if known."""
+
+    reason: str
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of an issue: `after` it, `what` it is called in the history, `why`, and its `time` (UTC).
+
+    Where `what` is empty it is a mere mark, and the history does not mention it. Where `after` is as before, only the
+    history gets its entry.
+    """
+
+    after: Issue
+    what: str
+    why: str
+    time: datetime
+
+    @property
+    def recorded(self) -> Issue:
+        """`after` with the entry of this step in its history: a map of `time` (ISO 8601, UTC), `what` and `why`."""
+        if not self.what:
+            return self.after
+        entry = {"time": self.time.astimezone(UTC).isoformat(), "what": self.what, "why": self.why[:_WHY_LIMIT]}
+        return replace(self.after, history=(*self.after.history, entry)[-KEPT:])
+
+    def changes(self, before: Issue | None) -> bool:
+        """Whether there is anything to write; the same entry is not written twice in a row for nothing else."""
+        if before is None or self.after != before:
+            return True
+        return bool(self.what) and (not before.history or before.history[-1].get("what") != self.what)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a step: the issue `before` and `after` it, which are the same if nothing was `written`.
+
+    `refused` is why the step was not taken, None if it was taken or there was nothing to do.
+    """
+
+    before: Issue | None
+    after: Issue | None
+    written: bool = False
+    refused: Skip | None = None

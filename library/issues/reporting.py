@@ -1,0 +1,205 @@
+"""What people are to be told of an issue, and when: the report, the reminders, the end, exemptions that run out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from library.issues.decisions import Skip
+from library.issues.record import Episode, Issue, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from library.issues.whitelist import Exemption, Whitelist
+
+REACTIVATED_GRACE_DAYS = 7
+"""A key that a person switched on again stays on for at least a week, whatever the retention period."""
+
+EXEMPTION_NOTICE = timedelta(days=14)
+"""How long before its last day people are told that an exemption ends."""
+
+
+# --- the retention period -------------------------------------------------------------------------------------
+
+
+def retention_days(issue: Issue, configured_days: int) -> int:
+    """Days from the report to the remediation: the configured ones, at least seven after a reactivation."""
+    grace = REACTIVATED_GRACE_DAYS if issue.episode is Episode.REACTIVATED else 0
+    return max(configured_days, grace)
+
+
+def remediation_due(issue: Issue, configured_days: int, *, reported: datetime | None = None) -> datetime | None:
+    """When the key may be switched off (UTC), counted from the report; None as long as there is none."""
+    start = reported or issue.timestamps.reported
+    return None if start is None else start + timedelta(days=retention_days(issue, configured_days))
+
+
+# --- reporting ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReportingPolicy:
+    """What is in force for the issues of one account.
+
+    `retention_days` is the configured retention where remediation is on for the account, None where it is off;
+    `reminder_days` are days before the remediation.
+    """
+
+    jira: bool
+    slack: bool
+    retention_days: int | None = None
+    reminder_days: Sequence[int] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Raise the ticket (or comment on the one that was kept) and tell Slack, each only if it is owed."""
+
+    jira: bool
+    slack: bool
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Say, `days` before the remediation, that it is coming, and with it what is still owed."""
+
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellRemediated:
+    """Say on these channels what could not be said when the key was switched off, or on again since."""
+
+    jira: bool
+    slack: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Say why the issue went away and close its ticket; `slack` is False if Slack was told in an earlier run."""
+
+    slack: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSilently:
+    """Nobody was ever told of the issue: close it and say nothing, unless a ticket is found under its label."""
+
+
+ReportingStep = Report | Remind | TellRemediated | Close | CloseSilently | Skip
+
+
+def reporting_step(
+    issue: Issue, policy: ReportingPolicy, *, exemption: Exemption | None, now: datetime
+) -> ReportingStep:
+    """What reporting owes the people of this issue now; `exemption` is what covers its key at `now` (UTC)."""
+    told = issue.timestamps.reported is not None or issue.jira.ticket is not None
+    if issue.status is Status.CLOSED:
+        return Skip("closed")
+    if issue.status is Status.WHITELISTED and not told:
+        return Skip("whitelisted, never reported")
+    if issue.status is Status.RESOLVED and not told:
+        return CloseSilently()
+    if not (policy.jira or policy.slack):
+        return Skip("neither JIRA nor Slack is enabled")
+    if issue.status in (Status.RESOLVED, Status.WHITELISTED):
+        return Close(slack=policy.slack and not _slack_was_told_of_the_end(issue))
+    return _open_step(issue, policy, exemption=exemption, now=now)
+
+
+def _slack_was_told_of_the_end(issue: Issue) -> bool:
+    # Only where JIRA has delayed the closing: a message sent during the scan must not count as the closing message.
+    times, notified = issue.timestamps, issue.slack.notified
+    ended = times.resolved or times.updated
+    if notified is None or ended is None or issue.jira.failed is None or issue.slack.failed is not None:
+        return False
+    earlier_news = (times.reported, times.reminded, times.remediated)
+    return notified >= ended and all(news is None or notified > news for news in earlier_news)
+
+
+def _open_step(issue: Issue, policy: ReportingPolicy, *, exemption: Exemption | None, now: datetime) -> ReportingStep:
+    owed_jira = policy.jira and issue.jira.failed is not None
+    owed_slack = policy.slack and issue.slack.failed is not None
+    if issue.timestamps.remediated is not None:
+        if owed_jira or owed_slack:
+            return TellRemediated(jira=owed_jira, slack=owed_slack)
+        return Skip("switched off by us, the next scan resolves it")
+    if exemption is not None:
+        return Skip("whitelisted by now, the next scan records it")
+    if issue.timestamps.reported is None:
+        return Report(jira=policy.jira, slack=policy.slack, first=True)
+    # Before what is owed, or a channel that stays down would keep the other one from reminding.
+    days = reminder_step(issue, policy, now)
+    if days is not None:
+        return Remind(days)
+    if owed_jira or owed_slack:
+        return Report(jira=owed_jira, slack=owed_slack, first=False)
+    return Skip("reported before")
+
+
+def reminder_step(issue: Issue, policy: ReportingPolicy, now: datetime) -> int | None:
+    """The reminder that is due at `now` (UTC): the nearest step that was reached and not said yet, else None.
+
+    Steps as long as the retention period or longer are left out: the report itself says the date then.
+    """
+    if policy.retention_days is None:
+        return None
+    due = remediation_due(issue, policy.retention_days)
+    if due is None:
+        return None
+    longest = retention_days(issue, policy.retention_days)
+    reached = [d for d in policy.reminder_days if d < longest and now >= due - timedelta(days=d)]
+    if not reached:
+        return None
+    nearest = min(reached)
+    reminded = issue.timestamps.reminded
+    return nearest if reminded is None or reminded < due - timedelta(days=nearest) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ExemptionEnds:
+    """Say that an exemption ends soon; if it was `said` before, only record that with the `issues` that it covers."""
+
+    exemption: Exemption
+    issues: tuple[Issue, ...]
+    said: bool
+
+
+def exemptions_that_end(issues: Sequence[Issue], whitelist: Whitelist, now: datetime) -> list[ExemptionEnds]:
+    """The exemptions, each once, whose last day is at most EXEMPTION_NOTICE after that of `now` (UTC).
+
+    Only those which are the last exemption still covering an issue: one that matches nothing, or whose keys another
+    one covers for longer, ends without anybody noticing.
+    """
+    covered: dict[tuple[str, Exemption], list[Issue]] = {}
+    for issue in issues:
+        exemption = _last_to_hold(issue, whitelist, now) if is_exempted(issue) else None
+        if exemption is not None:
+            covered.setdefault((issue.account_id, exemption), []).append(issue)
+    ending = []
+    for (_, exemption), theirs in covered.items():
+        unrecorded = tuple(issue for issue in theirs if issue.slack.exception_told != exemption.until)
+        if unrecorded:
+            ending.append(ExemptionEnds(exemption, unrecorded, said=len(unrecorded) < len(theirs)))
+    return ending
+
+
+def is_exempted(issue: Issue) -> bool:
+    """Whether an exemption ended the issue: one that had been reported before is closed by now."""
+    ended = issue.status is Status.CLOSED and issue.timestamps.resolved is None
+    return ended or issue.status is Status.WHITELISTED
+
+
+def _last_to_hold(issue: Issue, whitelist: Whitelist, now: datetime) -> Exemption | None:
+    holding = [
+        each
+        for each in whitelist.entries.get(issue.account_id, ())
+        if each.holds(now) and each.names(issue.details.username, issue.issue_id)
+    ]
+    ends = [each.until for each in holding if each.until is not None]
+    if not ends or len(ends) < len(holding) or max(ends) > (now + EXEMPTION_NOTICE).astimezone(UTC).date():
+        return None
+    return next(each for each in holding if each.until == max(ends))

@@ -1,0 +1,297 @@
+"""Every change of an issue: one function for each, which says what the issue becomes and what its history calls that.
+
+Nothing here decides. Each function takes the issue as it is, and the time (UTC) of the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from library.issues.decisions import Step
+from library.issues.record import (
+    Episode,
+    Issue,
+    IssueDetails,
+    JiraDetails,
+    RemediationError,
+    Resolution,
+    RestoreDetails,
+    SlackDetails,
+    Status,
+    Timestamps,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import date
+
+    from library.issues.whitelist import Exemption
+
+JIRA, SLACK = "JIRA", "Slack"
+
+
+# --- what a scan finds ----------------------------------------------------------------------------------------
+
+
+def found(account_id: str, key_id: str, details: IssueDetails, exemption: Exemption | None, now: datetime) -> Step:
+    """A key that has no issue is idle."""
+    issue = Issue(
+        account_id=account_id,
+        issue_id=key_id,
+        status=Status.OPEN if exemption is None else Status.WHITELISTED,
+        details=details,
+        timestamps=Timestamps(identified=now, updated=now),
+    )
+    what, covered = ("found", "") if exemption is None else ("found, whitelisted", f"; {_covered_by(exemption)}")
+    return Step(issue, what, f"idle: {_use(details)}{covered}", now)
+
+
+def refreshed(issue: Issue, details: IssueDetails, now: datetime) -> Step:
+    """The key is idle as before, and some of its facts are others."""
+    return Step(
+        replace(issue, details=details, timestamps=replace(issue.timestamps, updated=now)),
+        "details changed",
+        _difference(issue.details, details),
+        now,
+    )
+
+
+def exempted(issue: Issue, details: IssueDetails, episode: Episode, exemption: Exemption, now: datetime) -> Step:
+    """An exemption covers an idle key whose issue was open or resolved."""
+    # What ended the issue before is kept: it says whether a person switched the key on again.
+    details = replace(details, resolution=issue.details.resolution)
+    times = replace(issue.timestamps, resolved=None, updated=now)
+    after = replace(issue, status=Status.WHITELISTED, episode=episode, details=details, timestamps=times)
+    return Step(after, "whitelisted", _covered_by(exemption), now)
+
+
+def no_longer_exempted(issue: Issue, details: IssueDetails, now: datetime) -> Step:
+    """No exemption covers an idle key any more, of which nobody was told yet."""
+    after = replace(issue, status=Status.OPEN, details=details, timestamps=replace(issue.timestamps, updated=now))
+    return Step(after, "open", "no exemption covers it any more", now)
+
+
+def resolved(issue: Issue, resolution: Resolution, now: datetime) -> Step:
+    """The key is not idle any more."""
+    after = replace(
+        issue,
+        status=Status.RESOLVED,
+        details=replace(issue.details, resolution=resolution),
+        timestamps=replace(issue.timestamps, resolved=now, updated=now),
+    )
+    return Step(after, "resolved", f"the key is not idle any more: {resolution.value}", now)
+
+
+def new_episode(issue: Issue, details: IssueDetails, episode: Episode, now: datetime) -> Step:
+    """An idle key begins again: everything is said once more, on the ticket that is there, and counts from now."""
+    times = Timestamps(
+        identified=now, updated=now, restored=issue.timestamps.restored, closed=issue.timestamps.closed
+    )
+    jira, slack = replace(issue.jira, failed=None), replace(issue.slack, failed=None)
+    return _begun(replace(issue, jira=jira, slack=slack, timestamps=times), issue.status, details, episode, now)
+
+
+def found_again(issue: Issue, details: IssueDetails, episode: Episode, now: datetime) -> Step:
+    """A key whose issue was closed is idle: as if it were new, with a ticket of its own."""
+    fresh = replace(
+        issue, jira=JiraDetails(), slack=SlackDetails(), timestamps=Timestamps(identified=now, updated=now)
+    )
+    return _begun(fresh, issue.status, details, episode, now)
+
+
+def _begun(issue: Issue, was: Status, details: IssueDetails, episode: Episode, now: datetime) -> Step:
+    after = replace(issue, status=Status.OPEN, episode=episode, details=details, remediation_error=None)
+    if episode is Episode.REACTIVATED:
+        why = "somebody switched the key on again, and it is idle"
+    else:
+        why = "it is idle again" + (" or its exemption has ended" if was is Status.WHITELISTED else "")
+    return Step(after, f"a new episode, {episode.value}", f"{why}: {_use(details)}", now)
+
+
+# --- what people are told -------------------------------------------------------------------------------------
+
+
+class Occasion(StrEnum):
+    """What people are told of, as the word that the history has for it."""
+
+    REPORT = "reported"
+    REMINDER = "reminded"
+    NEWS = "told"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A channel that did not take what it was given, in one sentence."""
+
+    channel: str
+    cause: str
+
+
+def jira_confirmed(
+    issue: Issue, occasion: Occasion, *, told: Issue, ticket: JiraDetails | None, slack_follows: bool, now: datetime
+) -> Step:
+    """JIRA has taken the message about the issue `told`; `ticket` is None where there was no ticket to write on."""
+    after = _heard(issue, occasion, told, now)
+    if ticket is not None:
+        after = replace(after, jira=ticket)
+    if slack_follows:
+        # Owed from this very moment: if this process dies before Slack has it, the next run says it.
+        after = _owing(after, (SLACK,), now)
+    return Step(after, f"{occasion} on ticket {ticket.ticket}" if ticket else "", "", now)
+
+
+def slack_confirmed(
+    issue: Issue,
+    occasion: Occasion,
+    *,
+    told: Issue,
+    recipients: tuple[str, ...],
+    failures: Sequence[Failure] = (),
+    now: datetime,
+) -> Step:
+    """Slack has taken the message about the issue `told`; `failures` is what JIRA said before, if it did not."""
+    after = _heard(issue, occasion, told, now)
+    after = replace(after, slack=replace(after.slack, notified=now, recipients=recipients, failed=None))
+    after = _owing(after, [failure.channel for failure in failures], now)
+    why = "; ".join(f"{failure.channel} not notified yet: {failure.cause}" for failure in failures)
+    return Step(after, f"{occasion} over Slack: {', '.join(recipients)}", why, now)
+
+
+def not_notified(issue: Issue, failures: Sequence[Failure], now: datetime) -> Step:
+    """These channels did not take the message, which each of them is owed from now on, if not longer."""
+    channels = [failure.channel for failure in failures]
+    causes = "; ".join(dict.fromkeys(failure.cause for failure in failures))
+    return Step(_owing(issue, channels, now), f"{', '.join(channels)} not notified yet", causes, now)
+
+
+def told_that_exemption_ends(issue: Issue, last_day: date | None, now: datetime) -> Step:
+    """The account's owner was told over Slack that the exemption of this issue ends after `last_day` (UTC)."""
+    after = replace(issue, slack=replace(issue.slack, exception_told=last_day))
+    return Step(after, "told over Slack that the exemption ends", f"its last day is {last_day}", now)
+
+
+def closed(
+    issue: Issue, *, told: Issue, recipients: tuple[str, ...] | None, failures: Sequence[Failure], now: datetime
+) -> Step | None:
+    """The end of the issue `told` was said: it is closed, unless there are `failures` or a scan has moved it on.
+
+    `recipients` is who was told over Slack just now, None if Slack was not asked or did not take it.
+    """
+    if failures or issue.status is not told.status:
+        if recipients is not None:
+            return slack_confirmed(issue, Occasion.NEWS, told=told, recipients=recipients, failures=failures, now=now)
+        return not_notified(issue, failures, now) if failures else None
+    slack = issue.slack if recipients is None else replace(issue.slack, notified=now, recipients=recipients)
+    after = replace(
+        issue,
+        status=Status.CLOSED,
+        timestamps=replace(issue.timestamps, closed=now),
+        jira=replace(issue.jira, failed=None),
+        slack=replace(slack, failed=None),
+    )
+    what = "closed" if recipients is None else f"closed, told over Slack: {', '.join(recipients)}"
+    why = "everybody was told of its end" if issue.timestamps.reported else "nobody had been told of it"
+    return Step(after, what, why, now)
+
+
+def _heard(issue: Issue, occasion: Occasion, told: Issue, now: datetime) -> Issue:
+    times = issue.timestamps
+    if times.identified != told.timestamps.identified:
+        # A scan has begun a new episode meanwhile, of which nobody has heard.
+        return issue
+    if occasion is Occasion.REPORT:
+        times = replace(times, reported=times.reported or now)
+    elif occasion is Occasion.REMINDER:
+        times = replace(times, reminded=now)
+    return replace(issue, timestamps=times)
+
+
+def _owing(issue: Issue, channels: Collection[str], now: datetime) -> Issue:
+    jira, slack = issue.jira, issue.slack
+    return replace(
+        issue,
+        jira=replace(jira, failed=jira.failed or now) if JIRA in channels else jira,
+        slack=replace(slack, failed=slack.failed or now) if SLACK in channels else slack,
+    )
+
+
+# --- switching off and on -------------------------------------------------------------------------------------
+
+
+def about_to_switch_off(issue: Issue, why: str, now: datetime) -> Step:
+    """The intent to switch the key off."""
+    after = replace(issue, timestamps=replace(issue.timestamps, remediation_started=now))
+    return Step(after, "about to be switched off", why, now)
+
+
+def not_switched_off(issue: Issue, why: str, now: datetime) -> Step:
+    """The intent is taken back, and the key is on."""
+    return Step(_without_intent(issue), "not switched off after all", why, now)
+
+
+def could_not_switch_off(issue: Issue, cause: str, now: datetime, *, stays_on: bool) -> Step:
+    """A failure to switch the key off; unless it is certain that it `stays_on`, the intent is kept."""
+    # Where nobody knows whether the call took effect, the next run looks, and completes it.
+    after = _without_intent(issue) if stays_on else issue
+    return Step(
+        replace(after, remediation_error=RemediationError(cause, now)), "could not be switched off", cause, now
+    )
+
+
+def switched_off(issue: Issue, why: str, now: datetime, *, channels: Collection[str]) -> Step:
+    """The key is off; these enabled channels are owed the news from now on, JIRA only if there is a ticket."""
+    after = replace(issue, timestamps=replace(issue.timestamps, remediated=now), remediation_error=None)
+    return Step(_owed_news(after, channels, now), "switched off", why, now)
+
+
+def about_to_switch_on(issue: Issue, by: str, now: datetime) -> Step:
+    """The intent, of the person or role with the ARN `by`, to switch the key on again."""
+    after = replace(issue, restore=RestoreDetails(by, now))
+    return Step(after, "about to be switched on again", f"wanted by {by}", now)
+
+
+def not_switched_on(issue: Issue, earlier: RestoreDetails | None, why: str, now: datetime) -> Step:
+    """The intent is taken back, and the key is off; `earlier` is what the issue said before the intent."""
+    return Step(replace(issue, restore=earlier), "not switched on after all", why, now)
+
+
+def switched_on(issue: Issue, now: datetime, *, channels: Collection[str]) -> Step:
+    """The key is on again; these enabled channels are owed the news from now on, JIRA only if there is a ticket."""
+    # A remediation that was cut off is over, too, or the next one would take it up again.
+    times = replace(issue.timestamps, restored=now, remediated=issue.switched_off_at)
+    after = _owed_news(replace(issue, timestamps=times), channels, now)
+    return Step(after, "switched on again", f"wanted by {issue.restore.by}" if issue.restore else "", now)
+
+
+def _without_intent(issue: Issue) -> Issue:
+    return replace(issue, timestamps=replace(issue.timestamps, remediation_started=None))
+
+
+def _owed_news(issue: Issue, channels: Collection[str], now: datetime) -> Issue:
+    return _owing(issue, [each for each in channels if each != JIRA or issue.jira.ticket], now)
+
+
+def _covered_by(exemption: Exemption) -> str:
+    return f"exemption {exemption.id!r} covers it"
+
+
+def _use(details: IssueDetails) -> str:
+    verb = "never used, created" if details.never_used else "last used"
+    return f"{verb} {details.last_used.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _difference(before: IssueDetails, after: IssueDetails) -> str:
+    return ", ".join(
+        f"{field.name}: {_shown(old)} -> {_shown(new)}"
+        for field in fields(IssueDetails)
+        if (old := getattr(before, field.name)) != (new := getattr(after, field.name))
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return "none" if value in (None, "") else str(value)

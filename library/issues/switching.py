@@ -1,0 +1,138 @@
+"""Whether a key may be switched off, and on again: what its issue says, and what a look at it must show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from library.issues.access_keys import ACTIVE, AccessKey, is_idle
+from library.issues.decisions import Skip
+from library.issues.record import Issue, Status
+from library.issues.reporting import TellRemediated, remediation_due
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from library.issues.whitelist import Exemption
+
+# --- remediation ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The key may be switched off, since `since` (UTC), once it was looked at again."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """An earlier run was cut off after it had announced to switch the key off: if it is off, complete the rest."""
+
+
+RemediationVerdict = Due | Finish | TellRemediated | Skip
+
+
+def remediation_verdict(
+    issue: Issue, configured_days: int, *, exemption: Exemption | None, now: datetime
+) -> RemediationVerdict:
+    """Whether an issue allows its key to be switched off at `now` (UTC).
+
+    `configured_days` is the retention, `exemption` the entry of the whitelist that names the key or its user now.
+    """
+    times = issue.timestamps
+    if times.remediated is not None and issue.status is Status.OPEN:
+        return _what_is_owed(issue) or Skip(f"already switched off at {times.remediated:%Y-%m-%d %H:%M} UTC")
+    if issue.interrupted and issue.status is Status.RESOLVED:
+        return Finish()
+    if issue.status is not Status.OPEN:
+        return Skip(f"{issue.status.value}, not open")
+    due = remediation_due(issue, configured_days)
+    if due is None:
+        return Skip("not reported yet")
+    return Finish() if issue.interrupted else _may_switch_off(issue, due, exemption=exemption, now=now)
+
+
+def verdict_ignoring_intent(
+    issue: Issue, configured_days: int, *, exemption: Exemption | None, now: datetime
+) -> Due | TellRemediated | Skip:
+    """As `remediation_verdict` for a key that is on: ignores an earlier recorded intent to switch it off."""
+    verdict = remediation_verdict(issue, configured_days, exemption=exemption, now=now)
+    if not isinstance(verdict, Finish):
+        return verdict
+    due = remediation_due(issue, configured_days)
+    if issue.status is not Status.OPEN or due is None:
+        return Skip("switching it off was announced, but the key is on")
+    return _may_switch_off(issue, due, exemption=exemption, now=now)
+
+
+def _what_is_owed(issue: Issue) -> TellRemediated | None:
+    jira, slack = issue.jira.failed is not None, issue.slack.failed is not None
+    return TellRemediated(jira=jira, slack=slack) if jira or slack else None
+
+
+def _may_switch_off(issue: Issue, due: datetime, *, exemption: Exemption | None, now: datetime) -> Due | Skip:
+    """The two conditions that hold for an interrupted remediation, too: not exempted, and the retention is over."""
+    if exemption is not None:
+        return Skip(f"whitelisted by {exemption.id!r}")
+    if now < due:
+        days = (due - (issue.timestamps.reported or due)).days
+        return Skip(f"within its retention period of {days} days, due {due:%Y-%m-%d %H:%M} UTC", due)
+    return Due(since=due)
+
+
+def second_look(
+    key: AccessKey | None,
+    criteria_days: int,
+    *,
+    exemption: Exemption | None,
+    own: bool,
+    now: datetime,
+) -> Skip | None:
+    """Why the key must not be switched off as it is *now*; None if nothing speaks against it.
+
+    `key` is what IAM says at this moment, None if the key does not exist; `exemption` is the entry of the whitelist
+    for its current owner; `own` is whether this process's own requests may be signed with it.
+    """
+    if key is None:
+        return Skip("the key does not exist any more")
+    if key.status != ACTIVE:
+        return Skip(f"the key is {key.status} already")
+    if exemption is not None:
+        return Skip(f"whitelisted by {exemption.id!r}")
+    if not is_idle(key, criteria_days, now):
+        return Skip("the key is not idle any more")
+    if own:
+        return Skip("the key is used by Hammer itself")
+    return None
+
+
+# --- going back -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOn:
+    """The key may be switched on again if it is still Inactive; it was switched off by us at `off_since` (UTC).
+
+    `off_since` is None if the issue does not say so any more. `announced` is whether an earlier run had recorded
+    that it was about to switch the key on, and nothing after it: then a key that is on was switched on by that run.
+    """
+
+    off_since: datetime | None
+    announced: bool
+
+
+RestoreVerdict = SwitchOn | TellRemediated | Skip
+
+
+def restore_verdict(issue: Issue) -> RestoreVerdict:
+    """Whether an issue allows its key to be switched on again."""
+    off, restored = issue.switched_off_at, issue.timestamps.restored
+    wanted = issue.restore.started if issue.restore is not None else None
+    if wanted is not None and (restored is None or restored < wanted) and (off is None or off < wanted):
+        return SwitchOn(off, announced=True)
+    if off is None:
+        return Skip("this system did not switch the key off")
+    if restored is None or restored < off:
+        return SwitchOn(off, announced=False)
+    return _what_is_owed(issue) or Skip(f"switched on again at {restored:%Y-%m-%d %H:%M} UTC")

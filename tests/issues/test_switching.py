@@ -1,0 +1,156 @@
+"""Whether a key may be switched off, and on again; each test's name has the words of the specification."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from library.issues.decisions import Skip
+from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
+from library.issues.reporting import TellRemediated
+from library.issues.switching import Due, Finish, remediation_verdict, second_look, verdict_ignoring_intent
+from library.issues.whitelist import Exemption
+from tests.builders import NOW, a_key, an_issue, days_ago, times
+from tests.issues.builders import RECORDS, SECOND, TOLD, reported, resolved
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+ALICE = Exemption("alice")
+
+
+# --- remediation: the record -----------------------------------------------------------------------------------
+
+
+def verdict(issue: Issue, days: int = 14, *, exemption: Exemption | None = None, now: datetime = NOW) -> object:
+    return remediation_verdict(issue, days, exemption=exemption, now=now)
+
+
+@pytest.mark.parametrize("days", [0, 1, 14])
+def test_due_when_reported_at_least_the_retention_period_times_24_hours_ago(days: int) -> None:
+    issue = reported(timestamps=times(reported=days_ago(days)))
+    assert verdict(issue, days) == Due(since=NOW)
+    assert verdict(issue, days, now=NOW + SECOND) == Due(since=NOW)
+    too_early = verdict(issue, days, now=NOW - SECOND)
+    assert isinstance(too_early, Skip)
+    assert too_early.reason == f"within its retention period of {days} days, due 2026-11-23 12:00 UTC"
+    assert too_early.due == NOW
+
+
+def test_reactivated_is_due_after_seven_days_at_least() -> None:
+    issue = reported(episode=Episode.REACTIVATED, timestamps=times(reported=days_ago(7)))
+    assert verdict(issue, 0) == Due(since=NOW)
+    assert isinstance(verdict(issue, 0, now=NOW - SECOND), Skip)
+
+
+@pytest.mark.parametrize("status", [Status.WHITELISTED, Status.RESOLVED, Status.CLOSED])
+def test_skipped_because_not_open(status: Status) -> None:
+    assert verdict(reported(status=status)) == Skip(f"{status.value}, not open")
+
+
+def test_skipped_because_not_reported_yet() -> None:
+    assert verdict(an_issue(), 0) == Skip("not reported yet")
+    assert verdict(an_issue(timestamps=times(remediation_started=days_ago(1))), 0) == Skip("not reported yet")
+
+
+def test_skipped_because_whitelisted_now() -> None:
+    assert verdict(reported(), exemption=ALICE) == Skip("whitelisted by 'alice'")
+
+
+SWITCHED_OFF = times(reported=days_ago(18), remediation_started=days_ago(1), remediated=days_ago(1))
+
+
+def test_skipped_because_already_remediated() -> None:
+    assert verdict(reported(timestamps=SWITCHED_OFF)) == Skip("already switched off at 2026-11-22 12:00 UTC")
+
+
+def test_remediated_with_a_delivery_still_owed_is_told() -> None:
+    issue = reported(timestamps=SWITCHED_OFF, slack=replace(TOLD, failed=days_ago(1)))
+    assert verdict(issue) == TellRemediated(jira=False, slack=True)
+
+
+@pytest.mark.parametrize("exemption", [None, ALICE])
+def test_an_intent_without_remediated_is_looked_at_and_finished(exemption: Exemption | None) -> None:
+    when = times(reported=days_ago(18), remediation_started=days_ago(1))
+    assert verdict(reported(timestamps=when), exemption=exemption) == Finish()
+
+
+def test_an_intent_without_remediated_is_finished_even_if_a_scan_has_resolved_the_issue_meanwhile() -> None:
+    when = times(reported=days_ago(18), remediation_started=days_ago(1), resolved=days_ago(0.5))
+    issue = resolved(Resolution.REMEDIATED, timestamps=when)
+    assert verdict(issue) == Finish()
+    assert isinstance(verdict(resolved(Resolution.DELETED, timestamps=when)), Skip)
+
+
+def test_a_failure_to_switch_off_is_tried_again() -> None:
+    assert verdict(reported(remediation_error=RemediationError("throttled", days_ago(1)))) == Due(since=days_ago(4))
+
+
+def test_what_was_announced_and_is_on_is_judged_as_if_it_had_not_been_announced() -> None:
+    def judged(issue: Issue, days: int = 14, exemption: Exemption | None = None) -> object:
+        return verdict_ignoring_intent(issue, days, exemption=exemption, now=NOW)
+
+    issue = reported(timestamps=times(reported=days_ago(14), remediation_started=days_ago(1)))
+    assert judged(issue) == Due(since=NOW)
+    assert judged(issue, exemption=ALICE) == Skip("whitelisted by 'alice'")
+    late = times(reported=days_ago(14) + SECOND, remediation_started=days_ago(1))
+    assert judged(reported(timestamps=late)) == Skip(
+        f"within its retention period of 14 days, due {NOW + SECOND:%Y-%m-%d %H:%M} UTC", NOW + SECOND
+    )
+    ended = resolved(Resolution.REMEDIATED, timestamps=replace(issue.timestamps, resolved=days_ago(0.5)))
+    assert judged(ended) == Skip("switching it off was announced, but the key is on")
+    never_announced = reported(timestamps=times(reported=days_ago(14)))
+    assert judged(never_announced) == verdict(never_announced, 14) == Due(since=NOW)
+
+
+@given(record=RECORDS, days=st.integers(0, 30), exemption=st.sampled_from([None, ALICE]))
+def test_due_means_open_reported_long_enough_ago_not_remediated_and_not_whitelisted(
+    record: Issue, days: int, exemption: Exemption | None
+) -> None:
+    if not isinstance(verdict(record, days, exemption=exemption), Due):
+        return
+    assert record.status is Status.OPEN
+    assert record.timestamps.reported is not None
+    assert record.timestamps.remediated is None
+    assert exemption is None
+    wait = max(days, 7 if record.episode is Episode.REACTIVATED else 0)
+    assert (NOW - record.timestamps.reported).total_seconds() >= wait * 24 * 3600
+
+
+# --- remediation: the second look ------------------------------------------------------------------------------
+
+
+def look(exemption: Exemption | None = None, *, own: bool = False, **key: Any) -> Skip | None:
+    return second_look(a_key(**key), 90, exemption=exemption, own=own, now=NOW)
+
+
+def test_nothing_speaks_against_a_key_that_exists_is_active_idle_not_whitelisted_and_not_our_own() -> None:
+    assert look() is None
+
+
+def test_the_key_must_still_exist() -> None:
+    answer = second_look(None, 90, exemption=None, own=False, now=NOW)
+    assert answer == Skip("the key does not exist any more")
+
+
+@pytest.mark.parametrize("status", ["Inactive", "Expired"])
+def test_the_key_must_be_active(status: str) -> None:
+    assert look(status=status) == Skip(f"the key is {status} already")
+
+
+@pytest.mark.parametrize("last_used", [days_ago(90), days_ago(0)])
+def test_the_key_must_be_idle_by_the_rule(last_used: datetime) -> None:
+    assert look(last_used=last_used) == Skip("the key is not idle any more")
+    assert look(last_used=days_ago(90) - SECOND) is None
+
+
+def test_the_key_must_not_be_whitelisted_under_its_current_owner() -> None:
+    assert look(exemption=ALICE) == Skip("whitelisted by 'alice'")
+
+
+def test_the_key_must_not_be_one_of_the_credentials_of_this_very_process() -> None:
+    assert look(own=True) == Skip("the key is used by Hammer itself")
