@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 """How often a step reads and decides again before it gives up; each time somebody else has written."""
 
-_REMOVED = "removed from the table by somebody"
-
 Path = tuple[str, ...]
 
 _serialize = TypeSerializer().serialize
@@ -103,7 +101,7 @@ class IssuesTable:
             issue.account_id,
             issue.issue_id,
             issue,
-            lambda current: Skip(_REMOVED) if current is None else decide(current),
+            lambda current: Skip("removed from the table by somebody") if current is None else decide(current),
         )
 
     def record(self, issue: Issue, decide: Callable[[Issue], Step | None]) -> Issue:
@@ -113,7 +111,7 @@ class IssuesTable:
         """
         after = self.change(issue, decide).after
         if after is None:
-            raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was {_REMOVED}")
+            raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
         return after
 
     def _create(self, wanted: Issue) -> bool:

@@ -78,7 +78,8 @@ def test_a_delivery_that_failed_is_in_the_history_with_its_cause_and_once_howeve
     for _ in range(3):
         estate.slack_is_down()
         assert estate.report().exit_code == 1
-    assert whats(estate, issue.issue_id) == ["reported on ticket AWSSEC-1", "Slack not notified yet"]
+    ticket = estate.read(issue).jira.ticket
+    assert whats(estate, issue.issue_id) == [f"reported on ticket {ticket}", "Slack not notified yet"]
     assert "Slack not notified yet -- nobody got the message (" in estate.run(SHOW, "--key", issue.issue_id).stdout
 
 
