@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 THRESHOLDS = (30, 60, 90, 180, 365)
-"""Days without use to choose from; for each it is counted how many keys it would catch."""
+"""Days without use to choose from; a look counts how many keys each of them would catch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ class FirstLook:
 
 
 def days_to_read(days: int) -> int:
-    """The criterion to scan by, so that the counts of all thresholds are exact and not only that of `days`.
+    """The criterion (days) to scan by, so that the counts of all thresholds are exact and not only that of `days`.
 
-    A scan does not ask for the last use of a key that is younger than its criterion. Below 30 days nobody is counted,
-    so reading by 30 costs one call more for each key that is 30 to `days` days old, and no call for younger ones.
+    A scan does not ask for the last use of a key that is younger than its criterion. No threshold is below 30 days,
+    so scanning by 30 costs one more call for each key that is 30 to `days` days old, and none for younger ones.
     """
     return min(days, *THRESHOLDS)
 
@@ -103,10 +103,10 @@ def days_to_read(days: int) -> int:
 def first_look(
     accounts: Sequence[AccountKeys], failed: Sequence[FailedAccount], days: int, now: datetime
 ) -> FirstLook:
-    """Judge the keys, which were read by `days_to_read(days)`, as of `now` (UTC), by the rule of the functions."""
+    """Judge keys that were scanned by `days_to_read(days)`, as of `now` (UTC), by the rule of the functions."""
     keys = [(account, key) for account in accounts for key in account.keys]
     idle = [(account, key) for account, key in keys if is_idle(key, days, now)]
-    idle.sort(key=lambda one: (one[1].idle_since, one[0].id, one[1].key_id))
+    idle.sort(key=_longest_idle_first)
     per_account = Counter(account.id for account, _ in idle)
     return FirstLook(
         made_at=now,
@@ -122,6 +122,11 @@ def first_look(
         ),
         failed=tuple(failed),
     )
+
+
+def _longest_idle_first(found: tuple[AccountKeys, AccessKey]) -> tuple[datetime, str, str]:
+    account, key = found
+    return key.idle_since, account.id, key.key_id
 
 
 def _row(account: AccountKeys, key: AccessKey, now: datetime) -> IdleKey:
@@ -140,17 +145,17 @@ def _row(account: AccountKeys, key: AccessKey, now: datetime) -> IdleKey:
 
 def as_object(look: FirstLook) -> dict[str, object]:
     """The look for JSON: the fields of FirstLook, times in ISO 8601."""
-    return {name: _plain(value) for name, value in asdict(look).items()}
+    return {name: _in_json(value) for name, value in asdict(look).items()}
 
 
 def rows(look: FirstLook) -> list[dict[str, object]]:
     """The idle keys for CSV: the fields of IdleKey, times in ISO 8601."""
-    return [{name: _plain(value) for name, value in asdict(key).items()} for key in look.idle_keys]
+    return [{name: _in_json(value) for name, value in asdict(key).items()} for key in look.idle_keys]
 
 
-def _plain(value: object) -> object:
+def _in_json(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return {name: _plain(each) for name, each in value.items()} if isinstance(value, dict) else value
+        return [_in_json(each) for each in value]
+    return {name: _in_json(each) for name, each in value.items()} if isinstance(value, dict) else value

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from library import text
 from library.reports.page import Chart, Grid, Headline, Listing, Page, Section
+from library.reports.text import two_lines
 
 if TYPE_CHECKING:
     from library.reports.first_look import FirstLook, IdleKey
 
 
 def page_of(look: FirstLook) -> Page:
-    """The page of a look; the tables of the terminal, and a chart of the thresholds."""
+    """The tables of the terminal as a page, and a chart of the thresholds."""
     return Page(
         title="Idle access keys: a first look",
         subtitle=f"Active IAM access keys that were not used for more than {look.days} days",
@@ -30,7 +32,7 @@ def page_of(look: FirstLook) -> Page:
             widths=(15, 22, 21, 12, 18, 12),
         ),
         footnotes=(
-            "A key is idle for as long as its last use, or its creation if it was never used, is ago. Keys that are "
+            "Idle time runs from the last use of a key, or from its creation if it was never used. Keys that are "
             "switched off are not counted.",
             "Made by python -m identification.scan, which reads IAM and changes nothing.",
         ),
@@ -52,7 +54,7 @@ def _headlines(look: FirstLook) -> list[Headline]:
 def _sections(look: FirstLook) -> list[Section]:
     thresholds = Chart(
         title="Keys that a threshold would catch",
-        about="How many keys were not used for more than so many days.",
+        about="How many keys were not used for more than each number of days.",
         what="Threshold",
         labels=[f"{each.days} days" for each in look.thresholds],
         series={"keys": [each.keys for each in look.thresholds]},
@@ -62,7 +64,7 @@ def _sections(look: FirstLook) -> list[Section]:
         caption="The accounts that were scanned, those with the most idle keys first",
         headings=("Account", "Idle keys", "Users"),
         rows=[
-            (_account(each.account, each.account_name), f"{each.idle_keys:,}", f"{each.users:,}")
+            (two_lines(each.account, each.account_name), f"{each.idle_keys:,}", f"{each.users:,}")
             for each in look.accounts
         ],
         empty="No account could be scanned.",
@@ -73,7 +75,7 @@ def _sections(look: FirstLook) -> list[Section]:
         failed = Grid(
             caption="Accounts that could not be scanned",
             headings=("Account", "Why"),
-            rows=[(_account(each.account, each.account_name), each.error) for each in look.failed],
+            rows=[(two_lines(each.account, each.account_name), each.error) for each in look.failed],
             empty="",
         )
         sections.append(Section("What is missing", [failed]))
@@ -81,17 +83,13 @@ def _sections(look: FirstLook) -> list[Section]:
 
 
 def _cells(key: IdleKey) -> tuple[str, ...]:
-    used = f"{key.last_used:%Y-%m-%d %H:%M}" if key.last_used else "never"
+    used = text.minute(key.last_used) if key.last_used else "never"
     where = " in ".join(filter(None, (key.last_used_service, key.last_used_region)))
     return (
-        _account(key.account, key.account_name),
+        two_lines(key.account, key.account_name),
         key.user,
         key.key,
-        f"{key.created:%Y-%m-%d}",
-        f"{used}\n{where}" if where else used,
+        text.day(key.created),
+        two_lines(used, where),
         str(key.idle_days),
     )
-
-
-def _account(account: str, name: str) -> str:
-    return f"{account}\n{name}" if name else account

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from identification import scan
-from identification.scan import Wanted
+from identification.look import Wanted, look_at
 from library.aws.iam_scan import SMALL_ACCOUNT
 from library.reports.first_look import FirstLook, IdleKey, Threshold
 from tests.builders import NOW
@@ -49,7 +49,7 @@ SECOND = 1 / 86_400
 
 
 def idle(days: float, **more: Any) -> UserSeed:
-    """A user with one key that was used so many days ago last."""
+    """A user with one key, last used this number of days ago."""
     key: KeySeed = {"created_days_ago": max(days, 400), "last_used_days_ago": days, **more}  # type: ignore[typeddict-item]
     return {"keys": [key]}
 
@@ -144,7 +144,7 @@ def test_an_account_without_an_idle_key_says_so(scanned: Control) -> None:
 
 
 def look(**wanted: Any) -> FirstLook:
-    return scan.look_at(Wanted(**{"days": 90, **wanted}), NOW)
+    return look_at(Wanted(**{"days": 90, **wanted}), NOW)
 
 
 def names(keys: tuple[IdleKey, ...]) -> list[str]:
@@ -647,6 +647,6 @@ def test_a_first_look_loads_nothing_of_jira_slack_the_host_or_the_page(tmp_path:
         "watchtower",
         "jinja2",
         "pygal",
-        "library.cli.host_command",
+        "library.cli.run",
         "library.config.settings",
     }
