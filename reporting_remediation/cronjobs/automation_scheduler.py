@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from library.cli import exit_codes
 from library.config.loading import load
 from library.config.sources import CODE
 from library.errors import ConfigurationError, HammerError
@@ -26,7 +27,7 @@ _MODE = 0o644
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file for cron, whose name has letters, digits, - and _ only; without content there is to be none."""
+    """A file for cron, named with letters, digits, - and _ only; `content` is None if there is to be no such file."""
 
     file_name: str
     content: str | None
@@ -60,32 +61,28 @@ def main(folder: Path, dry_run: bool) -> None:
             click.echo(_put(folder / job.file_name, job.content, dry_run=dry_run))
     except ConfigurationError as error:
         click.echo(error, err=True)
-        sys.exit(2)
+        sys.exit(exit_codes.USAGE)
     except (HammerError, OSError) as error:
         click.echo(f"The cron entries cannot be written: {error}", err=True)
-        sys.exit(1)
+        sys.exit(exit_codes.FAILED)
 
 
 def wanted(settings: Config, python: str, environment: Mapping[str, str]) -> tuple[Job, ...]:
-    """What cron is to have; `python` is the interpreter that runs the jobs.
+    """What cron is to have; `python` is the interpreter that runs the jobs, `environment` that of this command.
 
-    Raises ConfigurationError or HammerError if something cannot be put into a cron file.
+    Raises HammerError if a path has characters that a cron file cannot hold.
     """
-    keys = settings.inactive_keys
+    keys, times = settings.inactive_keys, settings.cronjobs
+    jobs = (
+        ("reporting", keys.reporting, times.reporting, "reporting.create_iam_key_inactive_tickets"),
+        ("remediation", keys.remediation, times.remediation, "remediation.clean_iam_keys_inactive --batch"),
+    )
     return tuple(
         Job(
             f"hammer-iam-user-inactive-keys-{name}",
-            _entry(name, when, command, python, settings.aws.region, environment) if on else None,
+            _entry(name, when, command, python, settings.aws.region, environment) if is_on else None,
         )
-        for name, on, when, command in (
-            ("reporting", keys.reporting, settings.cronjobs.reporting, "reporting.create_iam_key_inactive_tickets"),
-            (
-                "remediation",
-                keys.remediation,
-                settings.cronjobs.remediation,
-                "remediation.clean_iam_keys_inactive --batch",
-            ),
-        )
+        for name, is_on, when, command in jobs
     )
 
 
@@ -96,8 +93,10 @@ def _entry(name: str, when: str, command: str, python: str, region: str, environ
     for place in (folder, python, source):
         if not place.isprintable() or '"' in place:
             raise HammerError(f"{place!r} has characters that a cron file cannot hold")
-    # Mailed, the jobs' log lines would fill root's mailbox; syslog keeps them, and what the shell could not start.
+    # Mail would fill root's mailbox; syslog keeps the log lines, and what the shell says if it cannot start the job.
     job = f"cd {shlex.quote(folder)} && {shlex.quote(python)} -m {command} 2>&1 | logger -t hammer-{name}"
+    # To cron, a bare % is the end of the line.
+    job = job.replace("%", r"\%")
     lines = [
         "# Written by python -m cronjobs.automation_scheduler, which overwrites what is changed here.",
         "SHELL=/bin/sh",
@@ -105,14 +104,16 @@ def _entry(name: str, when: str, command: str, python: str, region: str, environ
         'MAILTO=""',
         f"AWS_DEFAULT_REGION={region}",
         *([f'HAMMER_CONFIG="{source}"'] if source else []),
-        # To cron, a bare % is the end of the line.
-        f"{when} root {job.replace('%', chr(92) + '%')}",
+        f"{when} root {job}",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _put(path: Path, content: str | None, *, dry_run: bool) -> str:
-    """Bring one file to what is wanted, and say what was done."""
+    """Write or remove one file, unless it is as wanted already; returns a sentence that says what was done.
+
+    Raises OSError.
+    """
     present = path.read_text(encoding="utf-8") if path.exists() else None
     if content == present and (content is None or path.stat().st_mode & 0o777 == _MODE):
         return f"{path}: {'none, as before' if content is None else 'as before'}"

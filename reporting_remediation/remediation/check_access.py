@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import boto3
 import click
 
 from library.aws import permissions
-from library.aws.secrets import fetch_credentials
-from library.aws.sessions import CLIENT_CONFIG
-from library.cli import host_command, terminal, wiring
+from library.cli import exit_codes, wiring
+from library.cli.run import run
 from library.errors import CredentialsError, HammerError
 
 if TYPE_CHECKING:
+    from library.aws.issues_table import IssuesTable
     from library.aws.permissions import Refusal
+    from library.aws.sessions import AccountAccess
     from library.config.settings import AccountRef, Config
 
 STREAM = "remediation.check_access"
 _AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """Something that is missing: where, for which call, what was said, and what to do about it."""
+
+    part: str
+    call: str
+    said: str
+    remedy: str
 
 
 @click.command(epilog="Exit codes: 0 nothing is missing, 1 something is, 2 configuration or usage, 130 interrupted.")
@@ -31,49 +42,47 @@ def main() -> None:
     Each line names what is refused and what to do about it. The scan's own roles are checked by
     deployment.check_deployment, from where the stacks are deployed.
     """
-    sys.exit(host_command.run(STREAM, _check, read_only=True))
+    sys.exit(run(STREAM, _check, read_only=True))
 
 
 def _check(settings: Config) -> int:
     accounts = settings.remediation_accounts()
     access = wiring.account_access(settings)
-    refused = permissions.of_table(access, settings.inactive_keys.table_name)
-    table = host_command.issues_table(settings)
-
-    def of(account: AccountRef) -> list[Refusal]:
-        users: list[str] = []
-        # The table itself is spoken of below.
-        with suppress(HammerError):
-            users = [issue.details.username for issue in table.of_account(account.id, lambda _: None)]
-        return permissions.of_remediation(access, account.id, account.name, users)
-
+    refused_table = permissions.of_table(access, settings.inactive_keys.table_name)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(zip(accounts, pool.map(of, accounts), strict=True))
-    rows = [
-        (account.id, account.name, refusal.call, refusal.said, _remedy(settings, account, refusal))
-        for account, refusals in found
-        for refusal in refusals
+        refusals = list(pool.map(partial(_refused_in, access, wiring.issues_table(settings)), accounts))
+    lacks = [
+        _Lack(f"{account.id} {account.name}", each.call, each.said, _remedy(settings, account, each))
+        for account, refused in zip(accounts, refusals, strict=True)
+        for each in refused
     ]
-    rows += [
-        ("", "issues table", one.call, one.said, "add it to the host's role: deploy its stack again")
-        for one in refused
+    lacks += [
+        _Lack("issues table", each.call, each.said, "add it to the host's role: deploy its stack again")
+        for each in refused_table
     ]
     try:
-        fetch_credentials(
-            boto3.Session(region_name=settings.aws.region).client("secretsmanager", config=CLIENT_CONFIG),
-            settings.credentials_secret,
-            jira=settings.jira.enabled,
-            slack=settings.slack.enabled,
-        )
+        wiring.credentials(settings)
     except CredentialsError as error:
         remedy = "store them: python -m deployment.put_credentials"
-        rows.append(("", "credentials", "secretsmanager:GetSecretValue", str(error), remedy))
-    for account_id, part, what, said, remedy in rows:
-        click.echo(f"{account_id} {part}: {what}\n    {said}\n    {remedy}".lstrip())
-    click.echo(
-        f"{len(accounts)} accounts to remediate, {sum(bool(refusals) for _, refusals in found)} with a refusal"
-    )
-    return terminal.FAILED if rows else terminal.OK
+        lacks.append(_Lack("credentials", "secretsmanager:GetSecretValue", str(error), remedy))
+    for each in lacks:
+        click.echo(f"{each.part}: {each.call}\n    {each.said}\n    {each.remedy}")
+    click.echo(f"{len(accounts)} accounts to remediate, {len(list(filter(None, refusals)))} with a refusal")
+    return exit_codes.FAILED if lacks else exit_codes.OK
+
+
+def _refused_in(access: AccountAccess, table: IssuesTable, account: AccountRef) -> list[Refusal]:
+    """What is refused in an account; users of its issues are tried, as far as the table can be read."""
+    try:
+        users = [issue.details.username for issue in table.of_account(account.id, _ignore)]
+    except HammerError:
+        # The check of the table itself reports that.
+        users = []
+    return permissions.of_remediation(access, account.id, account.name, users)
+
+
+def _ignore(_unreadable: HammerError) -> None:
+    """A row that cannot be read is no matter of access."""
 
 
 def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
