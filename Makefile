@@ -12,7 +12,7 @@ ARGS :=
 HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
 TYPED := library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
 
-.PHONY: help demo demo-up test test-pure test-moto test-ministack bench check package deploy deploy-roles \
+.PHONY: help demo demo-up test test-pure test-moto test-ministack test-other bench check package deploy deploy-roles \
 	check-deployment publish-config put-credentials redrive picture clean
 .DEFAULT_GOAL := help
 
@@ -28,14 +28,17 @@ demo-up: $(STAMP)  ## Start, deploy, fill and scan the embedded AWS, and keep it
 test: $(STAMP)  ## Run all tests
 	@$(PYTEST) --numprocesses auto --dist worksteal
 
-test-pure: $(STAMP)  ## Run the tests that need no AWS at all
-	@$(PYTEST) -m "not moto and not ministack"
+test-pure: $(STAMP)  ## Run the tests of what is decided, said and written: no moto, no process
+	@$(PYTEST) -m pure
 
-test-moto: $(STAMP)  ## Run the tests of the IAM adapters (moto)
+test-moto: $(STAMP)  ## Run the tests of functions and commands on accounts that moto plays
 	@$(PYTEST) -m moto
 
 test-ministack: $(STAMP)  ## Run the tests on the embedded AWS (ministack)
 	@$(PYTEST) -m ministack
+
+test-other: $(STAMP)  ## Run the other tests: timelines, processes, a browser
+	@$(PYTEST) -m "simulation or process or browser"
 
 bench: $(STAMP)  ## Measure what the README states, beside the plain way (about half an hour)
 	@$(RUN) -m tests.benchmarks

@@ -15,6 +15,12 @@ import pytest
 from botocore.config import Config
 
 from tests.aws_models import aws_models_read_once
+from tests.tiers import (
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_ignore_collect,
+    pytest_runtest_protocol,
+)
 from tests.wire import SAFE, Wire, not_of_aws
 
 if TYPE_CHECKING:
@@ -24,6 +30,14 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import Control, ScannedAccounts
     from tests.world.topic import Topic
+
+
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_ignore_collect",
+    "pytest_runtest_protocol",
+]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import Control, UserSeed
 
-pytestmark = pytest.mark.moto
 
 KEYS = ["AKIAALICE0000000001A", "AKIAALICE0000000002A"]
 ALICE: UserSeed = {

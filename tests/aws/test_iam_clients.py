@@ -18,7 +18,6 @@ from tests.wire import Wire, answer, failure
 if TYPE_CHECKING:
     from deployment.local.scanned_accounts import Control
 
-pytestmark = pytest.mark.moto
 
 MAIN = Account(ACCOUNT, "master")
 SLAVE = Account("210987654321", "slave1", "hammer-cloudsec-crossact-id")

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import Control, UserSeed
 
-pytestmark = pytest.mark.moto
 
 CRITERION = 90
 ALICE, BOB = "AKIAALICE0000000001A", "AKIABOB0000000000001"

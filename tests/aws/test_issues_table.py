@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.moto
 
 ONE_ROW = {"account_id": {"S": ACCOUNT}, "issue_id": {"S": KEY}}
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import Control
 
-pytestmark = pytest.mark.moto
-
 
 @pytest.fixture
 def client(scanned: Control, wire: Wire) -> OrganizationsClient:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-pytestmark = pytest.mark.moto
 
 NAME = "hammer-credentials"
 OAUTH = {"access_token": "a", "access_token_secret": "b", "consumer_key": "c", "key_cert": "d"}

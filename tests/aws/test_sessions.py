@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import Control
 
-pytestmark = pytest.mark.moto
 
 ROLE = "hammer-cloudsec-crossact-id"
 ACCESS = AccountAccess("eu-west-1", "aws", ACCOUNT, ROLE)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from deployment.local.scanned_accounts import Control
     from tests.world.topic import Topic
 
-pytestmark = pytest.mark.moto
-
 
 @pytest.fixture
 def client(scanned: Control, wire: Wire) -> SNSClient:

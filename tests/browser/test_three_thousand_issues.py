@@ -143,7 +143,6 @@ def number(text: str) -> int:
     return int(text.replace(",", "") or 0)
 
 
-@pytest.mark.moto
 def test_every_figure_is_that_of_a_plain_count_of_the_rows(
     browser: Browser, report: Path, dynamodb: DynamoDBClient
 ) -> None:

@@ -111,6 +111,7 @@ def test_without_a_terminal_nobody_is_asked(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.process
 def test_a_prompt_loads_nothing_of_aws_jira_slack_or_the_host() -> None:
     code = "import library.cli.prompt, sys; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

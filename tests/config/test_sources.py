@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from library.config.loading import load
 from library.config.sources import log_group
@@ -22,9 +21,9 @@ from library.issues.whitelist import Exemption
 from tests.config.conftest import MASTER, NO_WHITELIST, ROOT, SMALLEST, Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_s3.client import S3Client
+
+    from deployment.local.scanned_accounts import Control
 
 
 def test_the_environment_names_the_folder(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,16 +49,10 @@ def test_a_folder_needs_no_client(folder: Folder) -> None:
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")] + ["AWS_PROFILE"]:
-        monkeypatch.delenv(name, raising=False)
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="estate")
-        yield client
+def s3(scanned: Control) -> S3Client:
+    client = boto3.client("s3", region_name="us-east-1")
+    client.create_bucket(Bucket="estate")
+    return client
 
 
 def put(s3: S3Client, prefix: str, **files: Any) -> None:
@@ -67,7 +60,6 @@ def put(s3: S3Client, prefix: str, **files: Any) -> None:
         s3.put_object(Bucket="estate", Key=f"{prefix}{name}.json", Body=json.dumps(document).encode())
 
 
-@pytest.mark.moto
 @pytest.mark.parametrize(
     ("source", "prefix"),
     [
@@ -84,7 +76,6 @@ def test_the_three_files_may_lie_in_s3(s3: S3Client, source: str, prefix: str) -
     assert (config.source, config.warnings) == (source, ())
 
 
-@pytest.mark.moto
 def test_s3_is_read_with_the_client_that_is_handed_in(s3: S3Client, monkeypatch: pytest.MonkeyPatch) -> None:
     put(s3, "", config=SMALLEST, whitelist=NO_WHITELIST, ticket_owners={})
     made = []
@@ -98,7 +89,6 @@ def test_s3_is_read_with_the_client_that_is_handed_in(s3: S3Client, monkeypatch:
     assert made == [s3]
 
 
-@pytest.mark.moto
 def test_an_absent_object_is_like_an_absent_file(s3: S3Client) -> None:
     put(s3, "a/", config=SMALLEST)
     assert [warning.split(":")[0] for warning in load("s3://estate/a").warnings] == [
@@ -109,7 +99,6 @@ def test_an_absent_object_is_like_an_absent_file(s3: S3Client) -> None:
         load("s3://estate/b")
 
 
-@pytest.mark.moto
 def test_a_broken_object_is_an_error(s3: S3Client) -> None:
     put(s3, "", config=SMALLEST)
     s3.put_object(Bucket="estate", Key="whitelist.json", Body=b"")
@@ -117,13 +106,11 @@ def test_a_broken_object_is_an_error(s3: S3Client) -> None:
         load("s3://estate")
 
 
-@pytest.mark.moto
 def test_any_other_failure_of_s3_is_an_error_that_names_the_object(s3: S3Client) -> None:
     with pytest.raises(ConfigurationError, match=r"^s3://no-such-bucket/prod/current.json: .*NoSuchBucket"):
         load("s3://no-such-bucket/prod")
 
 
-@pytest.mark.moto
 def test_an_object_that_may_not_be_read_is_never_taken_for_an_absent_one(s3: S3Client) -> None:
     put(s3, "", config=SMALLEST, ticket_owners={})
     put(s3, "", whitelist=NO_WHITELIST)
@@ -189,6 +176,7 @@ def test_config_ini_is_looked_for_in_the_local_folder_that_the_environment_names
     assert log_group() == "there"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("places", "group"),
     [

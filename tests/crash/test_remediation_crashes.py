@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.crash.proxy import KillingProxy
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
-
 
 @dataclass(frozen=True)
 class Scenario:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tests.crash.proxy import KillingProxy
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 EXCEPTION_ENDS_IN_DAYS = 5
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-pytestmark = pytest.mark.moto
 
 MAIN, FIRST, SECOND = "123456789012", "210987654321", "321098765432"
 OUTPUTS = {

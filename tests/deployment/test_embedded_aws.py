@@ -17,8 +17,6 @@ import pytest
 
 from deployment.local.embedded_aws import REGION, TEMPLATE, EmbeddedAws, EmbeddedAwsError
 
-pytestmark = pytest.mark.ministack
-
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parents[2]
 IDENTIFICATION = "hammer-describe-iam-user-inactive-keys"

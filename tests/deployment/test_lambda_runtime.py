@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
     from tests.world.topic import Topic
 
-pytestmark = pytest.mark.moto
 
 MAIN, SLAVE = "123456789012", "210987654321"
 KEY = "AKIAIDLE777777777777"

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from library.config.settings import Config
     from tests.wire import Wire
 
-pytestmark = pytest.mark.moto
 
 MAIN = "123456789012"
 PLACE = "s3://estate/hammer/prod"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.moto
 
 MAIN = "123456789012"
 SECRET = "hammer-credentials"

@@ -14,7 +14,6 @@ from tests.wire import Wire, answer, body_of, json_failure
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-pytestmark = pytest.mark.moto
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:hammer-describe-iam-user-inactive-keys"
 INITIATION = "arn:aws:lambda:eu-west-1:123456789012:function:hammer-initiate-iam-user-inactive-keys"

@@ -14,7 +14,6 @@ from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-pytestmark = pytest.mark.moto
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MAIN = "123456789012"

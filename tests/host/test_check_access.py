@@ -13,7 +13,6 @@ from tests.world import MAIN, OTHER
 if TYPE_CHECKING:
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 CHECK = "remediation.check_access"
 

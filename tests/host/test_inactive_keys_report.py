@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 REPORT = "reporting.inactive_keys_report"
 BROKEN = "AKIABROKENROW0000000"

@@ -11,8 +11,6 @@ from tests.world import OTHER
 if TYPE_CHECKING:
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
-
 
 @pytest.fixture(autouse=True)
 def owners(estate: Estate) -> None:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
-
 
 def assert_left_alone(estate: Estate, issue: Issue, *, key: str = "Active") -> None:
     """The key and its row are as they were, and nobody was told anything."""

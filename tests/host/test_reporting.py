@@ -19,7 +19,6 @@ from tests.world import LABEL, MAIN, OTHER, REPORTING, TABLE, label_of
 if TYPE_CHECKING:
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 CREATION = "/rest/api/2/issue"
 

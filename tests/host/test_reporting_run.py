@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 CREATION = "/rest/api/2/issue"
 SECONDS = 60

@@ -20,8 +20,6 @@ from tests.world import MAIN, OTHER, REGION, REMEDIATION, RESTORE
 if TYPE_CHECKING:
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
-
 
 def scanned(issue: Issue, now: datetime) -> Issue:
     """The issue after a scan at `now` that finds its key idle."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 SCHEDULER = "cronjobs.automation_scheduler"
 REPORT = "hammer-iam-user-inactive-keys-reporting"

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 WRONG = "wr0ng-but-s3cret"
 COOKIE = "c00kie-of-jira"

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from library.issues.record import Resolution, Status
 from tests.world import MAIN, OTHER, SHOW
 
 if TYPE_CHECKING:
     from tests.world.estate import Estate
-
-pytestmark = pytest.mark.moto
 
 
 def whats(estate: Estate, key: str) -> list[str]:

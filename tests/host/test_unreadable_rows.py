@@ -12,7 +12,6 @@ from tests.world import MAIN, TABLE
 if TYPE_CHECKING:
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 BROKEN = "AKIABROKENROW0000000"
 

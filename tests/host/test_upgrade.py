@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import pytest
 
 from library.issues.record import Episode, Issue, Resolution, Status, from_item
 from tests.world import HANDLERS, MAIN, REMEDIATION, REPORTING, TABLE
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from tests.world.estate import Estate
 
-pytestmark = pytest.mark.moto
 
 HANDLER = HANDLERS / "describe_iam_accesskey_details.py"
 

@@ -31,11 +31,8 @@ if TYPE_CHECKING:
     from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
     from tests.world.topic import Topic
 
-pytestmark = [
-    pytest.mark.moto,
-    # Of a scan that failed there is nothing to count.
-    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
-]
+# Of a scan that failed there is nothing to count.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import Control, KeySeed, UserSeed
 
-pytestmark = pytest.mark.moto
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MAIN, OTHER, THIRD = "123456789012", "210987654321", "333333333333"

@@ -1011,6 +1011,7 @@ def test_threads_that_meet_a_rate_limit_together_go_on_one_after_the_other() -> 
 # The stand-in by itself
 
 
+@pytest.mark.process
 def test_the_stand_in_runs_as_a_process_and_shows_what_it_received() -> None:
     command = [sys.executable, "-m", "deployment.local.jira_stand_in", "--flavour", "cloud", "--issue", "AWSSEC-7"]
     root = Path(__file__).parents[2]

@@ -11,8 +11,6 @@ from deployment.local.estate import Estate, EstateError
 from deployment.local.story import Story
 from tests.pipeline.conftest import configuration
 
-pytestmark = pytest.mark.ministack
-
 
 def test_the_story_is_told_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     estate = Estate(configuration(tmp_path / "config"))

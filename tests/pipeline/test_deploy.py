@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import KeySeed
 
-pytestmark = pytest.mark.ministack
 
 BUCKET = "hammer-deployment-123456789012-eu-west-1"
 PUBLISHED = f"s3://{BUCKET}/config"

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import UserSeed
 
-pytestmark = pytest.mark.ministack
 
 QUEUE = "hammer-iam-user-inactive-keys-failures"
 IDLE: UserSeed = {"keys": [{"created_days_ago": 300, "last_used_days_ago": 200, "service": "s3"}], "tags": {}}

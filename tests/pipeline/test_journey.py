@@ -11,8 +11,6 @@ from deployment.local.scanned_accounts import KeySeed, Population, UserSeed
 from library.issues.record import Episode, Issue, Resolution, Status
 from tests.pipeline.conftest import HOST_LOG_GROUP
 
-pytestmark = pytest.mark.ministack
-
 
 def user(*keys: KeySeed, **tags: str) -> UserSeed:
     return {"keys": list(keys), "tags": tags}

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-pytestmark = pytest.mark.ministack
 
 CONFIGURATION = "hammer-configuration"
 PACKAGE_KEY = "packages/hammer-reporting-remediation.zip"

@@ -181,6 +181,7 @@ def test_the_lines_of_a_chart_are_whole_numbers(top: int, ticks: list[str]) -> N
     assert [text for text in shown if text.isdigit()] == ticks
 
 
+@pytest.mark.process
 def test_nothing_that_draws_is_loaded_before_a_page_is_wanted() -> None:
     program = (
         "import sys, library.reports.page; print({'jinja2', 'pygal'} & {name.split('.')[0] for name in sys.modules})"
