@@ -1,41 +1,71 @@
-"""What the JIRA and the Slack stand-in share: a server on a local port, from start to stop."""
+"""The engine of the JIRA and the Slack stand-in: a server on a local port, and rules that answer in its place."""
 
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import struct
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
     from types import TracebackType
+
+HOST = "127.0.0.1"
+STATE = "/_stand_in/state"
+"""The path at which a stand-in shows what it has received."""
+
+Answer = tuple[int, Mapping[str, str], Any]
+"""Status, headers, and the body that is sent as JSON; None is sent as an empty body."""
+
+Request = TypeVar("Request")
 
 
 class Silence(Enum):
     """What a client gets instead of an answer."""
 
     RESET = "a reset connection"
-    HANGING = "nothing, until it goes away itself"
+    HANGING = "nothing until the client goes away"
 
 
-class StandIn:
-    """A server on a local port, from `start()` to `stop()` or for the length of a `with`.
+@dataclass(slots=True)
+class Rule(Generic[Request]):
+    """Answers calls that it `applies` to, in the place of the stand-in.
 
-    `handler` answers the requests, and finds this object as `stand_in`. Without `port` a free one is chosen. Every
-    answer takes `latency_seconds` longer than it needs; calls that come at the same time wait at the same time.
+    With `after_doing` the call is carried out first, and its real answer is lost. `times` is how many more calls the
+    rule answers, None for all.
     """
 
-    def __init__(
-        self, handler: type[StandInHandler], host: str, port: int, tls: ssl.SSLContext | None = None
-    ) -> None:
+    applies: Callable[[Request], bool]
+    answer: Answer | Silence
+    after_doing: bool = False
+    times: int | None = None
+
+
+class StandIn(ABC, Generic[Request]):
+    """A server on a local port, from `start()` to `stop()` or for the length of a `with`.
+
+    `handler` answers the calls, and finds this object as `stand_in`. Without `port` a free one is chosen. `requests`
+    are the calls that came in, the oldest first. Every answer takes `latency_seconds` longer than it needs; calls
+    that come at the same time wait at the same time.
+    """
+
+    def __init__(self, handler: type[StandInHandler], port: int, tls: ssl.SSLContext | None = None) -> None:
         self.latency_seconds = 0.0
+        self.requests: list[Request] = []
+        self._rules: list[Rule[Request]] = []
         self._handler = handler
-        self._address = (host, port)
+        self._port = port
         self._tls = tls
         self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
@@ -43,18 +73,45 @@ class StandIn:
 
     @property
     def url(self) -> str:
-        """Where the server is, without a slash at the end."""
+        """Where the server is, without a slash at the end. Raises RuntimeError if it is not started."""
         if self._server is None:
             raise RuntimeError(f"the {type(self).__name__} is not started")
-        host, port = self._server.server_address[:2]
-        return f"{'https' if self._tls else 'http'}://{host!s}:{port}"
+        return f"{'https' if self._tls else 'http'}://{HOST}:{self._server.server_port}"
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Everything that was received, for JSON; served under STATE."""
+
+    def add_rule(self, rule: Rule[Request]) -> None:
+        """Let a rule answer calls from now on; of several that apply, the oldest does."""
+        with self._lock:
+            self._rules.append(rule)
+
+    def respond(self, request: Request, carry_out: Callable[[], Answer]) -> Answer | Silence:
+        """Keep the call, and answer it by the first rule that applies, or by carrying it out."""
+        with self._lock:
+            self.requests.append(request)
+            rule = self._rule_for(request)
+            if rule is None:
+                return carry_out()
+            if rule.after_doing:
+                carry_out()
+            return rule.answer
+
+    def _rule_for(self, request: Request) -> Rule[Request] | None:
+        for rule in self._rules:
+            if rule.times != 0 and rule.applies(request):
+                if rule.times is not None:
+                    rule.times -= 1
+                return rule
+        return None
 
     def start(self) -> Self:
         """Listen; raises OSError if the port is taken."""
         handler = type("Handler", (self._handler,), {"stand_in": self})
-        self._server = _Server(self._address, handler)
+        self._server = _Server((HOST, self._port), handler)
         if self._tls is not None:
-            # The handshake is left to the thread of the connection, so that a client that breaks it off hurts nobody.
+            # The thread of the connection does the handshake, so that a client that breaks it off disturbs nobody.
             self._server.socket = self._tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -85,6 +142,14 @@ class StandIn:
         self.stop()
 
 
+@contextmanager
+def until_ended() -> Iterator[None]:
+    """A block that Ctrl-C or SIGTERM end quietly."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        yield
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -93,19 +158,42 @@ class _Server(ThreadingHTTPServer):
 
 
 class StandInHandler(BaseHTTPRequestHandler):
-    """Sends JSON, or leaves the client without an answer."""
+    """Reads calls, and sends JSON or leaves the client without an answer."""
 
-    stand_in: StandIn
+    stand_in: StandIn[Any]
 
-    def send(self, answer: tuple[int, Mapping[str, str], Any] | Silence) -> None:
-        """Answer with status, headers and JSON, or as the silence has it."""
+    def call(self, body: bytes) -> None:
+        """Answer the call at hand."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        """Show the state, or answer a call."""
+        if urlsplit(self.path).path == STATE:
+            self.send_json(HTTPStatus.OK, {}, self.stand_in.state())
+        else:
+            self.call(self._body())
+
+    def do_POST(self) -> None:
+        """Answer a call."""
+        self.call(self._body())
+
+    def do_PUT(self) -> None:
+        """Answer a call."""
+        self.call(self._body())
+
+    def do_DELETE(self) -> None:
+        """Answer a call."""
+        self.call(self._body())
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def send(self, answer: Answer | Silence) -> None:
+        """Send an answer, or stay silent in the way that is asked for."""
         if self.stand_in.latency_seconds:
             threading.Event().wait(self.stand_in.latency_seconds)
-        if answer is Silence.RESET:
-            self.reset()
-        elif answer is Silence.HANGING:
-            self.connection.recv(1)
-            self.close_connection = True
+        if isinstance(answer, Silence):
+            self._stay_silent(answer)
         else:
             self.send_json(*answer)
 
@@ -116,17 +204,19 @@ class StandInHandler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Type", "application/json;charset=UTF-8")
-        if status != 204:
+        if status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
 
-    def reset(self) -> None:
-        """Drop the connection without an answer."""
-        # Lingering for zero seconds makes the kernel send a reset instead of an orderly end.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def _stay_silent(self, how: Silence) -> None:
         self.close_connection = True
+        if how is Silence.HANGING:
+            self.connection.recv(1)
+            return
+        # With a linger time of zero the kernel sends a reset instead of an orderly end.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Stay silent: what came in is shown by `/_stand_in/state`."""
+        """Stay silent: STATE shows what came in."""

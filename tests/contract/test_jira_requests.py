@@ -165,7 +165,7 @@ def kind(request: pytest.FixtureRequest, rsa_key: RSAPrivateKey) -> Kind:
 @pytest.fixture
 def jira(kind: Kind, rsa_key: RSAPrivateKey) -> Iterator[JiraStandIn]:
     with JiraStandIn(flavour=kind.flavour, issues=("AWSSEC-1",), oauth_public_key=rsa_key.public_key()) as stand_in:
-        stand_in.transitions = (Transition("Close Issue", "Closed", "done", needs_resolution=True),)
+        stand_in.site.transitions = (Transition("Close Issue", "Closed", "done", needs_resolution=True),)
         yield stand_in
 
 

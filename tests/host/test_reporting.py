@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from deployment.local.jira_stand_in import Transition
+from deployment.local.stand_in import Silence
 from library.issues.record import Episode, Issue, Resolution, Status
 from library.issues.scanning import Finding, reconcile
 from library.issues.whitelist import Exemption
@@ -144,7 +145,7 @@ def test_a_ticket_that_was_raised_but_not_recorded_is_found_again_by_its_label(e
 
 def test_a_ticket_whose_creation_lost_its_answer_is_not_raised_twice(estate: Estate) -> None:
     issue = estate.add_issue()
-    estate.jira.fail_next("POST", CREATION, after_doing=True, drop_connection=True)
+    estate.jira.fail_next("POST", CREATION, after_doing=True, silence=Silence.RESET)
     assert estate.report().exit_code == 1
 
     assert estate.report().exit_code == 0
@@ -478,7 +479,7 @@ def test_a_ticket_that_was_closed_by_hand_counts_as_closed(estate: Estate) -> No
 
 
 def test_without_a_configured_transition_one_that_leads_to_done_is_taken(estate: Estate) -> None:
-    estate.jira.transitions = (
+    estate.jira.site.transitions = (
         Transition("Start", "In Progress", "indeterminate"),
         Transition("Shelve", "Shelved", "done"),
     )
@@ -488,7 +489,7 @@ def test_without_a_configured_transition_one_that_leads_to_done_is_taken(estate:
 
 
 def test_without_any_fitting_transition_the_issue_stays_resolved_and_the_run_fails(estate: Estate) -> None:
-    estate.jira.transitions = (Transition("Start", "In Progress", "indeterminate"),)
+    estate.jira.site.transitions = (Transition("Start", "In Progress", "indeterminate"),)
     issue = estate.add_due_issue(status=Status.RESOLVED, resolution=Resolution.USED, resolved=estate.ago(hours=1))
 
     for _ in range(2):

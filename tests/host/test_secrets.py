@@ -22,6 +22,7 @@ from deployment.local.jira_stand_in import (
     DEFAULT_USERNAME,
 )
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
+from deployment.local.stand_in import Silence
 from library.cli.terminal import USAGE
 from library.issues.record import Resolution, Status
 from tests.world import OTHER, REPORTING
@@ -159,8 +160,8 @@ def refused_by_slack(estate: Estate) -> None:
 
 
 def cut_off(estate: Estate) -> None:
-    estate.jira.fail_next("POST", "/rest/api/2/issue", drop_connection=True, times=4)
-    estate.slack.fail_next("chat.postMessage", drop_connection=True, times=4)
+    estate.jira.fail_next("POST", "/rest/api/2/issue", silence=Silence.RESET, times=4)
+    estate.slack.fail_next("chat.postMessage", silence=Silence.RESET, times=4)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from deployment.local.jira_stand_in import (
     JiraUser,
     Transition,
 )
+from deployment.local.stand_in import Silence
 from library.errors import CredentialsError, TicketError
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_errors import TicketGone
@@ -46,7 +47,6 @@ from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from deployment.local.stand_in import Silence
 
 LABEL = "hammer-123456789012-AKIAI6UV7TCFQNA623TA"
 ISSUE = "/rest/api/2/issue"
@@ -270,7 +270,7 @@ def test_the_oldest_ticket_that_is_not_done_is_found(jira: JiraStandIn) -> None:
     first, second, third = (tickets.raise_ticket(new_ticket()).key for _ in range(3))
     jira.issues[first].status = "Closed"
     jira.issues[second].status = "In Progress"
-    jira.page_size = 1
+    jira.site.page_size = 1
     assert tickets.find_open(LABEL) == Ticket(second, None)
     assert third in jira.issues
 
@@ -279,7 +279,7 @@ def test_a_ticket_that_is_done_is_not_found_though_the_index_lags_behind(jira: J
     tickets = tickets_in(jira)
     first, second = (tickets.raise_ticket(new_ticket()).key for _ in range(2))
     jira.issues[first].status = "Closed"
-    jira.unnoticed = {first}
+    jira.site.unnoticed = {first}
     assert tickets.find_open(LABEL) == Ticket(second, None)
 
 
@@ -367,7 +367,7 @@ def test_a_ticket_is_raised_without_the_optional_field_that_jira_refuses(
     priority: str | None,
     assignee: str | None,
 ) -> None:
-    jira.refused_fields = refused
+    jira.site.refused_fields = refused
     raised = tickets_in(jira).raise_ticket(new_ticket(assignees=("alice@example.com",)))
     issue = jira.issues[raised.key]
     assert issue.priority == priority
@@ -422,7 +422,7 @@ def test_an_account_id_of_cloud_names_an_assignee_if_it_is_one(account_id: str, 
 
 
 def test_no_ticket_is_raised_without_the_labels_by_which_it_is_found(jira: JiraStandIn) -> None:
-    jira.refused_fields = {"labels"}
+    jira.site.refused_fields = {"labels"}
     with pytest.raises(TicketError, match="labels: Field 'labels' cannot be set"):
         tickets_in(jira).raise_ticket(new_ticket())
     assert set(jira.issues) == {"AWSSEC-1"}
@@ -445,7 +445,7 @@ def test_an_unknown_parent_ticket_costs_a_warning_only(jira: JiraStandIn, caplog
 
 
 def test_a_link_whose_answer_is_lost_does_not_lose_the_key(jira: JiraStandIn) -> None:
-    jira.fail_next("POST", "/rest/api/2/issueLink", drop_connection=True)
+    jira.fail_next("POST", "/rest/api/2/issueLink", silence=Silence.RESET)
     assert tickets_in(jira).raise_ticket(new_ticket(parent_ticket="AWSSEC-1")).key == "AWSSEC-2"
 
 
@@ -459,8 +459,8 @@ def test_a_link_that_is_there_already_is_not_doubled(jira: JiraStandIn) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        {"drop_connection": True},
-        {"never_answer": True},
+        {"silence": Silence.RESET},
+        {"silence": Silence.HANGING},
         {"status": 503},
         {"status": 503, "headers": {"Retry-After": "1"}},
     ],
@@ -549,14 +549,14 @@ def test_a_comment_is_not_repeated(jira: JiraStandIn) -> None:
 
 def test_a_comment_on_a_later_page_is_found(jira: JiraStandIn) -> None:
     jira.issues["AWSSEC-1"].comments = [f"comment {number}" for number in range(6)] + ["Hammer reference 7"]
-    jira.page_size = 3
+    jira.site.page_size = 3
     tickets_in(jira).comment("AWSSEC-1", "Hammer reference 7", "Hammer reference 7")
     assert len(jira.issues["AWSSEC-1"].comments) == 7
 
 
 def test_a_comment_whose_answer_was_lost_is_there_once_after_the_next_try(jira: JiraStandIn) -> None:
     tickets = tickets_in(jira)
-    jira.fail_next("POST", f"{ISSUE}/AWSSEC-1/comment", drop_connection=True, after_doing=True)
+    jira.fail_next("POST", f"{ISSUE}/AWSSEC-1/comment", silence=Silence.RESET, after_doing=True)
     with pytest.raises(TicketError, match="could not be reached to comment on AWSSEC-1"):
         tickets.comment("AWSSEC-1", "Hammer reference 7", "Hammer reference 7")
     tickets.comment("AWSSEC-1", "Hammer reference 7", "Hammer reference 7")
@@ -585,7 +585,7 @@ def test_a_label_is_added_to_those_that_are_there(jira: JiraStandIn) -> None:
 
 
 def test_a_label_that_jira_refuses_costs_a_warning_only(jira: JiraStandIn, caplog: pytest.LogCaptureFixture) -> None:
-    jira.refused_fields = {"labels"}
+    jira.site.refused_fields = {"labels"}
     tickets_in(jira).close("AWSSEC-1", "whitelisted")
     assert jira.issues["AWSSEC-1"].status == "Closed"
     assert "stays without the label whitelisted" in caplog.text
@@ -593,7 +593,7 @@ def test_a_label_that_jira_refuses_costs_a_warning_only(jira: JiraStandIn, caplo
 
 def test_a_label_that_may_not_have_arrived_keeps_the_ticket_open_for_the_next_try(jira: JiraStandIn) -> None:
     tickets = tickets_in(jira)
-    jira.fail_next("PUT", ISSUE, drop_connection=True)
+    jira.fail_next("PUT", ISSUE, silence=Silence.RESET)
     with pytest.raises(TicketError):
         tickets.close("AWSSEC-1", "whitelisted")
     assert jira.issues["AWSSEC-1"].status == "To Do"
@@ -602,7 +602,7 @@ def test_a_label_that_may_not_have_arrived_keeps_the_ticket_open_for_the_next_tr
 
 
 def test_the_first_configured_transition_that_fits_is_taken(jira: JiraStandIn) -> None:
-    jira.transitions = (
+    jira.site.transitions = (
         Transition("Done", "Done", "done"),
         Transition("reject", "Rejected", "done"),
         Transition("close issue", "Closed", "done"),
@@ -612,20 +612,23 @@ def test_the_first_configured_transition_that_fits_is_taken(jira: JiraStandIn) -
 
 
 def test_without_a_configured_transition_one_that_leads_to_done_is_taken(jira: JiraStandIn) -> None:
-    jira.transitions = (Transition("Work", "In Progress", "indeterminate"), Transition("Reject", "Rejected", "done"))
+    jira.site.transitions = (
+        Transition("Work", "In Progress", "indeterminate"),
+        Transition("Reject", "Rejected", "done"),
+    )
     tickets_in(jira).close("AWSSEC-1")
     assert jira.issues["AWSSEC-1"].status == "Rejected"
 
 
 def test_without_any_transition_that_fits_the_ticket_stays_and_that_is_an_error(jira: JiraStandIn) -> None:
-    jira.transitions = (Transition("Work", "In Progress", "indeterminate"),)
+    jira.site.transitions = (Transition("Work", "In Progress", "indeterminate"),)
     with pytest.raises(TicketError, match=r"no transition that closes AWSSEC-1.*it offers Work"):
         tickets_in(jira).close("AWSSEC-1")
     assert jira.issues["AWSSEC-1"].status == "To Do"
 
 
 def test_a_resolution_is_given_where_closing_needs_one(jira: JiraStandIn) -> None:
-    jira.transitions = (Transition("Close Issue", "Closed", "done", needs_resolution=True),)
+    jira.site.transitions = (Transition("Close Issue", "Closed", "done", needs_resolution=True),)
     tickets_in(jira).close("AWSSEC-1")
     assert (jira.issues["AWSSEC-1"].status, jira.issues["AWSSEC-1"].resolution) == ("Closed", "Done")
 
@@ -646,7 +649,7 @@ def test_a_ticket_that_is_deleted_while_it_is_closed_is_no_error(jira: JiraStand
 
 def test_a_closing_whose_answer_was_lost_is_found_done_by_the_next_try(jira: JiraStandIn) -> None:
     tickets = tickets_in(jira)
-    jira.fail_next("POST", f"{ISSUE}/AWSSEC-1/transitions", drop_connection=True, after_doing=True)
+    jira.fail_next("POST", f"{ISSUE}/AWSSEC-1/transitions", silence=Silence.RESET, after_doing=True)
     with pytest.raises(TicketError):
         tickets.close("AWSSEC-1")
     tickets.close("AWSSEC-1")
@@ -657,7 +660,7 @@ def test_a_closing_whose_answer_was_lost_is_found_done_by_the_next_try(jira: Jir
 
 
 @pytest.mark.parametrize("path", ["serverInfo", "myself", "search", "issue"])
-@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"status": 502}, {"drop_connection": True}])
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"status": 502}, {"silence": Silence.RESET}])
 def test_a_read_that_fails_in_passing_is_repeated(
     server: JiraStandIn, waits: list[float], path: str, fault: dict[str, Any]
 ) -> None:
@@ -721,7 +724,7 @@ def test_a_token_that_is_revoked_meanwhile_is_not_tried_for_the_rest_of_the_run(
 
 
 def test_a_read_that_is_not_answered_in_time_is_an_error_that_says_so(jira: JiraStandIn) -> None:
-    jira.fail_next("GET", ISSUE, never_answer=True)
+    jira.fail_next("GET", ISSUE, silence=Silence.HANGING)
     with pytest.raises(TicketError, match=r"could not be reached to show AWSSEC-1: no answer within 0\.5 seconds"):
         tickets_in(jira, answer_seconds=0.5).is_open("AWSSEC-1")
 

@@ -14,6 +14,7 @@ import pytest
 from slack_sdk.http_retry.builtin_interval_calculators import FixedValueRetryIntervalCalculator
 
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn, SlackUser
+from deployment.local.stand_in import Silence
 from library.errors import CredentialsError
 from library.notifications.slack_calls import SlackCalls
 from library.notifications.slack_messages import Delivery, SlackMessages
@@ -21,7 +22,6 @@ from library.notifications.slack_messages import Delivery, SlackMessages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from deployment.local.stand_in import Silence
 
 TOKEN = "xoxb-1234-secret"
 _DEADLINE_SECONDS = 30
@@ -269,14 +269,14 @@ def test_a_server_error_is_tried_again(slack: SlackStandIn, messages: SlackMessa
 def test_a_lost_connection_may_say_it_twice_but_never_not_at_all(
     slack: SlackStandIn, messages: SlackMessages
 ) -> None:
-    slack.fail_next("chat.postMessage", after_doing=True, drop_connection=True)
+    slack.fail_next("chat.postMessage", after_doing=True, silence=Silence.RESET)
     assert messages.send(["#general"], "hello").failed == ()
     assert received(slack) == [("#general", "hello")] * 2
 
 
 def test_a_message_that_is_not_answered_in_time_is_a_failure_that_says_so(slack: SlackStandIn) -> None:
     impatient = messages_in(slack, answer_seconds=1)
-    slack.fail_next("chat.postMessage", never_answer=True, times=2)
+    slack.fail_next("chat.postMessage", silence=Silence.HANGING, times=2)
     delivery = impatient.send(["#general"], "hello")
     assert "could not be reached: " in cause(delivery)
     assert "timed out" in cause(delivery)
@@ -293,7 +293,7 @@ def test_a_message_that_is_not_answered_in_time_is_a_failure_that_says_so(slack:
         ("#general", "chat.postMessage"),
     ],
 )
-@pytest.mark.parametrize("fault", [{"drop_connection": True}, {"status": 503}, {"status": 502}])
+@pytest.mark.parametrize("fault", [{"silence": Silence.RESET}, {"status": 503}, {"status": 502}])
 def test_whatever_fails_in_slack_is_never_taken_for_somebody_it_does_not_know(
     slack: SlackStandIn, messages: SlackMessages, recipient: str, api_method: str, fault: dict[str, Any]
 ) -> None:

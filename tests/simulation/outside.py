@@ -31,7 +31,7 @@ import time_machine
 from botocore.exceptions import ConnectionClosedError
 
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
-from deployment.local.slack_stand_in import SlackStandIn, _arguments
+from deployment.local.slack_stand_in import SlackStandIn, arguments_of
 from deployment.local.stand_in import Silence
 from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
 from tests.world import MAIN, OWN_KEY, REGION, SECRET
@@ -489,7 +489,7 @@ class Outside:
         assert request.full_url.startswith(SLACK_URL), request.full_url
         method = request.full_url.removeprefix(SLACK_URL)
         data = request.data
-        arguments = _arguments(str(request.get_header("Content-type")), data if isinstance(data, bytes) else b"")
+        arguments = arguments_of(str(request.get_header("Content-type")), data if isinstance(data, bytes) else b"")
 
         def carry_out() -> addinfourl:
             answered = self.slack.answer(method, str(request.get_header("Authorization")), arguments)

@@ -1,0 +1,121 @@
+"""What a JIRA holds: its users, projects and tickets, and the statuses that tickets may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Flavour = Literal["server", "cloud"]
+
+_CATEGORIES = {"To Do": "new", "In Progress": "indeterminate", "Closed": "done", "Done": "done"}
+
+
+@dataclass(frozen=True, slots=True)
+class JiraUser:
+    """A user; Server knows them by `name`, Cloud by `account_id`. An e-mail address that is hidden is not shown."""
+
+    name: str
+    email: str = ""
+    display_name: str = ""
+    email_hidden: bool = False
+    active: bool = True
+    assignable: bool = True
+
+    @property
+    def account_id(self) -> str:
+        """The id that Cloud uses."""
+        return f"712020:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A way to the status `to`, whose category is `new`, `indeterminate` or `done`."""
+
+    name: str
+    to: str
+    category: str
+    needs_resolution: bool = False
+
+
+@dataclass(slots=True)
+class JiraIssue:
+    """A ticket; `assignee` is a user name (Server) or account id (Cloud), `links` are keys."""
+
+    key: str
+    project: str
+    summary: str
+    description: str = ""
+    issue_type: str = "Task"
+    priority: str | None = None
+    labels: list[str] = field(default_factory=list)
+    assignee: str | None = None
+    status: str = "To Do"
+    resolution: str | None = None
+    comments: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+
+
+DEFAULT_USERS = (
+    JiraUser("hammer", "hammer@example.com", "Hammer"),
+    JiraUser("Support-General", "support@example.com", "General Support"),
+    JiraUser("Support-Cloud", "support-cloud@example.com", "Cloud Support"),
+    JiraUser("alice", "alice@example.com", "Alice Adams"),
+    JiraUser("bob", "bob@example.com", "Bob Brown"),
+)
+DEFAULT_TRANSITIONS = (
+    Transition("Start Progress", "In Progress", "indeterminate"),
+    Transition("Close Issue", "Closed", "done"),
+)
+
+
+@dataclass(slots=True)
+class JiraSite:
+    """The state of a JIRA; everything may be changed at any time.
+
+    The first of `users` is the one who logs in. `projects` is the number of the last ticket by the project's key.
+    `refused_fields` are on none of JIRA's screens. The search has not noticed yet that the tickets in `unnoticed` are
+    done. A page of a listing has at most `page_size` entries whatever is asked for, as JIRA may do, so that clients
+    have to page.
+    """
+
+    flavour: Flavour = "server"
+    users: tuple[JiraUser, ...] = DEFAULT_USERS
+    projects: dict[str, int] = field(default_factory=lambda: {"AWSSEC": 0})
+    issues: dict[str, JiraIssue] = field(default_factory=dict)
+    transitions: tuple[Transition, ...] = DEFAULT_TRANSITIONS
+    refused_fields: set[str] = field(default_factory=set)
+    unnoticed: set[str] = field(default_factory=set)
+    page_size: int = 50
+
+    def add(self, key: str) -> None:
+        """Add a ticket with a key of its own; new keys of its project follow after it."""
+        project = key.rpartition("-")[0]
+        self.issues[key] = JiraIssue(key, project, f"What {key} is about")
+        self.projects[project] = max(self.projects.get(project, 0), number_of(key))
+
+    def new_key(self, project: str) -> str:
+        """The next key of a project."""
+        self.projects[project] += 1
+        return f"{project}-{self.projects[project]}"
+
+    def identity(self, user: JiraUser) -> str:
+        """How this flavour identifies a user."""
+        return user.account_id if self.flavour == "cloud" else user.name
+
+    def user(self, identity: str | None) -> JiraUser | None:
+        """The user with this identity."""
+        return next((user for user in self.users if self.identity(user) == identity), None)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """A status as JIRA shows it."""
+        return {"name": name, "statusCategory": {"key": self.category(name)}}
+
+    def category(self, status: str) -> str:
+        """The category of a status: `new`, `indeterminate` or `done`."""
+        categories = _CATEGORIES | {transition.to: transition.category for transition in self.transitions}
+        return categories.get(status, "indeterminate")
+
+
+def number_of(key: str) -> int:
+    """The number in a ticket's key."""
+    return int(key.rpartition("-")[2])
