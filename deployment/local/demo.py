@@ -109,7 +109,7 @@ class Demo:
         first = self._estate.jira.issues[issues[0].jira.ticket or ""]
         self._story.say(f"One of the tickets, {first.key}, {', '.join(first.labels)}, linked to {first.links[0]}:")
         self._story.lines(f"{first.summary}\n\n{first.description}\n")
-        message = self._estate.slack.messages[0]
+        message = next(message for message in self._estate.slack.messages if issues[0].issue_id in message.text)
         self._story.say(f"One of the messages, to {message.recipient}:")
         self._story.lines(message.text)
 
