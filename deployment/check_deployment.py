@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import boto3
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
 
     from library.config.settings import AccountRef, Config
@@ -73,6 +74,11 @@ def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
             f"deploy the roles there (deployment.deploy_roles); {role} must trust the function's role and ask for "
             "aws.external_id of config.json"
         )
+    if refusal.call.startswith("dynamodb:"):
+        return (
+            "the function looks for the table that its configuration names: publish the configuration "
+            "(deployment.publish_config), then deploy the main stack again (deployment.deploy)"
+        )
     if not refusal.call.startswith("iam:") or account.id == settings.aws.main_account_id:
         return "deploy the main stack again (deployment.deploy); the function's log says more"
     return (
@@ -106,6 +112,15 @@ def main_account(session: boto3.Session, outputs: dict[str, str], settings: Conf
         yield main, "alarms", topic, said, remedy
 
 
+def host(cloudformation: CloudFormationClient, settings: Config) -> Iterator[Row]:
+    """What is missing for the host, as far as it shows from outside: permission for the issues table."""
+    table = stacks.parameters(cloudformation, stacks.HOST_STACK).get(stacks.ISSUES_TABLE_PARAMETER)
+    if table not in (None, settings.inactive_keys.table_name):
+        said = f"its role may use the table {table}, and not {settings.inactive_keys.table_name}"
+        remedy = "deploy the host again (deployment.deploy --stack host)"
+        yield settings.aws.main_account_id, "host", stacks.HOST_STACK, said, remedy
+
+
 @click.command(epilog=EXIT_CODES)
 @config_argument
 def main(config_folder: str | None) -> None:
@@ -122,10 +137,12 @@ def main(config_folder: str | None) -> None:
         session = main_account_session(settings)
         if settings.aws.accounts_from_organization:
             settings = with_organization(settings, organizations.active_accounts(session.client("organizations")))
-        outputs = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)
+        cloudformation = session.client("cloudformation")
+        outputs = stacks.outputs(cloudformation, stacks.MAIN_STACK)
+        stacks.refuse_another_table(cloudformation, settings)
         functions = session.client("lambda", config=_PATIENT)
         refused = list(scanned_accounts(functions, outputs["IdentificationFunctionName"], settings))
-        missing = list(main_account(session, outputs, settings))
+        missing = [*main_account(session, outputs, settings), *host(cloudformation, settings)]
         for account, part, what, said, remedy in refused + missing:
             click.echo(f"{account} {part}: {what}\n    {said}\n    {remedy}")
         accounts = settings.accounts()

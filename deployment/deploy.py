@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from deployment.commands import (
 from deployment.publish_config import PREFIX, current, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_s3.client import S3Client
@@ -50,7 +51,7 @@ def upload(s3: S3Client, bucket: str, package: Path) -> str:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.NOT_FOUND:
             raise
         s3.put_object(Bucket=bucket, Key=key, Body=content)
     return key
@@ -63,22 +64,36 @@ def parameters_of(settings: Config) -> dict[str, str]:
         "RoleNameReporting": settings.aws.role_name_reporting,
         "AccountsFromOrganization": str(settings.aws.accounts_from_organization).lower(),
         "CredentialsSecretName": settings.credentials_secret,
+        stacks.ISSUES_TABLE_PARAMETER: settings.inactive_keys.table_name,
     }
 
 
-def deploy(cloudformation: CloudFormationClient, stack: str, parameters: Mapping[str, str], *, ask: bool) -> bool:
-    """Bring one stack to the state of its template: show the changes, ask, do them, and print the outputs.
+def template_body(stack: str, settings: Config) -> str:
+    """The template of a stack, with the name of the issues table written out where the table is made.
 
-    Returns False if the answer was no; then nothing was changed. Raises StackError.
+    CloudFormation takes over an existing table only under a static name, not one that refers to a parameter.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
     """
-    planned = stacks.plan(cloudformation, stack, stacks.TEMPLATES / TEMPLATE_OF[stack], parameters)
+    body = (stacks.TEMPLATES / TEMPLATE_OF[stack]).read_text(encoding="utf-8")
+    by_reference = f"TableName: !Ref {stacks.ISSUES_TABLE_PARAMETER}\n"
+    return body.replace(by_reference, f'TableName: "{settings.inactive_keys.table_name}"\n')
+
+
+def deploy(
+    cloudformation: CloudFormationClient, stack: str, body: str, parameters: Mapping[str, str], *, ask: bool
+) -> bool:
+    """Bring one stack to the state of a template: show the changes, ask, make them, and print the outputs.
+
+    `body` is the template's text. Returns False if the answer was no; then nothing was changed. Raises StackError.
+    """
+    planned = stacks.plan(cloudformation, stack, body, parameters)
     if planned is None:
         click.echo(f"Stack {stack}: no changes")
         return True
     click.echo(f"Stack {stack} {'is new' if planned.creates else 'would be changed'}:")
     print_table(
         ("action", "resource", "type", "replaced"),
-        [(one.action, one.logical_id, one.kind, one.replacement) for one in planned.changes],
+        [(change.action, change.logical_id, change.kind, change.replacement) for change in planned.changes],
     )
     if ask and not agreed("Go ahead?"):
         stacks.discard(cloudformation, planned)
@@ -134,29 +149,42 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         settings = settings_of(str(folder))
         session = main_account_session(settings)
         cloudformation, s3 = session.client("cloudformation"), session.client("s3")
-        name, with_code, key = _PARTS[stack]
-        known = stacks.declared(cloudformation, stacks.TEMPLATES / TEMPLATE_OF[name])
-        if given.keys() - known:
-            raise click.UsageError(
-                f"{TEMPLATE_OF[name]} has no parameter {', '.join(sorted(given.keys() - known))}; it has "
-                f"{', '.join(sorted(known))}"
-            )
-        if not deploy(cloudformation, stacks.BUCKET_STACK, {}, ask=not yes):
+        name, build_package, package_parameter = _PARTS[stack]
+        body = template_body(name, settings)
+        _refuse_parameters(given, stacks.declared(cloudformation, body), settings, TEMPLATE_OF[name])
+        if stack != "main" or stacks.ISSUES_TABLE_PARAMETER not in given:
+            stacks.refuse_another_table(cloudformation, settings)
+        if not deploy(
+            cloudformation, stacks.BUCKET_STACK, template_body(stacks.BUCKET_STACK, settings), {}, ask=not yes
+        ):
             return
         bucket = stacks.outputs(cloudformation, stacks.BUCKET_STACK)["BucketName"]
         source = f"s3://{bucket}/{PREFIX}"
-        values = parameters_of(settings) | {"ArtifactBucket": bucket, "ConfigSource": source}
-        # Whoever has chosen another source stays with it.
-        values |= {"ConfigSource": stacks.parameters(cloudformation, name).get("ConfigSource", source)}
+        values = parameters_of(settings) | {"ArtifactBucket": bucket}
+        # A source that somebody has chosen for this stack stays.
+        values["ConfigSource"] = stacks.parameters(cloudformation, name).get("ConfigSource", source)
         if stack == "host":
-            outputs = stacks.outputs(cloudformation, stacks.MAIN_STACK)
-            values["OperatorsTopicArn"] = outputs["OperatorsTopicArn"]
+            values["OperatorsTopicArn"] = stacks.outputs(cloudformation, stacks.MAIN_STACK)["OperatorsTopicArn"]
         values |= given
-        values[key] = upload(s3, bucket, with_code(str(folder), REPOSITORY / "build"))
+        values[package_parameter] = upload(s3, bucket, build_package(str(folder), REPOSITORY / "build"))
         if values["ConfigSource"] == source and current(s3, source) is None:
             publish(s3, folder, source)
             click.echo(f"The configuration is published at {source}")
-        deploy(cloudformation, name, values, ask=not yes)
+        deploy(cloudformation, name, body, values, ask=not yes)
+
+
+def _refuse_parameters(given: Mapping[str, str], known: Collection[str], settings: Config, template: str) -> None:
+    """Raise UsageError for a parameter that the template does not have, or a table that nobody would look for."""
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise click.UsageError(f"{template} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    table = settings.inactive_keys.table_name
+    asked = given.get(stacks.ISSUES_TABLE_PARAMETER, table)
+    if asked != table:
+        raise click.UsageError(
+            f"--parameter {stacks.ISSUES_TABLE_PARAMETER}={asked}: config.json names {table} "
+            "(user_inactivekeys.ddb.table_name); give the same name in both places"
+        )
 
 
 if __name__ == "__main__":

@@ -130,6 +130,7 @@ def main(config_folder: str | None, destination: str | None) -> None:
         settings = settings_of(str(folder))
         session = main_account_session(settings)
         cloudformation = session.client("cloudformation")
+        stacks.refuse_another_table(cloudformation, settings)
         if destination is None:
             bucket = stacks.outputs(cloudformation, stacks.BUCKET_STACK)["BucketName"]
             destination = f"s3://{bucket}/{PREFIX}"

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
 
 from deployment.commands import REPOSITORY, DeploymentError
+from library.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
 
+    from library.config.settings import Config
+
 BUCKET_STACK = "hammer-deployment"
 MAIN_STACK = "hammer-iam-user-inactive-keys"
 HOST_STACK = "hammer-reporting-remediation"
+ISSUES_TABLE_PARAMETER = "IssuesTableName"
 TEMPLATES = REPOSITORY / "deployment" / "cloudformation"
 
 _SECONDS_BETWEEN_LOOKS = 1
@@ -27,6 +30,7 @@ _LOOKS = 1800
 # The two sentences with which CloudFormation refuses to make an empty change set.
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 _STARTED = "REVIEW_IN_PROGRESS"
+_ONLY_DELETABLE = "ROLLBACK_COMPLETE"
 
 
 class StackError(DeploymentError):
@@ -53,57 +57,38 @@ class Plan:
     changes: tuple[Change, ...]
 
 
-def plan(
-    cloudformation: CloudFormationClient, stack: str, template: Path, parameters: Mapping[str, str]
-) -> Plan | None:
+def plan(cloudformation: CloudFormationClient, stack: str, body: str, parameters: Mapping[str, str]) -> Plan | None:
     """What creating or updating the stack would do; None if nothing would change.
 
-    `parameters` that the template does not have are left out; on an update, those not given keep their values.
-    Raises StackError if the template or a parameter is refused, or the stack cannot be changed in its state.
+    `body` is the template's text. `parameters` that it does not have are left out; on an update, those not given keep
+    their values. Raises StackError if the template or a parameter is refused, or the stack cannot be changed in its
+    state.
     """
-    body = template.read_text(encoding="utf-8")
     try:
         existing = _describe(cloudformation, stack)
-        creates = existing is None or existing["StackStatus"] == _STARTED
-        kept = {} if existing is None or creates else {one["ParameterKey"] for one in existing.get("Parameters", [])}
-        if existing is not None and existing["StackStatus"] == "ROLLBACK_COMPLETE":
+        if existing is not None and existing["StackStatus"] == _ONLY_DELETABLE:
             raise StackError(
                 f"the stack {stack} failed when it was created, and can only be deleted: "
                 f"aws cloudformation delete-stack --stack-name {stack}"
             )
-        values: list[ParameterTypeDef] = [
-            {"ParameterKey": name, "ParameterValue": parameters[name]}
-            if name in parameters
-            else {"ParameterKey": name, "UsePreviousValue": True}
-            for name in declared(cloudformation, template)
-            if name in parameters or name in kept
-        ]
+        creates = existing is None or existing["StackStatus"] == _STARTED
+        kept = {} if existing is None or creates else existing
         made = cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=f"hammer-{uuid.uuid4().hex[:12]}",
             ChangeSetType="CREATE" if creates else "UPDATE",
             TemplateBody=body,
-            Parameters=values,
+            Parameters=_values(declared(cloudformation, body), parameters, kept.get("Parameters", [])),
             Capabilities=["CAPABILITY_NAMED_IAM"],
             # What outlived an earlier stack, or was Hammer's own, is taken over: the issues table above all.
             ImportExistingResources=True,
         )
-        arn = made["Id"]
-        try:
-            cloudformation.get_waiter("change_set_create_complete").wait(
-                ChangeSetName=arn,
-                StackName=stack,
-                WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _LOOKS},
-            )
-        except WaiterError as error:
-            reason = cloudformation.describe_change_set(ChangeSetName=arn, StackName=stack).get("StatusReason", "")
-            discard(cloudformation, Plan(stack, arn, creates, ()))
-            if any(sentence in reason for sentence in _NOTHING_TO_DO):
-                return None
-            raise StackError(f"the stack {stack} was refused: {reason or error}") from error
+        planned = Plan(stack, made["Id"], creates, ())
+        if not _has_changes(cloudformation, planned):
+            return None
     except ClientError as error:
         raise StackError(f"the stack {stack} was refused: {error.response['Error']['Message']}") from error
-    planned = Plan(stack, arn, creates, tuple(_changes(cloudformation, stack, arn)))
+    planned = replace(planned, changes=tuple(_changes(cloudformation, planned)))
     if not planned.changes and not creates:
         # Only values that no resource uses are different.
         discard(cloudformation, planned)
@@ -111,10 +96,41 @@ def plan(
     return planned
 
 
-def declared(cloudformation: CloudFormationClient, template: Path) -> list[str]:
+def _values(declared: list[str], given: Mapping[str, str], kept: list[dict[str, str]]) -> list[ParameterTypeDef]:
+    """The declared parameters that are given, and those that the stack has and keeps."""
+    kept_names = {parameter["ParameterKey"] for parameter in kept}
+    values: list[ParameterTypeDef] = []
+    for name in declared:
+        if name in given:
+            values.append({"ParameterKey": name, "ParameterValue": given[name]})
+        elif name in kept_names:
+            values.append({"ParameterKey": name, "UsePreviousValue": True})
+    return values
+
+
+def _has_changes(cloudformation: CloudFormationClient, planned: Plan) -> bool:
+    """Wait for the change set, and discard one that is empty; raises StackError if CloudFormation refuses it."""
+    try:
+        cloudformation.get_waiter("change_set_create_complete").wait(
+            ChangeSetName=planned.arn,
+            StackName=planned.stack,
+            WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _LOOKS},
+        )
+    except WaiterError as error:
+        answer = cloudformation.describe_change_set(ChangeSetName=planned.arn, StackName=planned.stack)
+        reason = answer.get("StatusReason", "")
+        discard(cloudformation, planned)
+        if any(sentence in reason for sentence in _NOTHING_TO_DO):
+            return False
+        raise StackError(f"the stack {planned.stack} was refused: {reason or error}") from error
+    return True
+
+
+def declared(cloudformation: CloudFormationClient, body: str) -> list[str]:
     """The names of a template's parameters, as AWS reads it."""
-    found = cloudformation.validate_template(TemplateBody=template.read_text(encoding="utf-8"))
-    return [one["ParameterKey"] for one in found["Parameters"]]
+    return [
+        parameter["ParameterKey"] for parameter in cloudformation.validate_template(TemplateBody=body)["Parameters"]
+    ]
 
 
 def _describe(cloudformation: CloudFormationClient, stack: str) -> dict[str, Any] | None:
@@ -128,23 +144,20 @@ def _describe(cloudformation: CloudFormationClient, stack: str) -> dict[str, Any
     return None if found["StackStatus"] == "DELETE_COMPLETE" else dict(found)
 
 
-def _changes(cloudformation: CloudFormationClient, stack: str, arn: str) -> list[Change]:
-    changes = []
+def _changes(cloudformation: CloudFormationClient, planned: Plan) -> Iterator[Change]:
     token: dict[str, str] = {}
     while True:
-        page = cloudformation.describe_change_set(ChangeSetName=arn, StackName=stack, **token)  # type: ignore[arg-type]
-        for one in page.get("Changes", []):
-            change = one["ResourceChange"]
-            changes.append(
-                Change(
-                    change["Action"],
-                    change["LogicalResourceId"],
-                    change["ResourceType"],
-                    change.get("Replacement", ""),
-                )
+        page = cloudformation.describe_change_set(ChangeSetName=planned.arn, StackName=planned.stack, **token)  # type: ignore[arg-type]
+        for change in page.get("Changes", []):
+            resource = change["ResourceChange"]
+            yield Change(
+                resource["Action"],
+                resource["LogicalResourceId"],
+                resource["ResourceType"],
+                resource.get("Replacement", ""),
             )
         if not page.get("NextToken"):
-            return changes
+            return
         token = {"NextToken": page["NextToken"]}
 
 
@@ -188,10 +201,31 @@ def outputs(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     found = _describe(cloudformation, stack)
     if found is None:
         raise StackError(f"there is no stack {stack} in this region; deployment.deploy makes it")
+    return _outputs_of(found)
+
+
+def _outputs_of(found: Mapping[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
 
 def parameters(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     """The parameters that a stack has now; none if there is no such stack."""
     found = _describe(cloudformation, stack) or {}
-    return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
+    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])}
+
+
+def refuse_another_table(cloudformation: CloudFormationClient, settings: Config) -> None:
+    """Raise ConfigurationError if the deployed main stack has another issues table than the configuration names.
+
+    Functions and host would look for a table that nobody made and no role allows, and everything that is known of the
+    issues would lie in the one of before.
+    """
+    deployed = _outputs_of(_describe(cloudformation, MAIN_STACK) or {}).get("TableName")
+    wanted = settings.inactive_keys.table_name
+    if deployed not in (None, wanted):
+        expected = (
+            f'"{deployed}", the issues table of the deployed stack {MAIN_STACK}. For a new, empty table deploy with '
+            f"--parameter {ISSUES_TABLE_PARAMETER}={wanted}"
+        )
+        place = "user_inactivekeys.ddb.table_name"
+        raise ConfigurationError([Problem("config.json", place, f'"{wanted}"', expected)])

@@ -28,6 +28,14 @@ def is_region(text: str) -> bool:
     return re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", text) is not None
 
 
+def is_table_name(text: str) -> bool:
+    """Whether a DynamoDB table may be called so; the templates ask for the same.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+    """
+    return re.fullmatch(r"[a-zA-Z0-9_.-]{3,255}", text) is not None
+
+
 def is_url(text: str) -> bool:
     """Whether it is an http or https URL without a user name or password.
 

@@ -22,7 +22,7 @@ from library.config.fields import (
     describe,
     nearest,
 )
-from library.config.formats import is_account_id, is_cron_expression, is_region, is_url
+from library.config.formats import is_account_id, is_cron_expression, is_region, is_table_name, is_url
 from library.config.sections import Object, Section
 from library.issues.whitelist import Exemption
 
@@ -138,7 +138,12 @@ class InactiveKeysSchema(Section):
     leftovers = frozenset({"topic_name"})
 
     enabled = Boolean(load_default=True)
-    table_name = Text(data_key="ddb.table_name", load_default="hammer-iam-user-keys-inactive")
+    table_name = Text(
+        "the name of a DynamoDB table: 3 to 255 letters, digits, and _ . -",
+        check=is_table_name,
+        data_key="ddb.table_name",
+        load_default="hammer-iam-user-keys-inactive",
+    )
     accounts = AccountList(blank=None, load_default=None)
     ignore_accounts = AccountList(load_default=())
     remediation_accounts = AccountList(blank=None, load_default=None)

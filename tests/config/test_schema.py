@@ -48,6 +48,8 @@ from tests.config.conftest import MASTER, SLAVE, SMALLEST, Folder, with_value
         ("slack/notify_default_owner", "maybe", 'slack.notify_default_owner: found "maybe"; expected true'),
         ("whitelisting_procedure_url", 1, "whitelisting_procedure_url: found 1; expected a text"),
         ("user_inactivekeys/ddb.table_name", "", 'user_inactivekeys.ddb.table_name: found ""; expected'),
+        ("user_inactivekeys/ddb.table_name", "my table", 'user_inactivekeys.ddb.table_name: found "my table"; exp'),
+        ("user_inactivekeys/ddb.table_name", "ab", 'user_inactivekeys.ddb.table_name: found "ab"; expected the'),
         ("slack", [], "slack: found an empty list; expected an object"),
         ("jira", None, "jira: found null; expected an object"),
     ],

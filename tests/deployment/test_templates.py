@@ -82,7 +82,7 @@ def test_the_issues_table_outlives_its_stack_and_can_be_restored_to_any_point(ma
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["DeletionProtectionEnabled"] is True
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
-    assert properties["TableName"] == "hammer-iam-user-keys-inactive"
+    assert properties["TableName"] == {"Ref": "IssuesTableName"}
     assert {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]} == {
         "HASH": "account_id",
         "RANGE": "issue_id",
@@ -228,6 +228,21 @@ def test_the_host_is_one_encrypted_machine_without_a_public_address_and_with_the
     assert [(one["FromPort"], one["ToPort"], one["CidrIp"]) for one in ingress] == [(22, 22, {"Ref": "SshCidr"})]
     assert (condition, otherwise) == ("SshIsOpen", {"Ref": "AWS::NoValue"})
     assert parameters["SshCidr"]["Default"] == ""
+
+
+def test_the_host_may_use_the_table_of_the_main_stack(main_account: dict[str, Any], host: dict[str, Any]) -> None:
+    (table,) = (
+        one["Resource"]["Fn::Sub"] for one in statements(host) if any(a.startswith("dynamodb:") for a in actions(one))
+    )
+    assert table.endswith(":table/${IssuesTableName}")
+    for one in (main_account, host):
+        parameter = one["Parameters"]["IssuesTableName"]
+        assert parameter["Default"] == "hammer-iam-user-keys-inactive"
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+        pattern = re.compile(parameter["AllowedPattern"])
+        assert pattern.search("a.B_3-")
+        assert pattern.search("x" * 255)
+        assert not any(pattern.search(name) for name in ("ab", "my table", "x" * 256, "a/b", "tablé"))
 
 
 def test_a_host_that_does_not_come_up_fails_its_stack_and_two_never_work_at_once(host: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ def scan(aws: EmbeddedAws, accounts: int = 2) -> None:
 def test_a_first_plan_that_is_taken_back_leaves_no_stack(aws: EmbeddedAws) -> None:
     cloudformation = boto3.Session().client("cloudformation")
     template = stacks.TEMPLATES / "bucket.yaml"
-    planned = stacks.plan(cloudformation, "declined", template, {})
+    planned = stacks.plan(cloudformation, "declined", template.read_text(encoding="utf-8"), {})
     assert planned is not None
     assert planned.creates
     stacks.discard(cloudformation, planned)
@@ -181,11 +181,10 @@ def test_a_parameter_that_cannot_be_is_refused(
     assert (refused.exit_code, said in refused.output) == (code, True), refused.output
 
 
-def test_a_stack_that_fails_is_told_with_each_resource_and_its_reason(aws: EmbeddedAws, tmp_path: Path) -> None:
-    template = tmp_path / "template.json"
+def test_a_stack_that_fails_is_told_with_each_resource_and_its_reason(aws: EmbeddedAws) -> None:
     lost = {"FunctionName": "nobody", "Qualifier": "$LATEST"}
     resources = {"OfNoFunction": {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": lost}}
-    template.write_text(json.dumps({"Resources": resources}), encoding="utf-8")
+    template = json.dumps({"Resources": resources})
     cloudformation = boto3.Session().client("cloudformation")
     planned = stacks.plan(cloudformation, "fails", template, {})
     assert planned is not None
@@ -196,8 +195,7 @@ def test_a_stack_that_fails_is_told_with_each_resource_and_its_reason(aws: Embed
         stacks.plan(cloudformation, "fails", template, {})
 
 
-def test_what_outlived_its_stack_is_taken_over_by_the_next_one(aws: EmbeddedAws, tmp_path: Path) -> None:
-    template = tmp_path / "template.json"
+def test_what_outlived_its_stack_is_taken_over_by_the_next_one(aws: EmbeddedAws) -> None:
     table = {
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": "Retain",
@@ -208,7 +206,7 @@ def test_what_outlived_its_stack_is_taken_over_by_the_next_one(aws: EmbeddedAws,
             "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         },
     }
-    template.write_text(json.dumps({"Resources": {"Table": table}}), encoding="utf-8")
+    template = json.dumps({"Resources": {"Table": table}})
     session = boto3.Session()
     cloudformation, dynamodb = session.client("cloudformation"), session.client("dynamodb")
     first = stacks.plan(cloudformation, "first", template, {})
@@ -314,3 +312,43 @@ def test_the_check_names_what_is_refused_where_and_what_to_do(deployed: Embedded
     deployed.accounts.heal()
     assert (refused.exit_code, "sts:AssumeRole" in refused.output) == (1, True)
     assert "must trust the function's role" in refused.output
+
+
+def test_a_table_that_the_deployed_stack_does_not_have_is_refused_until_it_is_asked_for(
+    deployed: EmbeddedAws, folder: Path
+) -> None:
+    cloudformation = boto3.Session().client("cloudformation")
+    change(folder, **{"ddb.table_name": "my-own-table"})
+    refused = (
+        'config.json: user_inactivekeys.ddb.table_name: found "my-own-table"; expected '
+        '"hammer-iam-user-keys-inactive", the issues table of the deployed stack hammer-iam-user-inactive-keys. '
+        "For a new, empty table deploy with --parameter IssuesTableName=my-own-table\n"
+    )
+    for command, *arguments in (
+        (deploy.main, "--yes"),
+        (deploy.main, "--yes", "--stack", "host"),
+        (check_deployment.main,),
+        (publish_config.main,),
+    ):
+        result = run(command, str(folder), *arguments)
+        assert (result.exit_code, result.output) == (2, refused)
+    other = run(deploy.main, str(folder), "--yes", "--parameter", "IssuesTableName=another")
+    assert other.exit_code == 2
+    assert "config.json names my-own-table" in other.output
+    assert stacks.parameters(cloudformation, stacks.MAIN_STACK)["IssuesTableName"] == "hammer-iam-user-keys-inactive"
+
+    done = run(deploy.main, str(folder), "--yes", "--parameter", "IssuesTableName=my-own-table")
+    assert done.exit_code == 0, done.output
+    assert stacks.outputs(cloudformation, stacks.MAIN_STACK)["TableName"] == "my-own-table"
+    assert run(publish_config.main, str(folder)).exit_code == 0
+    scan(deployed)
+    table = boto3.Session().client("dynamodb")
+    assert table.scan(TableName="my-own-table")["Count"] == 1
+    assert table.scan(TableName="hammer-iam-user-keys-inactive")["Count"] == 1, "the old one is kept"
+
+    checked = run(check_deployment.main, str(folder))
+    assert checked.exit_code == 1
+    assert "2 of 2 accounts can be scanned; 1 things are missing otherwise" in checked.output
+    assert "host: hammer-reporting-remediation\n    its role may use the table hammer-iam-user" in checked.output
+    assert run(deploy.main, str(folder), "--yes", "--stack", "host").exit_code == 0
+    assert run(check_deployment.main, str(folder)).exit_code == 0
