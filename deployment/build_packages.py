@@ -5,6 +5,7 @@ import importlib.metadata
 import re
 import stat
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,15 +70,16 @@ def build_host(config_source: str | None, output: Path) -> Path:
 
 def _write(package: Path, files: Mapping[str, Path]) -> Path:
     package.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = package.with_suffix(".tmp")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _TIMESTAMP)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = _UNIX
-            entry.external_attr = _MODE << 16
-            archive.writestr(entry, files[name].read_bytes())
-    unfinished.replace(package)
+    with tempfile.TemporaryDirectory(dir=package.parent) as folder:
+        unfinished = Path(folder) / package.name
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for name in sorted(files):
+                entry = zipfile.ZipInfo(name, _TIMESTAMP)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.create_system = _UNIX
+                entry.external_attr = _MODE << 16
+                archive.writestr(entry, files[name].read_bytes())
+        unfinished.replace(package)
     return package
 
 

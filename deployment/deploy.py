@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,7 +167,9 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         if stack == "host":
             values["OperatorsTopicArn"] = stacks.outputs(cloudformation, stacks.MAIN_STACK)["OperatorsTopicArn"]
         values |= given
-        values[package_parameter] = upload(s3, bucket, build_package(str(folder), REPOSITORY / "build"))
+        # A folder of its own: another deployment from this checkout may have another configuration in its package.
+        with tempfile.TemporaryDirectory() as build_folder:
+            values[package_parameter] = upload(s3, bucket, build_package(str(folder), Path(build_folder)))
         if values["ConfigSource"] == source and current(s3, source) is None:
             publish(s3, folder, source)
             click.echo(f"The configuration is published at {source}")

@@ -111,6 +111,14 @@ def test_it_runs_on_nothing_but_the_standard_library_and_boto3(package: Path, tm
     assert not {"jira", "slack_sdk", "watchtower"} & set(loaded)
 
 
+def test_two_builds_into_one_folder_do_not_write_into_one_file(package: Path, tmp_path: Path) -> None:
+    begun = (tmp_path / package.name).with_suffix(".tmp")
+    begun.write_bytes(b"half of another build")
+    assert build(None, tmp_path).read_bytes() == package.read_bytes()
+    assert begun.read_bytes() == b"half of another build"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([begun.name, package.name])
+
+
 def test_a_wrong_configuration_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.json").write_text('{"aws": {}}', encoding="utf-8")
