@@ -21,6 +21,7 @@ from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
 from library.notifications.slack_calls import SlackCalls
 from library.notifications.slack_messages import SlackMessages
+from library.notifications.terms import Terms
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -92,4 +93,23 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
         )
     if given.slack_token is not None:
         slack = SlackMessages(SlackCalls(token=given.slack_token, base_url=settings.slack.base_url))
-    return Notices(settings, table, jira, slack)
+    return Notices(table, jira, slack)
+
+
+def terms(settings: Config) -> Terms:
+    """What the configuration says of what people are told, and whom."""
+    inactive_keys = settings.inactive_keys
+    remediated = settings.remediation_accounts() if inactive_keys.remediation else ()
+    return Terms(
+        owners=settings.owners,
+        criteria_days=inactive_keys.inactive_criteria_days,
+        retention_days=inactive_keys.remediation_retention_period,
+        jira=settings.jira.enabled,
+        slack=settings.slack.enabled,
+        account_names=settings.aws.accounts,
+        remediated_accounts=frozenset(account.id for account in remediated),
+        reminder_days=inactive_keys.reminder_days_before_remediation,
+        always_told=settings.owners.default.slack_owner if settings.slack.notify_default_owner else (),
+        jira_server=settings.jira.server,
+        whitelisting_url=settings.whitelisting_procedure_url,
+    )

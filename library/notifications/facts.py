@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from library.issues.access_keys import idle_days
-from library.issues.record import Issue, Status
+from library.issues.record import Status
+from library.text import cut, days, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
+
+    from library.issues.record import Issue
 
 _NAME_LIMIT = 200
 
@@ -55,7 +58,7 @@ def idleness(issue: Issue, context: TextContext) -> str:
 
 def last_use(issue: Issue) -> str:
     """When the key was last used (UTC), or `never used`."""
-    return "never used" if issue.details.never_used else date(issue.details.last_used)
+    return "never used" if issue.details.never_used else utc(issue.details.last_used)
 
 
 def last_use_place(issue: Issue) -> str:
@@ -71,7 +74,7 @@ def due(context: TextContext) -> str:
         return ""
     if context.remediation_due <= context.now:
         return "in the next remediation run"
-    return f"in the first remediation run after {date(context.remediation_due)}"
+    return f"in the first remediation run after {utc(context.remediation_due)}"
 
 
 def ending(issue: Issue) -> str:
@@ -96,16 +99,6 @@ def key_id(issue: Issue) -> str:
     return re.sub(r"\W", "", issue.issue_id, flags=re.ASCII)
 
 
-def days(count: int) -> str:
-    """`1 day`, `7 days`."""
-    return "1 day" if count == 1 else f"{count} days"
-
-
-def date(moment: datetime) -> str:
-    """`2026-03-08 09:30 UTC`, whatever zone the moment is in."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def lines(parts: Iterable[str]) -> str:
     """The parts that are not empty, each on a line of its own."""
     return "\n".join(filter(None, parts))
@@ -118,11 +111,6 @@ def clean(value: object) -> str:
         for character in str(value)
     )
     return " ".join(shown.split())
-
-
-def cut(text: str, limit: int) -> str:
-    """At most `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def name(value: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from library.errors import CredentialsError, TicketError
 from library.notifications import jira_errors
 from library.notifications.jira_errors import Refused
 from library.notifications.patience import Patience
+from library.text import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -199,7 +199,7 @@ def _login(credentials: Mapping[str, Any]) -> dict[str, Any]:
     """The client's arguments, checked so that no error of a library below can quote them."""
     match credentials:
         case {"token": str(token)}:
-            if not re.fullmatch(r"[!-~]+", token):
+            if not is_token(token):
                 raise CredentialsError("the JIRA token is empty or has a character that no token has")
             return {"token_auth": token}
         case {"basic": {"username": str(username), "password": str(password)}}:

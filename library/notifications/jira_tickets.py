@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from library.notifications.jira_calls import JiraCalls
+    from library.notifications.jira_words import NewTicket
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +31,6 @@ class Ticket:
 
     key: str
     assignee: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewTicket:
-    """A ticket to raise.
-
-    `assignees` are names, e-mail addresses or, on Cloud, account ids in order of preference: the first that JIRA
-    knows and may assign in `project` wins. The last of `labels` is on no other ticket. `parent_ticket` is a key, or
-    empty for none. `description` is wiki markup.
-    """
-
-    project: str
-    summary: str
-    description: str
-    labels: tuple[str, ...]
-    assignees: tuple[str, ...]
-    parent_ticket: str
 
 
 class JiraTickets:

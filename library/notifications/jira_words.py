@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from library.issues.access_keys import idle_days
 from library.issues.record import Episode, Issue
 from library.notifications import facts
+from library.text import cut, days, utc
 
 if TYPE_CHECKING:
     from library.notifications.facts import TextContext
+    from library.notifications.terms import Audience
 
 # JIRA refuses a longer one.
 _SUMMARY_LIMIT = 255
@@ -24,6 +26,23 @@ _TAKES_BACKSLASH = r"[-#*_+?^~|%{}\[\]()!@]"
 # What it does not: a backslash itself, an entity, a face (:D), an address that would become a link.
 _TAKES_ENTITY = r"\\|&(?=#?\w+;)|:(?=[DPp]|//)"
 _WIKI = re.compile(f"(?P<backslash>{_TAKES_BACKSLASH})|{_TAKES_ENTITY}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket to raise.
+
+    `assignees` are names, e-mail addresses or, on Cloud, account ids in order of preference: the first that JIRA
+    knows and may assign in `project` wins. The last of `labels` is on no other ticket. `parent_ticket` is a key, or
+    empty for none. `description` is wiki markup.
+    """
+
+    project: str
+    summary: str
+    description: str
+    labels: tuple[str, ...]
+    assignees: tuple[str, ...]
+    parent_ticket: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +62,25 @@ def labels(issue: Issue) -> tuple[str, str]:
     return "inactive-iam-keys", f"hammer-{issue.account_id}-{issue.issue_id}"
 
 
+def new_ticket(issue: Issue, context: TextContext, audience: Audience) -> NewTicket:
+    """The ticket of an issue."""
+    return NewTicket(
+        project=audience.jira_project,
+        summary=summary(issue, context),
+        description=description(issue, context),
+        labels=labels(issue),
+        assignees=audience.assignees,
+        parent_ticket=audience.jira_parent_ticket,
+    )
+
+
 def summary(issue: Issue, context: TextContext) -> str:
     """One line of plain text, at most 255 characters."""
     text = (
         f"IAM access key {facts.key_id(issue)} of user {facts.clean(issue.details.username)} "
         f"in account {facts.clean(context.account_name)} ({issue.account_id}) {facts.idleness(issue, context)}"
     )
-    return facts.cut(text, _SUMMARY_LIMIT)
+    return cut(text, _SUMMARY_LIMIT)
 
 
 def description(issue: Issue, context: TextContext) -> str:
@@ -59,7 +90,7 @@ def description(issue: Issue, context: TextContext) -> str:
         "A key that nobody uses can leak without anybody noticing.",
         _reactivated(issue),
         _facts(issue, context),
-        f"*The rule:* an active key must not stay unused for more than {facts.days(context.criteria_days)}.",
+        f"*The rule:* an active key must not stay unused for more than {days(context.criteria_days)}.",
         _what_to_do(context),
         _automatic(context),
     )
@@ -77,12 +108,12 @@ def episode_comment(issue: Issue, context: TextContext) -> Comment:
     )
 
 
-def reminder_comment(issue: Issue, context: TextContext, days: int) -> Comment:
-    """`days` before the key is switched off, or as soon after that as a run could say so."""
+def reminder_comment(issue: Issue, context: TextContext, days_left: int) -> Comment:
+    """`days_left` before the key is switched off, or as soon after that as a run could say so."""
     return _comment(
-        _reference(issue, f"reminder {days} {_stamp(issue.timestamps.identified)}"),
+        _reference(issue, f"reminder {days_left} {_stamp(issue.timestamps.identified)}"),
         f"*Reminder:* this access key {facts.idleness(issue, context)} "
-        f"and will be switched off within {facts.days(days)}.",
+        f"and will be switched off within {days(days_left)}.",
         _what_to_do(context),
         _automatic(context),
     )
@@ -116,7 +147,7 @@ def failure_comment(issue: Issue, context: TextContext) -> Comment:
     cause = facts.clean(issue.remediation_error.cause if issue.remediation_error else "unknown")
     digest = hashlib.sha256(cause.encode()).hexdigest()[:16]
     # Inside noformat nothing has a meaning but its own end.
-    verbatim = facts.cut(cause, _CAUSE_LIMIT).replace("{", "{ ")
+    verbatim = cut(cause, _CAUSE_LIMIT).replace("{", "{ ")
     outlook = (
         "It will try again in its next run; the key is still active."
         if issue.timestamps.remediation_started is None
@@ -156,9 +187,9 @@ def _facts(issue: Issue, context: TextContext) -> str:
         ("Account", _account(issue, context)),
         ("User", _wiki(issue.details.username)),
         ("Access key", facts.key_id(issue)),
-        ("Created", facts.date(issue.details.create_date)),
+        ("Created", utc(issue.details.create_date)),
         ("Last used", f"{facts.last_use(issue)} {_wiki(facts.last_use_place(issue))}".strip()),
-        ("Idle for", facts.days(idle_days(issue.details.last_used, context.now))),
+        ("Idle for", days(idle_days(issue.details.last_used, context.now))),
     )
     return "\n".join(f"* *{name}:* {value}" for name, value in rows)
 

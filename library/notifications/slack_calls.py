@@ -17,6 +17,7 @@ from slack_sdk.http_retry.handler import RetryHandler
 
 from library.errors import CredentialsError, MessageError
 from library.notifications.patience import FAILURES_IN_A_ROW, Patience
+from library.text import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +80,7 @@ class SlackCalls:
         interval: RetryIntervalCalculator | None = None,
     ) -> None:
         # Python's http.client quotes a header that it refuses, and with it the token.
-        if not re.fullmatch(r"[!-~]+", token):
+        if not is_token(token):
             raise CredentialsError("the Slack token is empty or has a character that no token has")
         interval = interval or BackoffRetryIntervalCalculator()
         # Every call may be repeated: a message said twice is better than one not said at all.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from library.issues.record import Episode, Issue
 from library.notifications import facts
+from library.text import days, utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,56 +24,77 @@ _AGAIN = {
 }
 
 
-def report(issue: Issue, context: TextContext, ticket_url: str) -> str:
-    """The report of an issue or its new episode; `ticket_url` is empty if there is no ticket."""
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text, and the place in it where the ticket is named, whose key is only known once JIRA has raised it.
+
+    The ticket is a link below `server`, an address, on a line of its own; without one it is in parentheses.
+    """
+
+    before: str
+    after: str = ""
+    server: str = ""
+
+    def naming(self, ticket: str | None) -> str:
+        """The whole text; `ticket` is None if there is none."""
+        key = facts.clean(ticket or "")
+        mention = f" ({_mrkdwn(key)})" if key else ""
+        if key and self.server:
+            url = f"{self.server.rstrip('/')}/browse/{key}"
+            mention = "\n" + _link(url, f"Ticket {key}")
+        return self.before + mention + self.after
+
+
+def report(issue: Issue, context: TextContext, jira_server: str) -> Message:
+    """The report of an issue or its new episode; `jira_server` is the address below which tickets are."""
     due = facts.due(context)
     used = ("" if issue.details.never_used else "last used ") + facts.last_use(issue)
     place = _mrkdwn(facts.last_use_place(issue))
-    ticket = f"Ticket {facts.clean(issue.jira.ticket or '')}".strip()
-    return facts.lines(
-        (
-            f"*Inactive IAM access key*{_AGAIN[issue.episode]}: "
-            f"{_key(issue, context)} {facts.idleness(issue, context)}.",
-            f"Created {facts.date(issue.details.create_date)}, {f'{used} {place}'.strip()}. "
-            f"The rule: not more than {facts.days(context.criteria_days)} without use.",
-            f"Hammer will switch it off {due}." if due else "",
-            _link(ticket_url, ticket),
-            _link(context.whitelisting_url, "How to ask for an exception"),
-        )
+    exception = _link(context.whitelisting_url, "How to ask for an exception")
+    return Message(
+        facts.lines(
+            (
+                f"*Inactive IAM access key*{_AGAIN[issue.episode]}: "
+                f"{_key(issue, context)} {facts.idleness(issue, context)}.",
+                f"Created {utc(issue.details.create_date)}, {f'{used} {place}'.strip()}. "
+                f"The rule: not more than {days(context.criteria_days)} without use.",
+                f"Hammer will switch it off {due}." if due else "",
+            )
+        ),
+        f"\n{exception}" if exception else "",
+        jira_server,
     )
 
 
-def reminder(issue: Issue, context: TextContext, days: int) -> str:
-    """`days` before the key is switched off, or as soon after that as a run could say so."""
+def reminder(issue: Issue, context: TextContext, days_left: int) -> Message:
+    """`days_left` before the key is switched off, or as soon after that as a run could say so."""
     due = facts.due(context)
     when = f", {due}" if due else ""
-    return _note(
-        issue,
+    return Message(
         f"*Reminder:* {_key(issue, context)} {facts.idleness(issue, context)} "
-        f"and will be switched off within {facts.days(days)}{when}.",
+        f"and will be switched off within {days(days_left)}{when}.",
     )
 
 
-def closed(issue: Issue, context: TextContext) -> str:
+def closed(issue: Issue, context: TextContext) -> Message:
     """Why the issue is closed."""
-    return _note(issue, f"*Closed:* {_key(issue, context)}: {facts.ending_words(issue)}.")
+    return Message(f"*Closed:* {_key(issue, context)}: {facts.ending_words(issue)}.")
 
 
-def remediated(issue: Issue, context: TextContext) -> str:
+def remediated(issue: Issue, context: TextContext) -> Message:
     """Hammer has switched the key off; how to get it back."""
-    return _note(
-        issue,
+    return Message(
         f"*Switched off:* {_key(issue, context)} {facts.idleness(issue, context)}. "
         f"To get it back: `{facts.restore_command(issue)}`",
     )
 
 
-def restored(issue: Issue, context: TextContext, who: str) -> str:
+def restored(issue: Issue, context: TextContext, who: str) -> Message:
     """Somebody had Hammer switch the key on again."""
-    return _note(issue, f"*Switched on again:* {_key(issue, context)}, by {_code(facts.clean(who))}.")
+    return Message(f"*Switched on again:* {_key(issue, context)}, by {_code(facts.clean(who))}.")
 
 
-def exception_ends(exemption: Exemption, issues: Sequence[Issue], context: TextContext) -> str:
+def exemption_ends(exemption: Exemption, issues: Sequence[Issue], context: TextContext) -> Message:
     """An exemption of `context`'s account ends soon; the idle keys that it covers, of which at most ten are named."""
     about = (("Reason", exemption.reason), ("Owner", exemption.owner))
     keys = [f"`{facts.key_id(issue)}` of user {_code(facts.name(issue.details.username))}" for issue in issues]
@@ -79,13 +102,15 @@ def exception_ends(exemption: Exemption, issues: Sequence[Issue], context: TextC
         keys[_KEYS_NAMED:] = [f"{len(issues) - _KEYS_NAMED} more"]
     count = "1 idle access key" if len(issues) == 1 else f"{len(issues)} idle access keys"
     account = f"{_code(facts.name(context.account_name))} ({issues[0].account_id})"
-    return facts.lines(
-        (
-            f"*An exception ends soon:* {_code(facts.name(exemption.id))} in account {account} "
-            f"holds until the end of {exemption.until} (UTC).",
-            *(f"{name}: {_code(facts.name(text))}" for name, text in about if text),
-            f"It covers {count}: {', '.join(keys)}. From then on, what is still idle is reported.",
-            _link(context.whitelisting_url, "How to ask for an exception"),
+    return Message(
+        facts.lines(
+            (
+                f"*An exception ends soon:* {_code(facts.name(exemption.id))} in account {account} "
+                f"holds until the end of {exemption.until} (UTC).",
+                *(f"{name}: {_code(facts.name(text))}" for name, text in about if text),
+                f"It covers {count}: {', '.join(keys)}. From then on, what is still idle is reported.",
+                _link(context.whitelisting_url, "How to ask for an exception"),
+            )
         )
     )
 
@@ -95,10 +120,6 @@ def _key(issue: Issue, context: TextContext) -> str:
         f"`{facts.key_id(issue)}` of user {_code(facts.name(issue.details.username))} "
         f"in account {_code(facts.name(context.account_name))} ({issue.account_id})"
     )
-
-
-def _note(issue: Issue, text: str) -> str:
-    return f"{text} ({_mrkdwn(facts.clean(issue.jira.ticket))})" if issue.jira.ticket else text
 
 
 def _link(url: str, text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from library.aws.key_switch import was_refused
-from library.cli import host_command, terminal
+from library.cli import host_command, terminal, wiring
 from library.cli.host_command import log_decision, logger
 from library.cli.prompt import Answer
 from library.config.loading import load
@@ -29,6 +29,7 @@ from library.issues.switching import (
     second_look,
     verdict_ignoring_intent,
 )
+from library.notifications import news
 from remediation import plan
 from remediation.key_by_key import STREAM, KeyByKey, Options
 
@@ -262,7 +263,8 @@ class Remediation(KeyByKey):
         self._in_a_row[issue.account_id] = 0
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
         step = TellRemediated(jira=after.jira.failed is not None, slack=after.slack.failed is not None)
-        self._count_failures(after, notices.tell_remediated(after, step, now))
+        what = news.switched(after, step, wiring.terms(self._settings), now)
+        self._count_failures(after, notices.tell(after, what))
 
     def _withdraw(self, announced: Issue, why: str) -> None:
         now = datetime.now(UTC)
@@ -283,7 +285,8 @@ class Remediation(KeyByKey):
         self._failed(announced, f"the key could not be switched off: {cause}")
         self._count_in_a_row(announced.account_id)
         if after is not None and self._notices is not None:
-            self._count_failures(after, self._notices.tell_failure(after, now))
+            what = news.not_switched_off(after, wiring.terms(self._settings), now)
+            self._count_failures(after, self._notices.tell(after, what))
 
     def _decided(self, issue: Issue, verdict: str, reason: str, due: datetime | None = None) -> None:
         ahead = issue.status is Status.OPEN and issue.timestamps.remediated is None

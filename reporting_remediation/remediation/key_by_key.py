@@ -15,6 +15,7 @@ from library.cli.host_command import log_decision, logger
 from library.cli.prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
 from library.errors import ConfigurationError, HammerError
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days
+from library.notifications import news
 from remediation import plan
 
 if TYPE_CHECKING:
@@ -194,7 +195,8 @@ class KeyByKey(ABC):
         if self._options.dry_run or self._notices is None:
             self._planned(issue, "would be told again", f"{self._done}, but not everybody was told")
             return
-        failures = self._notices.tell_remediated(issue, step, now)
+        what = news.switched(issue, step, wiring.terms(self._settings), now)
+        failures = self._notices.tell(issue, what)
         self._count_failures(issue, failures)
         if not failures:
             self._counts["completed"] += 1

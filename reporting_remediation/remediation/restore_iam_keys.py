@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from library.aws.key_switch import was_refused
-from library.cli import host_command
+from library.cli import host_command, wiring
 from library.cli.host_command import log_decision
 from library.cli.prompt import Answer
 from library.errors import AwsCallFailed
@@ -20,6 +20,7 @@ from library.issues.access_keys import ACTIVE, AccessKey
 from library.issues.decisions import Skip, Step
 from library.issues.reporting import TellRemediated
 from library.issues.switching import SwitchOn, restore_verdict
+from library.notifications import news
 from remediation import plan
 from remediation.key_by_key import STREAM, KeyByKey, Options
 
@@ -218,7 +219,8 @@ class Restoring(KeyByKey):
         self._counts[verdict] += 1
         who = after.restore.by if after.restore else self._switch.identity
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, f"by {who}")
-        self._count_failures(after, notices.tell_restored(after, who, now))
+        what = news.switched_on(after, who, wiring.terms(self._settings), now)
+        self._count_failures(after, notices.tell(after, what))
 
 
 def _against(key: AccessKey | None, verdict: SwitchOn) -> Skip | None:

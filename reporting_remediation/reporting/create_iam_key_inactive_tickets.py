@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from library.cli import host_command, terminal
-from library.cli.host_command import log_decision, logger
+from library import text
+from library.cli import terminal, wiring
+from library.cli.logs import log_decision, logger
+from library.cli.run import run
+from library.cli.signals import stoppable
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
-from library.issues.reporting import (
-    Close,
-    CloseSilently,
-    ExemptionEnds,
-    Remind,
-    Report,
-    ReportingStep,
-    TellRemediated,
-    exemptions_that_end,
-    reporting_step,
-)
+from library.issues.reporting import Report, exemptions_that_end, reporting_step
 from library.issues.steps import Failure
-from library.notifications.notices import Notices
+from library.notifications import news
+from reporting import plan
 
 if TYPE_CHECKING:
     import threading
@@ -36,13 +30,16 @@ if TYPE_CHECKING:
 
     from library.config.settings import Config
     from library.issues.record import Issue
+    from library.issues.reporting import ExemptionEnds, ReportingStep
+    from library.notifications.notices import Notices
+    from library.notifications.terms import Terms
 
 STREAM = "reporting.create_iam_user_inactive_keys_tickets"
 
 WORKERS = 10
 """Issues in hand at the same time: quick enough for a first run, and not more than a JIRA bears."""
 
-VERDICTS = ("reported", "reminded", "closed", "told", "skipped", "failed")
+VERDICTS = (*plan.VERDICTS, "skipped", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...]) -> None:
     instance is running, 130 interrupted.
     """
     options = Options(dry_run, limit, accounts)
-    sys.exit(host_command.run(STREAM, lambda settings: Reporting(settings, options).run(), read_only=dry_run))
+    sys.exit(run(STREAM, lambda settings: Reporting(settings, options).run(), read_only=dry_run))
 
 
 class Reporting:
@@ -101,7 +98,8 @@ class Reporting:
         self._options = options
         self._workers = workers
         self._now = datetime.now(UTC)
-        self._table = host_command.issues_table(settings)
+        self._table = wiring.issues_table(settings)
+        self._terms = wiring.terms(settings)
         self._counts: Counter[str] = Counter()
 
     def run(self) -> int:
@@ -113,29 +111,16 @@ class Reporting:
         if unknown:
             return terminal.USAGE
         if self._options.dry_run:
-            return self._dry_run()
-        if not self._settings.inactive_keys.reporting:
+            self._dry_run()
+        elif self._settings.inactive_keys.reporting:
+            self._real_run()
+        else:
             logger.info("Reporting is switched off (user_inactivekeys.reporting): nothing is reported")
-            return terminal.OK
-        if not self._has_channel():
-            logger.warning(
-                "Neither JIRA nor Slack is enabled: nothing can be reported, nothing is marked as reported"
-            )
-        notices = host_command.notices(self._settings, self._table)
-        with host_command.stoppable() as stop:
-            issues = self._read()
-            tasks = self._plan(notices, issues)
-            self._work(notices, tasks, stop)
-            if self._settings.slack.enabled:
-                for ending in exemptions_that_end(issues, self._settings.whitelist, self._now):
-                    if not stop.is_set():
-                        self._tell_exemption_ends(notices, ending)
-            ended = f"was stopped, {self._counts['left']} issues are left" if stop.is_set() else "is done"
-            logger.info("Reporting %s: %s", ended, self._counted())
         return terminal.FAILED if self._counts["failed"] else terminal.OK
 
+    @property
     def _has_channel(self) -> bool:
-        return self._settings.jira.enabled or self._settings.slack.enabled
+        return self._terms.jira or self._terms.slack
 
     def _read(self) -> list[Issue]:
         chosen = self._options.accounts
@@ -143,18 +128,17 @@ class Reporting:
             issue
             for account in self._settings.accounts()
             if not chosen or account.id in chosen
-            for issue in host_command.read_issues(self._table, account.id, self._counts)
+            for issue in wiring.read_issues(self._table, account.id, self._counts)
         ]
 
-    def _plan(self, notices: Notices, issues: Sequence[Issue]) -> list[Task]:
+    def _tasks(self, issues: Sequence[Issue], terms: Terms) -> list[Task]:
         """What is to be done with each issue, the longest idle first."""
         tasks, new = [], 0
         for issue in sorted(issues, key=lambda each: (each.details.last_used, each.issue_id)):
             exemption = self._settings.whitelist.find(
                 issue.account_id, issue.details.username, issue.issue_id, self._now
             )
-            policy = notices.policy(issue.account_id)
-            step = reporting_step(issue, policy, exemption=exemption, now=self._now)
+            step = reporting_step(issue, terms.policy(issue.account_id), exemption=exemption, now=self._now)
             if isinstance(step, Report) and step.first:
                 new += 1
                 if self._options.limit is not None and new > self._options.limit:
@@ -162,20 +146,38 @@ class Reporting:
             tasks.append(Task(issue, step))
         return tasks
 
+    def _ending(self, issues: Sequence[Issue], terms: Terms) -> list[ExemptionEnds]:
+        """The exemptions whose end people are to be told of."""
+        return exemptions_that_end(issues, self._settings.whitelist, self._now) if terms.slack else []
+
+    def _counted(self) -> str:
+        return ", ".join(f"{self._counts[verdict]} {verdict}" for verdict in VERDICTS)
+
     # --- the real run ---
 
+    def _real_run(self) -> None:
+        if not self._has_channel:
+            logger.warning(
+                "Neither JIRA nor Slack is enabled: nothing can be reported, nothing is marked as reported"
+            )
+        notices = wiring.notices(self._settings, self._table)
+        with stoppable() as stop:
+            issues = self._read()
+            self._work(notices, self._tasks(issues, self._terms), stop)
+            for ending in self._ending(issues, self._terms):
+                if not stop.is_set():
+                    self._tell_exemption_ends(notices, ending)
+            ended = f"was stopped, {self._counts['left']} issues are left" if stop.is_set() else "is done"
+            logger.info("Reporting %s: %s", ended, self._counted())
+
     def _work(self, notices: Notices, tasks: Sequence[Task], stop: threading.Event) -> None:
-        to_do = []
-        for task in tasks:
-            if isinstance(task.step, Skip):
-                _log(task.issue, "skipped", task.step.reason)
-                self._counts["skipped"] += 1
-            else:
-                to_do.append(task)
-
         def unless_stopped(task: Task) -> str:
-            return "left" if stop.is_set() else _carry_out(notices, task, self._now)
+            return "left" if stop.is_set() else self._carry_out(notices, task)
 
+        skipped = [task for task in tasks if isinstance(task.step, Skip)]
+        to_do = [task for task in tasks if not isinstance(task.step, Skip)]
+        for task in skipped:
+            self._counts[self._carry_out(notices, task)] += 1
         with (
             terminal.progress("Reporting", len(to_do)) as advance,
             ThreadPoolExecutor(self._workers) as pool,
@@ -185,125 +187,81 @@ class Reporting:
                 self._counts[future.result()] += 1
                 advance(self._counted())
 
-    def _tell_exemption_ends(self, notices: Notices, ending: ExemptionEnds) -> None:
-        account, entry = ending.issues[0].account_id, ending.exemption
+    def _carry_out(self, notices: Notices, task: Task) -> str:
+        """Do the step; how the issue counts."""
+        issue = task.issue
+        if isinstance(task.step, Skip):
+            _log(issue, "skipped", task.step.reason)
+            return "skipped"
         try:
-            failures = notices.tell_exemption_ends(ending, self._now)
+            what = news.of_step(issue, task.step, self._terms, self._now)
+            verdict, reason = what.verdict, what.reason
+            failures = notices.tell(issue, what)
+        except HammerError as error:
+            verdict, reason, failures = "failed", str(error), [Failure("table", str(error))]
+        except Exception as error:
+            # A mistake of ours on one issue must not cost the others their report.
+            verdict, reason, failures = "failed", repr(error), [Failure("unexpected", repr(error))]
+        for failure in failures:
+            logger.error(
+                "account %s key %s: %s: %s", issue.account_id, issue.issue_id, failure.channel, failure.cause
+            )
+        _log(issue, f"{verdict}, with failures" if failures else verdict, reason)
+        return "failed" if failures else verdict
+
+    def _tell_exemption_ends(self, notices: Notices, ending: ExemptionEnds) -> None:
+        account, exemption = ending.issues[0].account_id, ending.exemption
+        what = news.exemption_ends(ending, self._terms, self._now)
+        try:
+            failures = notices.tell_exemption_ends(ending, what)
         except HammerError as error:
             failures = [Failure("table", str(error))]
         for failure in failures:
-            logger.error("account %s exception %r: %s: %s", account, entry.id, failure.channel, failure.cause)
-        self._counts["failed" if failures else "told"] += 1
+            logger.error("account %s exception %r: %s: %s", account, exemption.id, failure.channel, failure.cause)
+        self._counts["failed" if failures else what.verdict] += 1
         if not failures:
-            logger.info("account=%s exception=%s verdict=told reason=ends after %s", account, entry.id, entry.until)
-
-    def _counted(self) -> str:
-        return ", ".join(f"{self._counts[verdict]} {verdict}" for verdict in VERDICTS)
+            logger.info(
+                "account=%s exception=%s verdict=%s reason=%s", account, exemption.id, what.verdict, what.reason
+            )
 
     # --- the dry run ---
 
-    def _dry_run(self) -> int:
-        settings = self._settings
-        if not self._has_channel():
+    def _dry_run(self) -> None:
+        terms = self._terms
+        if not self._has_channel:
             logger.warning("Neither JIRA nor Slack is enabled: this is what a run would do with both")
-            settings = replace(
-                settings, jira=replace(settings.jira, enabled=True), slack=replace(settings.slack, enabled=True)
-            )
-        if not settings.inactive_keys.reporting:
+            terms = replace(terms, jira=True, slack=True)
+        if not self._settings.inactive_keys.reporting:
             logger.warning("Reporting is switched off (user_inactivekeys.reporting): a run would do none of this")
-        notices = Notices(settings, self._table, None, None)
         issues = self._read()
-        rows: list[tuple[str, ...]] = []
-        totals: dict[tuple[str, ...], Counter[str]] = {}
-        for task in self._plan(notices, issues):
-            verdict, reason = _verdict(task)
-            self._counts[verdict] += 1
+        rows = []
+        for task in self._tasks(issues, terms):
             if isinstance(task.step, Skip):
-                _log(task.issue, verdict, reason)
+                self._counts["skipped"] += 1
+                _log(task.issue, "skipped", task.step.reason)
                 continue
-            _log(task.issue, f"would be {verdict}", reason)
-            where = self._where(notices, task.issue)
-            totals.setdefault(where, Counter())[verdict] += 1
-            user, idle = task.issue.details.username, idle_days(task.issue.details.last_used, self._now)
-            ticket = task.issue.jira.ticket or ""
-            rows.append((*where, user, task.issue.issue_id, str(idle), f"would be {verdict}", reason, ticket))
-        if settings.slack.enabled:
-            for ending in exemptions_that_end(issues, settings.whitelist, self._now):
-                self._counts["told"] += 1
-                where = self._where(notices, ending.issues[0])
-                totals.setdefault(where, Counter())["told"] += 1
-                reason = f"the exception ends after {ending.exemption.until}"
-                rows.append((*where, ending.exemption.id, "", "", "would be told", reason, ""))
-        self._print(rows, totals)
+            row = self._row(task.issue, news.of_step(task.issue, task.step, terms, self._now))
+            _log(task.issue, f"would be {row.news.verdict}", row.news.reason)
+            rows.append(row)
+        for ending in self._ending(issues, terms):
+            what = news.exemption_ends(ending, terms, self._now)
+            rows.append(plan.Row(self._account(ending.issues[0].account_id), what, ending.exemption.id))
+        self._counts.update(row.news.verdict for row in rows)
+        plan.show(rows)
         logger.info("Nothing was changed; a run would have: %s", self._counted())
-        return terminal.FAILED if self._counts["failed"] else terminal.OK
 
-    def _where(self, notices: Notices, issue: Issue) -> tuple[str, ...]:
-        account = f"{self._settings.aws.accounts.get(issue.account_id, '')} ({issue.account_id})".strip()
-        line = notices.in_line(issue)
-        return account, next(iter(line.assignees), ""), ", ".join(notices.recipients(line))
-
-    def _print(self, rows: list[tuple[str, ...]], totals: dict[tuple[str, ...], Counter[str]]) -> None:
-        console = terminal.console()
-        places = ("account", "owner", "Slack")
-        headings = (*places, "user", "key", "idle days", "verdict", "reason", "ticket")
-        # The sort is stable: within an account and owner the longest idle stay first.
-        by_place = sorted(rows, key=lambda row: row[: len(places)])
-        console.print(terminal.table_of("The plan; nothing was changed", headings, by_place))
-        counted = VERDICTS[:4]
-        console.print(
-            terminal.table_of(
-                "\nPer account and owner",
-                (*places, *counted),
-                [(*where, *(str(found[verdict]) for verdict in counted)) for where, found in sorted(totals.items())],
-            )
+    def _row(self, issue: Issue, what: news.News) -> plan.Row:
+        return plan.Row(
+            account=self._account(issue.account_id),
+            news=what,
+            subject=issue.details.username,
+            key=issue.issue_id,
+            idle=str(idle_days(issue.details.last_used, self._now)),
+            ticket=issue.jira.ticket or "",
         )
 
-
-def _verdict(task: Task) -> tuple[str, str]:
-    issue = task.issue
-    match task.step:
-        case Skip(reason):
-            return "skipped", reason
-        case Report(first=first):
-            return "reported", f"{issue.episode.value} episode" if first else "delivery that was still owed"
-        case Remind(days):
-            return "reminded", f"{days} days before remediation"
-        case TellRemediated():
-            return "told", "that the key was switched off"
-        case Close():
-            resolution = issue.details.resolution
-            return "closed", resolution.value if resolution else issue.status.value
-        case CloseSilently():
-            return "closed", "never reported"
-
-
-def _carry_out(notices: Notices, task: Task, now: datetime) -> str:
-    """Do the step; how the issue counts."""
-    issue, step = task.issue, task.step
-    verdict, reason = _verdict(task)
-    failures: list[Failure] = []
-    try:
-        match step:
-            case Report():
-                failures = notices.report(issue, step, now)
-            case Remind():
-                failures = notices.remind(issue, step, now)
-            case TellRemediated():
-                failures = notices.tell_remediated(issue, step, now)
-            case Close():
-                failures = notices.close(issue, step, now)
-            case CloseSilently():
-                failures = notices.close_silently(issue, now)
-    except HammerError as error:
-        verdict, reason, failures = "failed", str(error), [Failure("table", str(error))]
-    except Exception as error:
-        # A mistake of ours on one issue must not cost the others their report.
-        verdict, reason, failures = "failed", repr(error), [Failure("unexpected", repr(error))]
-    for failure in failures:
-        logger.error("account %s key %s: %s: %s", issue.account_id, issue.issue_id, failure.channel, failure.cause)
-    _log(issue, f"{verdict}, with failures" if failures else verdict, reason)
-    return "failed" if failures else verdict
+    def _account(self, account_id: str) -> str:
+        return text.account(account_id, self._terms.account_names.get(account_id, ""))
 
 
 def _log(issue: Issue, verdict: str, reason: str) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 import boto3
@@ -51,6 +52,20 @@ def test_a_dry_run_prints_what_would_be_done_per_account_and_owner(estate: Estat
         ["slave1", f"({OTHER})", "Support-General", "#devops-channel", "1", "0", "0", "0"],
     ]
     assert "Nothing was changed; a run would have: 3 reported, 1 reminded, 1 closed" in result.output
+
+
+def test_a_dry_run_names_those_who_would_be_told_that_an_exemption_ends(estate: Estate) -> None:
+    estate.whitelist({"id": "ci-*", "until": f"{estate.now + timedelta(days=10):%Y-%m-%d}"})
+    estate.add_issue("ci-1", status=Status.WHITELISTED, tags={"owner": "alice"})
+
+    planned = estate.run(REPORTING, "--dry-run")
+    assert estate.report().exit_code == 0
+
+    plan, _, totals = planned.stdout.partition("Per account and owner")
+    assert [line for line in plan.splitlines() if " ci-* " in line and "would be told" in line]
+    (row,) = [line.split() for line in totals.splitlines() if line.startswith("master")]
+    assert row == ["master", f"({MAIN})", "Support-General", "#devops-channel", "0", "0", "0", "1"]
+    assert [recipient for recipient, _ in estate.messages()] == ["#devops-channel"]
 
 
 def test_a_dry_run_changes_nothing_anywhere_and_needs_no_lock(estate: Estate) -> None:

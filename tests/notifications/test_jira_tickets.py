@@ -42,7 +42,8 @@ from deployment.local.stand_in import Silence
 from library.errors import CredentialsError, TicketError
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_errors import TicketGone
-from library.notifications.jira_tickets import JiraTickets, NewTicket, Ticket
+from library.notifications.jira_tickets import JiraTickets, Ticket
+from library.notifications.jira_words import NewTicket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -116,11 +117,11 @@ EVERY_WIKI_TEXT: list[Callable[[Issue, TextContext], str]] = [
     lambda i, c: restored_comment(i, c, i.details.username).text,
 ]
 EVERY_SLACK_TEXT: list[Callable[[Issue, TextContext], str]] = [
-    lambda i, c: slack_words.report(i, c, "https://jira.example.com/browse/AWSSEC-12"),
-    lambda i, c: slack_words.reminder(i, c, 7),
-    slack_words.closed,
-    slack_words.remediated,
-    lambda i, c: slack_words.restored(i, c, "bob"),
+    lambda i, c: slack_words.report(i, c, "https://jira.example.com").naming("AWSSEC-12"),
+    lambda i, c: slack_words.reminder(i, c, 7).naming("AWSSEC-12"),
+    lambda i, c: slack_words.closed(i, c).naming("AWSSEC-12"),
+    lambda i, c: slack_words.remediated(i, c).naming("AWSSEC-12"),
+    lambda i, c: slack_words.restored(i, c, "bob").naming("AWSSEC-12"),
 ]
 EVERY_COMMENT: list[Callable[[Issue, TextContext], Comment]] = [
     episode_comment,
@@ -198,7 +199,7 @@ def test_times_of_another_zone_are_shown_in_utc() -> None:
 
 def test_without_a_procedure_nothing_is_said_of_exceptions() -> None:
     assert "whitelist" not in description(issue(), context())
-    assert "exception" not in slack_words.report(issue(), context(), "")
+    assert "exception" not in slack_words.report(issue(), context(), "").naming(None)
 
 
 @pytest.mark.parametrize("text", [*EVERY_WIKI_TEXT[:2], EVERY_SLACK_TEXT[0]])
@@ -225,7 +226,7 @@ def test_a_reminder_says_when() -> None:
     words = reminder_comment(issue(), context(due=DUE), 1).text
     assert "within 1 day." in words
     assert "2026-03-08 09:30 UTC" in words
-    assert "2026-03-08 09:30 UTC" in slack_words.reminder(issue(), context(due=DUE), 1)
+    assert "2026-03-08 09:30 UTC" in slack_words.reminder(issue(), context(due=DUE), 1).naming(None)
 
 
 @pytest.mark.parametrize(
@@ -240,14 +241,14 @@ def test_a_reminder_says_when() -> None:
 def test_closing_gives_the_reason(resolution: Resolution, words: str) -> None:
     closed = issue(status=Status.RESOLVED, resolution=resolution)
     assert words in closing_comment(closed, context()).text
-    assert words in slack_words.closed(closed, context())
+    assert words in slack_words.closed(closed, context()).naming(None)
     assert "restore_iam_keys" in closing_comment(closed, context()).text or resolution != "remediated"
 
 
 def test_closing_for_an_exception_gives_that_reason_whatever_was_recorded_before() -> None:
     closed = issue(status=Status.WHITELISTED, resolution=Resolution.USED)
     assert "an exception covers" in closing_comment(closed, context()).text
-    assert "an exception covers" in slack_words.closed(closed, context())
+    assert "an exception covers" in slack_words.closed(closed, context()).naming(None)
 
 
 def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None:
@@ -256,12 +257,12 @@ def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None
     for words in (
         episode_comment(switched_on, context()).text,
         description(switched_on, context()),
-        slack_words.report(switched_on, context(), ""),
+        slack_words.report(switched_on, context(), "").naming(None),
     ):
         assert "omebody switched" in words
     for words in (
         episode_comment(idle_again, context()).text,
-        slack_words.report(idle_again, context(), ""),
+        slack_words.report(idle_again, context(), "").naming(None),
     ):
         assert "again" in words
         assert "omebody switched" not in words
@@ -270,7 +271,7 @@ def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None
 def test_what_was_switched_off_says_how_to_get_it_back() -> None:
     command = f"python -m remediation.restore_iam_keys --key {KEY}"
     assert f"{{noformat}}\n{command}\n{{noformat}}" in remediated_comment(issue(), context()).text
-    assert f"`{command}`" in slack_words.remediated(issue(), context())
+    assert f"`{command}`" in slack_words.remediated(issue(), context()).naming(None)
 
 
 def test_a_failure_tells_its_cause() -> None:
@@ -287,7 +288,7 @@ def test_a_long_cause_is_cut() -> None:
 
 def test_a_restoring_says_who() -> None:
     assert r"joe\_b had Hammer" in restored_comment(issue(restored=NOW), context(), "joe_b").text
-    assert "`joe_b`" in slack_words.restored(issue(), context(), "joe_b")
+    assert "`joe_b`" in slack_words.restored(issue(), context(), "joe_b").naming(None)
 
 
 @pytest.mark.parametrize("make", EVERY_COMMENT)
@@ -339,7 +340,7 @@ def test_each_character_with_a_meaning_is_shown_as_it_is(character: str) -> None
     assert shown_by_jira(line.removeprefix("* *User:* ")) == name
     # In Slack, a backtick would end the code that a name is shown as.
     shown = html.escape(name, quote=False).replace("`", "'")
-    assert f"`{shown}`" in slack_words.report(issue(username=name), context(), "")
+    assert f"`{shown}`" in slack_words.report(issue(username=name), context(), "").naming(None)
 
 
 def test_a_user_name_with_markup_is_shown_as_it_is_and_is_no_markup() -> None:
@@ -379,9 +380,9 @@ def test_a_value_cannot_ping_link_or_format_in_slack(text: Callable[[Issue, Text
 
 def test_an_exception_that_ends_is_told_with_its_last_day_and_what_it_covers() -> None:
     exemption = Exemption("ci-*", date(2027, 1, 31), "migration", "ann")
-    words = slack_words.exception_ends(
+    words = slack_words.exemption_ends(
         exemption, [issue(), issue(username="joe")], context(url="https://wiki.example.com")
-    )
+    ).naming(None)
     assert words.splitlines() == [
         "*An exception ends soon:* `ci-*` in account `master` (123456789012) "
         "holds until the end of 2027-01-31 (UTC).",
@@ -394,7 +395,7 @@ def test_an_exception_that_ends_is_told_with_its_last_day_and_what_it_covers() -
 
 
 def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
-    words = slack_words.exception_ends(Exemption("bob", date(2027, 1, 31), "", ""), [issue()], context())
+    words = slack_words.exemption_ends(Exemption("bob", date(2027, 1, 31), "", ""), [issue()], context()).naming(None)
     assert "Reason" not in words
     assert "Owner" not in words
     assert "1 idle access key:" in words
@@ -402,7 +403,9 @@ def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
 
 @pytest.mark.parametrize(("count", "named", "more"), [(10, 10, False), (11, 10, True), (3000, 10, True)])
 def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool) -> None:
-    words = slack_words.exception_ends(Exemption("*", date(2027, 1, 31), "", ""), [issue()] * count, context())
+    words = slack_words.exemption_ends(
+        Exemption("*", date(2027, 1, 31), "", ""), [issue()] * count, context()
+    ).naming(None)
     assert words.count(KEY) == named
     assert (f"{count - 10} more" in words) is more
 
@@ -410,7 +413,7 @@ def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool)
 def test_an_exception_cannot_ping_or_format() -> None:
     evil = "<!channel> `*b*`"
     exemption = Exemption("*", date(2027, 1, 31), evil, evil)
-    words = slack_words.exception_ends(exemption, [issue(username=evil)], context(account_name=evil))
+    words = slack_words.exemption_ends(exemption, [issue(username=evil)], context(account_name=evil)).naming(None)
     assert "<!" not in words
     assert words.count("`&lt;!channel&gt; '*b*'`") == 4
 
@@ -425,16 +428,37 @@ def test_a_slack_text_names_account_user_and_key(text: Callable[[Issue, TextCont
 
 
 def test_the_report_links_the_ticket_and_the_procedure() -> None:
-    words = slack_words.report(
-        issue(),
-        context(url="https://wiki.example.com/?a=1&b=|x>"),
-        "https://jira.example.com/browse/AWSSEC-12",
+    report = slack_words.report(
+        issue(), context(url="https://wiki.example.com/?a=1&b=|x>", due=DUE), "https://jira.example.com/"
     )
-    assert "<https://jira.example.com/browse/AWSSEC-12|Ticket AWSSEC-12>" in words
-    assert "<https://wiki.example.com/?a=1&amp;b=%7Cx%3E|" in words
+    *_, due, ticket, exception = report.naming("AWSSEC-12").splitlines()
+    assert due.startswith("Hammer will switch it off")
+    assert ticket == "<https://jira.example.com/browse/AWSSEC-12|Ticket AWSSEC-12>"
+    assert exception.startswith("<https://wiki.example.com/?a=1&amp;b=%7Cx%3E|")
 
 
 def test_the_report_without_a_ticket_has_no_link() -> None:
-    words = slack_words.report(issue(ticket=None), context(), "")
+    words = slack_words.report(issue(ticket=None), context(), "https://jira.example.com").naming(None)
     assert "Ticket" not in words
     assert "<" not in words
+
+
+@pytest.mark.parametrize("text", EVERY_SLACK_TEXT)
+def test_a_slack_text_names_the_ticket(text: Callable[[Issue, TextContext], str]) -> None:
+    assert text(issue(cause="no"), context()).count("AWSSEC-12") in (1, 2)
+
+
+def test_a_note_names_the_ticket_in_parentheses_and_says_nothing_of_one_that_is_not_there() -> None:
+    note = slack_words.closed(issue(status=Status.RESOLVED, resolution=Resolution.USED), context())
+    assert note.naming("AWSSEC-12") == f"{note.naming(None)} (AWSSEC-12)"
+
+
+def test_the_end_of_an_issue_whose_reason_is_not_recorded_has_words_too() -> None:
+    ended = issue(status=Status.RESOLVED)
+    assert "not an idle, active key any more" in closing_comment(ended, context()).text
+
+
+def test_a_failure_says_whether_the_key_is_known_to_be_on() -> None:
+    assert "still active" in failure_comment(issue(cause="no"), context()).text
+    started = replace(issue(cause="no"), timestamps=Timestamps(remediation_started=NOW))
+    assert "is not known" in failure_comment(started, context()).text
