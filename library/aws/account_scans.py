@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_iam import IAMClient
 
-    from library.aws.iam_scan import Listing
     from library.aws.sessions import Account, AccountAccess
+    from library.issues.listing import Listing
 
 
 class AccountScans:

@@ -9,8 +9,9 @@ import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
+from library.aws.calls import error_of
 from library.aws.sessions import CLIENT_CONFIG
-from library.errors import AwsCallFailed, CredentialsUnusable
+from library.errors import CredentialsUnusable
 
 _HOME_REGION = "us-east-1"
 """Where STS is asked if no region is set: IAM has none, and the credentials are good in every region."""
@@ -36,12 +37,12 @@ def signed_in() -> tuple[boto3.Session, Caller]:
         own = boto3.Session(region_name=boto3.Session().region_name or _HOME_REGION)
         answer = own.client("sts", config=_FIRST_CALL).get_caller_identity()
     except (ConnectionError, HTTPClientError) as error:
-        raise AwsCallFailed(f"AWS cannot be reached (sts:GetCallerIdentity): {error}") from error
+        kind = error_of("sts:GetCallerIdentity", error)
+        raise kind(f"AWS cannot be reached (sts:GetCallerIdentity): {error}") from error
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise AwsCallFailed(
-                f"AWS does not say whose the credentials are (sts:GetCallerIdentity): {error}"
-            ) from error
+            kind = error_of("sts:GetCallerIdentity", error)
+            raise kind(f"AWS does not say whose the credentials are (sts:GetCallerIdentity): {error}") from error
         raise CredentialsUnusable(
             f"AWS does not accept these credentials (sts:GetCallerIdentity): {error}. Sign in again, or name another "
             "profile with AWS_PROFILE. In GovCloud or China set AWS_REGION to a region there."

@@ -22,6 +22,7 @@ from library.aws.iam_keys import (
 )
 from library.errors import AwsCallFailed
 from library.issues.access_keys import ACTIVE, AccessKey
+from library.issues.listing import Listing, RuledOut, WatchedKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -37,40 +38,6 @@ RENAME_ROUNDS = 3
 
 # The error code of CredentialReportNotReadyException.
 _NOT_READY = "ReportInProgress"
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedKey:
-    """A key that is looked at whatever the credential report says; its user as an earlier scan knew them."""
-
-    key_id: str
-    user_name: str
-    user_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RuledOut:
-    """A user, or one key of a user, that need not be looked at by the credential report.
-
-    `key_id` None means every key of the user.
-    """
-
-    user_name: str
-    key_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Access keys of an account.
-
-    `users` counts all users. Every key of theirs is in `keys` or covered by `ruled_out`. `report_problem` says why
-    the credential report could not be used; it is empty if it was used, or was not needed.
-    """
-
-    users: int
-    keys: tuple[AccessKey, ...]
-    ruled_out: tuple[RuledOut, ...] = ()
-    report_problem: str = ""
 
 
 def list_access_keys(iam: IamClients, is_long_ago: Callable[[datetime], bool]) -> Listing:

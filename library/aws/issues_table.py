@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from library.aws.calls import code_of, error_of
 from library.errors import AwsCallFailed, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
 from library.issues.record import Issue, UnreadableIssue, from_item, to_item
@@ -140,7 +141,7 @@ class IssuesTable:
             return self._conditionally("UpdateItem", update)
         except AwsCallFailed as error:
             # Rows of Hammer's own lack some maps, and DynamoDB writes nothing into a map that is not there.
-            if not _has_code(error.__cause__, "ValidationException"):
+            if error.code != "ValidationException":
                 raise
             self._add_missing_maps(record)
             return self._conditionally("UpdateItem", update)
@@ -165,13 +166,14 @@ class IssuesTable:
         try:
             call()
         except (ClientError, BotoCoreError) as error:
-            if _has_code(error, "ConditionalCheckFailedException"):
+            if code_of(error) == "ConditionalCheckFailedException":
                 return False
             raise self._failed(operation, error) from error
         return True
 
-    def _failed(self, operation: str, error: Exception) -> AwsCallFailed:
-        return AwsCallFailed(f"table {self._table!r} (dynamodb:{operation}): {error}")
+    def _failed(self, operation: str, error: ClientError | BotoCoreError) -> AwsCallFailed:
+        kind = error_of(f"dynamodb:{operation}", error)
+        return kind(f"table {self._table!r} (dynamodb:{operation}): {error}")
 
 
 def update_expression(
@@ -233,10 +235,6 @@ def _leaves(item: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
                 yield (attribute, part), value
         else:
             yield (attribute,), content
-
-
-def _has_code(error: BaseException | None, code: str) -> bool:
-    return isinstance(error, ClientError) and error.response["Error"]["Code"] == code
 
 
 def _key(account_id: str, issue_id: str) -> dict[str, Any]:

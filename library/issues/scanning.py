@@ -1,4 +1,4 @@
-"""What a scan makes of what it finds: a finding for each key, and the step that its issue takes."""
+"""What a scan is to look at, and what it makes of what it sees: a finding for each key, a step for its issue."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from library.issues import steps
 from library.issues.access_keys import ACTIVE, is_idle
+from library.issues.listing import WatchedKey
 from library.issues.record import Episode, Issue, IssueDetails, Resolution, Status, details_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,24 @@ class Finding:
     key_id: str
     user_name: str
     found: IssueDetails | Resolution
+
+
+def keys_to_watch(issues: Iterable[Issue]) -> list[WatchedKey]:
+    """The keys of the live issues, because no issue is resolved without a look at its key."""
+    return [
+        WatchedKey(issue.issue_id, issue.details.username, issue.details.user_id)
+        for issue in issues
+        if issue.status in LIVE
+    ]
+
+
+def users_without_tags(
+    keys: Iterable[AccessKey], issues: Mapping[str, Issue], *, criteria_days: int, now: datetime
+) -> list[str]:
+    """The names of the users of idle keys whose tags no issue knows yet; `issues` are by key id."""
+    idle = [key for key in keys if is_idle(key, criteria_days, now)]
+    known = {key_id for key_id, issue in issues.items() if issue.details.tags is not None}
+    return sorted({key.user_name for key in idle if key.key_id not in known})
 
 
 def findings(

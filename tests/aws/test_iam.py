@@ -14,10 +14,11 @@ from botocore.config import Config
 
 from library.aws.iam_clients import IamClients
 from library.aws.iam_keys import READ_BACK_PAUSES, find_access_key, set_status, tags_of_users, user_tags
-from library.aws.iam_scan import RENAME_ROUNDS, Listing, list_access_keys
+from library.aws.iam_scan import RENAME_ROUNDS, list_access_keys
 from library.aws.sessions import CLIENT_CONFIG, Account
 from library.errors import AccessDenied, AwsCallFailed
 from library.issues.access_keys import AccessKey, is_long_ago
+from library.issues.listing import Listing
 from tests.builders import ACCOUNT, NOW, days_ago
 from tests.wire import Wire, answer, failure, form, small_pages
 

@@ -16,10 +16,11 @@ import pytest
 from botocore.config import Config
 
 from library.aws.iam_clients import IamClients
-from library.aws.iam_scan import REPORT_PAUSES, SMALL_ACCOUNT, Listing, RuledOut, WatchedKey, scan_access_keys
+from library.aws.iam_scan import REPORT_PAUSES, SMALL_ACCOUNT, scan_access_keys
 from library.aws.sessions import CLIENT_CONFIG, Account
 from library.errors import AwsCallFailed
 from library.issues.access_keys import is_idle, is_long_ago
+from library.issues.listing import Listing, RuledOut, WatchedKey
 from tests.builders import ACCOUNT, NOW, days_ago
 from tests.wire import Wire, answer, failure, form
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import boto3
 from rich.table import Table
 
-from library.aws.iam_scan import WatchedKey
+from library.issues.listing import WatchedKey
 from tests.benchmarks import worker
 from tests.benchmarks.account import EVENTS, Oddities
 from tests.benchmarks.bars import Bar

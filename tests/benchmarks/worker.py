@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest
 
-    from library.aws.iam_scan import Listing, WatchedKey
+    from library.issues.listing import Listing, WatchedKey
 
 How = Literal["sequential", "listing", "report"]
 

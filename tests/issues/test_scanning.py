@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from library.issues.listing import WatchedKey
 from library.issues.record import (
     Episode,
     Issue,
@@ -18,7 +19,7 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
-from library.issues.scanning import Finding, findings, reconcile
+from library.issues.scanning import Finding, findings, keys_to_watch, reconcile, users_without_tags
 from library.issues.switching import Due, remediation_verdict
 from library.issues.whitelist import Exemption
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
@@ -326,6 +327,32 @@ def test_a_key_is_never_due_right_after_a_scan_opened_it(
     assume(after is not None)
     assert after is not None
     assert not isinstance(remediation_verdict(after, days, exemption=None, now=NOW), Due)
+
+
+# --- where to look ---------------------------------------------------------------------------------------------
+
+
+def test_the_keys_of_live_issues_are_watched_under_the_user_that_the_issue_knows() -> None:
+    issues = [an_issue(issue_id=status.value, status=status) for status in Status]
+    assert keys_to_watch(issues) == [
+        WatchedKey("open", "alice", "AIDAALICE"),
+        WatchedKey("whitelisted", "alice", "AIDAALICE"),
+    ]
+
+
+def test_tags_are_asked_for_of_users_with_an_idle_key_of_which_no_issue_knows_them() -> None:
+    keys = [
+        a_key(key_id="AKIA1", user_name="zoe"),
+        a_key(key_id="AKIA2", user_name="bob"),
+        a_key(key_id="AKIA3", user_name="bob"),
+        a_key(key_id="AKIA4", user_name="in-use", last_used=days_ago(1)),
+        a_key(key_id="AKIA5", user_name="known"),
+        a_key(key_id="AKIA6", user_name="untagged"),
+        a_key(key_id="AKIA7", user_name="not-fetched"),
+    ]
+    tags: dict[str, dict[str, str] | None] = {"AKIA5": {"owner": "bob"}, "AKIA6": {}, "AKIA7": None}
+    issues = {key_id: an_issue(details=details(tags=of_user)) for key_id, of_user in tags.items()}
+    assert users_without_tags(keys, issues, criteria_days=90, now=NOW) == ["bob", "not-fetched", "zoe"]
 
 
 # --- findings --------------------------------------------------------------------------------------------------

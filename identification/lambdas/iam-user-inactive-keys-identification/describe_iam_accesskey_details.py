@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -16,14 +16,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from library.aws import permissions
 from library.aws.iam_clients import IamClients
 from library.aws.iam_keys import tags_of_users
-from library.aws.iam_scan import WatchedKey, scan_access_keys
+from library.aws.iam_scan import scan_access_keys
 from library.aws.issues_table import IssuesTable
 from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.config.loading import load
 from library.errors import HammerError
-from library.issues.access_keys import ACTIVE, AccessKey, idle_days, is_idle, is_long_ago
-from library.issues.record import Issue, Resolution, Status
-from library.issues.scanning import LIVE, Finding, findings, reconcile
+from library.issues.access_keys import is_long_ago
+from library.issues.scan_result import Decided, Line, ScanResult, line_of_issue, lines_of_the_rest, result_of
+from library.issues.scanning import Finding, findings, keys_to_watch, reconcile, users_without_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,29 +31,13 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from library.config.settings import Config
-    from library.issues.decisions import Step
+    from library.issues.decisions import Outcome, Step
+    from library.issues.listing import Listing
+    from library.issues.record import Issue
     from library.issues.whitelist import Exemption
 
 logger = Logger(service="hammer-describe-iam-user-inactive-keys")
 metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")
-
-
-@dataclass(frozen=True, slots=True)
-class ScanResult:
-    """What one scan of one account found and changed.
-
-    `keys` are those that were looked at: not those of the users who were ruled out. `oldest_open_issue_days` is 0 if
-    no issue is open.
-    """
-
-    users: int
-    users_ruled_out: int
-    keys: int
-    idle_keys: int
-    opened: int
-    resolved: int
-    oldest_open_issue_days: int
-    api_calls: int
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -61,8 +45,8 @@ class ScanResult:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:  # noqa: ARG001
     """Scan the account that the topic's message names. Any failure is raised, so that Lambda tries again.
 
-    An event `{"check": {"account_id", "account_name"}}` only asks what a scan would be refused: `deployment.
-    check_deployment` sends it, because no one but this function's role may assume the role of the account.
+    An event `{"check": {"account_id", "account_name"}}` only asks what a scan would be refused:
+    `deployment.check_deployment` sends it, because only this function's role may assume the role of the account.
     """
     began = monotonic()
     try:
@@ -71,13 +55,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         for record in event["Records"]:
             message = _message(record["Sns"]["Message"])
             result = identify(message["account_id"], message["account_name"], datetime.now(UTC))
-            duration = monotonic() - began
-            # No dimension: ten metrics for each of a thousand accounts would cost 3,000 dollars a month.
-            metrics.add_metadata("account_id", message["account_id"])
-            for name, value in asdict(result).items():
-                metrics.add_metric(name, MetricUnit.Count, value)
-            metrics.add_metric("duration", MetricUnit.Seconds, duration)
-            logger.info("Scan is complete", extra={**asdict(result), "duration": duration})
+            _publish(message["account_id"], result, duration=monotonic() - began)
     except HammerError as error:
         logger.error(str(error))
         raise
@@ -94,11 +72,71 @@ def _message(text: str) -> dict[str, str]:
         ) from error
 
 
+def _publish(account_id: str, result: ScanResult, duration: float) -> None:
+    """Say what a scan found and changed, as metrics and in one line; `duration` is in seconds."""
+    counts = asdict(result)
+    # No dimension: ten metrics for each of a thousand accounts would cost 3,000 dollars a month.
+    metrics.add_metadata("account_id", account_id)
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    metrics.add_metric("duration", MetricUnit.Seconds, duration)
+    logger.info("Scan is complete", extra={**counts, "duration": duration})
+
+
 def check(account_id: str, account_name: str) -> list[permissions.Refusal]:
     """What a scan of the account would be refused."""
     settings = load()
-    access = _access(settings)
-    return permissions.of_identification(access, settings.inactive_keys.table_name, account_id, account_name)
+    table_name = settings.inactive_keys.table_name
+    return permissions.of_identification(_access(settings), table_name, account_id, account_name)
+
+
+def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
+    """Scan one account as of `now` (UTC) and reconcile its issues; complete, or HammerError and nothing resolved."""
+    settings = load()
+    logger.append_keys(account_id=account_id, account_name=account_name)
+    iam, table = _iam(settings, account_id, account_name), _issues_table(settings)
+    issues = {issue.issue_id: issue for issue in table.of_account(account_id)}
+
+    criteria_days = settings.inactive_keys.inactive_criteria_days
+    listing = _read(iam, issues, criteria_days, now)
+    tags = tags_of_users(iam, users_without_tags(listing.keys, issues, criteria_days=criteria_days, now=now))
+    found = findings(listing.keys, issues, tags, criteria_days=criteria_days, now=now)
+
+    decisions = []
+    for finding in found:
+        exemption = settings.whitelist.find(account_id, finding.user_name, finding.key_id, now)
+        decided = Decided(finding, _write(table, account_id, finding, issues, exemption, now))
+        _say(line_of_issue(decided, criteria_days, now))
+        decisions.append(decided)
+    for line in lines_of_the_rest(listing, found, now):
+        _say(line)
+    return result_of(listing, decisions, iam.calls, now)
+
+
+def _read(iam: IamClients, issues: Mapping[str, Issue], criteria_days: int, now: datetime) -> Listing:
+    rule = partial(is_long_ago, criteria_days=criteria_days, now=now)
+    listing = scan_access_keys(iam, rule, keys_to_watch(issues.values()), now)
+    if listing.report_problem:
+        logger.warning("Every key is listed, which takes longer: %s", listing.report_problem)
+    return listing
+
+
+def _write(
+    table: IssuesTable,
+    account_id: str,
+    finding: Finding,
+    issues: Mapping[str, Issue],
+    exemption: Exemption | None,
+    now: datetime,
+) -> Outcome:
+    def decide(issue: Issue | None) -> Step | None:
+        return reconcile(account_id, finding, issue, exemption=exemption, now=now)
+
+    return table.step(account_id, finding.key_id, issues.get(finding.key_id), decide)
+
+
+def _say(line: Line) -> None:
+    logger.info(line.text, extra={"user": line.user, "key": line.key, "verdict": line.verdict, "reason": line.reason})
 
 
 def _access(settings: Config) -> AccountAccess:
@@ -108,111 +146,13 @@ def _access(settings: Config) -> AccountAccess:
     )
 
 
-def identify(account_id: str, account_name: str, now: datetime) -> ScanResult:
-    """Scan one account as of `now` (UTC) and reconcile its issues; complete, or HammerError and nothing resolved."""
-    settings = load()
+def _iam(settings: Config, account_id: str, account_name: str) -> IamClients:
     access = _access(settings)
     account = access.account_of(account_id, account_name)
-    logger.append_keys(account_id=account_id, account_name=account_name)
     session = access.session_in(account, "hammer-identification")
-    iam = IamClients(account, partial(session.client, "iam", config=CLIENT_CONFIG))
-    table = IssuesTable(
-        boto3.Session(region_name=access.region).client("dynamodb", config=CLIENT_CONFIG),
-        settings.inactive_keys.table_name,
-    )
-    records = {issue.issue_id: issue for issue in table.of_account(account_id)}
-    watched = [
-        WatchedKey(key_id, issue.details.username, issue.details.user_id)
-        for key_id, issue in records.items()
-        if issue.status in LIVE
-    ]
-    criteria_days = settings.inactive_keys.inactive_criteria_days
-    listing = scan_access_keys(iam, lambda moment: is_long_ago(moment, criteria_days, now), watched, now)
-    if listing.report_problem:
-        logger.warning("Every key is listed, which takes longer: %s", listing.report_problem)
-    idle = [key for key in listing.keys if is_idle(key, criteria_days, now)]
-    tags = _missing_tags(iam, idle, records)
-    found = findings(listing.keys, records, tags, criteria_days=criteria_days, now=now)
-
-    opened = resolved = oldest = 0
-    for finding in found:
-        exemption = settings.whitelist.find(account_id, finding.user_name, finding.key_id, now)
-
-        def decide(
-            current: Issue | None, finding: Finding = finding, exemption: Exemption | None = exemption
-        ) -> Step | None:
-            return reconcile(account_id, finding, current, exemption=exemption, now=now)
-
-        outcome = table.step(account_id, finding.key_id, records.get(finding.key_id), decide)
-        after = outcome.after
-        opened += (
-            outcome.written and after is not None and after.status is Status.OPEN and _was_not_open(outcome.before)
-        )
-        resolved += outcome.written and after is not None and after.status is Status.RESOLVED
-        if after is not None and after.status is Status.OPEN and after.timestamps.identified is not None:
-            oldest = max(oldest, (now - after.timestamps.identified).days)
-        _log_decision(finding, after, changed=outcome.written, now=now, criteria_days=criteria_days)
-    found_keys = {finding.key_id for finding in found}
-    for key in listing.keys:
-        if key.key_id not in found_keys:
-            verdict = "in use" if key.status == ACTIVE else "off"
-            logger.info(
-                "Key is left alone",
-                extra={"user": key.user_name, "key": key.key_id, "verdict": verdict, "reason": _reason(key, now)},
-            )
-    for ruled_out in listing.ruled_out:
-        logger.info(
-            "Key is left alone" if ruled_out.key_id else "User is left alone",
-            extra={
-                "user": ruled_out.user_name,
-                "key": ruled_out.key_id,
-                "verdict": "in use",
-                "reason": "by the credential report",
-            },
-        )
-    return ScanResult(
-        users=listing.users,
-        users_ruled_out=sum(ruled_out.key_id is None for ruled_out in listing.ruled_out),
-        keys=len(listing.keys),
-        idle_keys=len(idle),
-        opened=opened,
-        resolved=resolved,
-        oldest_open_issue_days=oldest,
-        api_calls=iam.calls,
-    )
+    return IamClients(account, partial(session.client, "iam", config=CLIENT_CONFIG))
 
 
-def _was_not_open(record: Issue | None) -> bool:
-    return record is None or record.status is not Status.OPEN
-
-
-def _missing_tags(
-    iam: IamClients, idle: list[AccessKey], records: Mapping[str, Issue]
-) -> dict[str, dict[str, str] | None]:
-    unknown = (key for key in idle if key.key_id not in records or records[key.key_id].details.tags is None)
-    return tags_of_users(iam, sorted({key.user_name for key in unknown}))
-
-
-def _reason(key: AccessKey, now: datetime) -> str:
-    if key.status != ACTIVE:
-        return f"status {key.status}"
-    verb = "created" if key.last_used is None else "last used"
-    return f"{verb} {idle_days(key.idle_since, now)} days ago"
-
-
-def _log_decision(finding: Finding, after: Issue | None, *, changed: bool, now: datetime, criteria_days: int) -> None:
-    found = finding.found
-    if isinstance(found, Resolution):
-        # The record knows more than the scan: it was we who switched the key off.
-        recorded = after.details.resolution if after else None
-        reason = (recorded or found).value
-    else:
-        days = idle_days(found.last_used, now)
-        reason = (
-            f"{'never used, created' if found.never_used else 'last used'} {days} days ago, more than {criteria_days}"
-        )
-    status = after.status.value if after else "none"
-    logger.info(
-        "Issue is changed" if changed else "Issue is unchanged",
-        extra={"user": finding.user_name, "key": finding.key_id, "verdict": status, "reason": reason},
-    )
+def _issues_table(settings: Config) -> IssuesTable:
+    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    return IssuesTable(client, settings.inactive_keys.table_name)

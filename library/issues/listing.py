@@ -1,0 +1,43 @@
+"""What a scan is to look at and what it has seen: the access keys of one account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from library.issues.access_keys import AccessKey
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedKey:
+    """A key that is looked at whatever the credential report says; its user as an earlier scan knew them."""
+
+    key_id: str
+    user_name: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """A user, or one key of a user, that need not be looked at because of the credential report.
+
+    `key_id` None means every key of the user.
+    """
+
+    user_name: str
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Access keys of an account.
+
+    `users` counts all users. Every key of theirs is in `keys` or covered by `ruled_out`. `report_problem` says why
+    the credential report could not be used; it is empty if it was used, or was not needed.
+    """
+
+    users: int
+    keys: tuple[AccessKey, ...]
+    ruled_out: tuple[RuledOut, ...] = ()
+    report_problem: str = ""
