@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from library import text
+from library.aws.calls import code_of
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -63,15 +64,12 @@ def check_credentials(content: Mapping[str, Any], secret_name: str, *, jira: boo
 
 def _content(client: SecretsManagerClient, secret_name: str) -> dict[str, Any]:
     try:
-        text = client.get_secret_value(SecretId=secret_name).get("SecretString")
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        advice = _WHAT_TO_DO.get(code, f"it could not be read ({code})")
-        raise CredentialsError(f"Secret '{secret_name}': {advice}") from error
-    except BotoCoreError as error:
-        raise CredentialsError(f"Secret '{secret_name}': it could not be read ({error})") from error
+        secret = client.get_secret_value(SecretId=secret_name).get("SecretString")
+    except (ClientError, BotoCoreError) as error:
+        advice = _WHAT_TO_DO.get(code_of(error), "it could not be read")
+        raise CredentialsError(f"Secret '{secret_name}': {advice} (AWS: {error})") from error
     try:
-        content = json.loads(text or "")
+        content = json.loads(secret or "")
     except ValueError:
         # The error carries the whole secret, so it must not travel along.
         content = None
@@ -111,6 +109,5 @@ def _slack_token(entry: object, problems: list[str]) -> str | None:
 def _check_token(value: object, place: str, problems: list[str]) -> None:
     if not isinstance(value, str) or not value:
         problems.append(f"entry {place} is missing or is not text")
-    elif not re.fullmatch(r"[!-~]+", value):
-        # It becomes a header, and http.client quotes a header that it refuses.
+    elif not text.is_token(value):
         problems.append(f"entry {place} has a character that no token has (a space or a line end, for example)")

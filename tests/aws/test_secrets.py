@@ -127,8 +127,10 @@ def test_a_secret_marked_for_deletion_is_an_error_that_says_what_to_do(client: S
 )
 def test_a_refusal_names_the_secret_and_what_to_do(client: SecretsManagerClient, code: str, advice: str) -> None:
     with Stubber(client) as stubber:
-        stubber.add_client_error("get_secret_value", service_error_code=code)
-        assert advice in complaint(client)
+        stubber.add_client_error("get_secret_value", service_error_code=code, service_message="an explicit deny")
+        said = complaint(client)
+    assert advice in said
+    assert said.endswith("an explicit deny)")
 
 
 def test_no_value_shows_in_the_repr() -> None:
