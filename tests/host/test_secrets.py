@@ -156,7 +156,7 @@ def refused_by_jira(estate: Estate) -> None:
 
 def refused_by_slack(estate: Estate) -> None:
     estate.slack.fail_next("chat.postMessage", status=200, error="invalid_auth", times=2)
-    estate.slack.fail_next("conversations.list", status=500, times=3)
+    estate.slack.fail_next("conversations.list", status=502)
 
 
 def cut_off(estate: Estate) -> None:

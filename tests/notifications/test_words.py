@@ -6,7 +6,7 @@ import html
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -48,41 +48,43 @@ KEY = "AKIAIOSFODNN7EXAMPLE"
 NASTY = "a*b{c}|[d]_e_~f~^g^+h+-i-!j!?k?#l#@m%(y)\\n&amp;:D http://x"
 
 
-def issue(
-    *,
-    username: str = "bob",
-    never_used: bool = False,
-    service: str | None = "s3",
-    region: str | None = "us-east-1",
-    resolution: Resolution | None = None,
-    status: Status = Status.OPEN,
-    episode: Episode = Episode.FIRST,
-    identified: datetime = NOW - timedelta(days=30),
-    restored: datetime | None = None,
-    cause: str | None = None,
-    cause_time: datetime = NOW,
-    ticket: str | None = "AWSSEC-12",
-) -> Issue:
+def issue(**given: Any) -> Issue:
+    """An issue of a key that was last used 40 days ago; what is `given` is a fact of it, by the name used below."""
     created = datetime(2025, 12, 1, 8, 5, tzinfo=UTC)
+    facts: dict[str, Any] = {
+        "username": "bob",
+        "never_used": False,
+        "service": "s3",
+        "region": "us-east-1",
+        "resolution": None,
+        "status": Status.OPEN,
+        "episode": Episode.FIRST,
+        "identified": NOW - timedelta(days=30),
+        "restored": None,
+        "cause": None,
+        "cause_time": NOW,
+        "ticket": "AWSSEC-12",
+        **given,
+    }
     return Issue(
         account_id="123456789012",
         issue_id=KEY,
-        status=status,
+        status=facts["status"],
         details=IssueDetails(
             create_date=created,
-            last_used=created if never_used else datetime(2026, 1, 20, 16, 48, tzinfo=UTC),
-            username=username,
-            never_used=never_used,
+            last_used=created if facts["never_used"] else datetime(2026, 1, 20, 16, 48, tzinfo=UTC),
+            username=facts["username"],
+            never_used=facts["never_used"],
             user_id="AIDAEXAMPLE",
-            last_used_service=service,
-            last_used_region=region,
-            resolution=resolution,
+            last_used_service=facts["service"],
+            last_used_region=facts["region"],
+            resolution=facts["resolution"],
         ),
-        timestamps=Timestamps(identified=identified, restored=restored),
-        episode=episode,
-        jira=JiraDetails(ticket=ticket),
+        timestamps=Timestamps(identified=facts["identified"], restored=facts["restored"]),
+        episode=facts["episode"],
+        jira=JiraDetails(ticket=facts["ticket"]),
         slack=SlackDetails(),
-        remediation_error=RemediationError(cause=cause, time=cause_time) if cause else None,
+        remediation_error=RemediationError(facts["cause"], facts["cause_time"]) if facts["cause"] else None,
     )
 
 
