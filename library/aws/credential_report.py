@@ -21,7 +21,10 @@ the full listing finds, because each of these holds whatever happened in the acc
 - *A key that is found idle was in one of the suspicious slots of its group*, because the above rules out every other
   slot. So once as many idle keys are found as the group has suspicious slots, no other key of the group can be idle;
   and as long as there are fewer, everyone in the group is asked.
-- *What is not understood rules nobody out*: an unknown value, a row that is cut short, a user without a row.
+- *What is not understood rules nobody out*: an unknown value, a row that is cut short, a user without a row, or one
+  who has more keys than two slots show (`additional_credentials_info`).
+
+Which users to ask at all, if not everybody whom the report does not rule out, library.issues.looking decides.
 
 Columns and values: IAM User Guide, "Generate credential reports for your AWS account".
 """
@@ -31,13 +34,14 @@ from __future__ import annotations
 import csv
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from library.errors import HammerError
+from library.issues.report_rows import Group, Row, Slot, SlotKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +50,10 @@ ROOT = "<root_account>"
 """The row of the account's root user, who is not an IAM user: no listing of users has them."""
 SLOTS = ("access_key_1", "access_key_2")
 SLOT_COLUMNS = ("active", "last_rotated", "last_used_date")
+MORE_KEYS = "additional_credentials_info"
+"""The column that says how many keys no slot shows, if there are any; a report may lack it."""
 NONE = "N/A"
+_NO_MORE_KEYS = ("", NONE, "0", "false", "no_information", "not_supported")
 
 
 class UnusableReport(HammerError):
@@ -70,53 +77,70 @@ NOTHING = Suspicion(0)
 EVERYTHING = Suspicion(sys.maxsize)
 
 
-@dataclass(slots=True)
-class _Group:
-    users: int = 0
-    slots: int = 0
-    names: set[str] = field(default_factory=set)
-    rotated: list[datetime] = field(default_factory=list)
-
-
 class CredentialReport:
     """The content of a report, read by the rule `is_long_ago`: whether a key last used at a time (UTC) is idle.
 
-    `made_for_this_scan` is whether it was made after the scan began. Raises UnusableReport if it is not a report.
+    `made` is when it was made (UTC), `groups` are the users by the second of their creation. Raises UnusableReport
+    if it is not a report.
     """
 
-    def __init__(self, content: bytes, is_long_ago: Callable[[datetime], bool], *, made_for_this_scan: bool) -> None:
+    def __init__(self, content: bytes, is_long_ago: Callable[[datetime], bool], made: datetime) -> None:
+        self.made = made
         self._is_long_ago = is_long_ago
-        self._groups: dict[datetime, _Group] = defaultdict(_Group)
-        for row in _rows(content):
-            created = _time(row["user_creation_time"])
-            if created is None:
-                raise UnusableReport(f"the credential report has no creation time of the user {row['user']!r}")
-            group = self._groups[created]
-            group.users += 1
-            slots = [slot for slot in SLOTS if _may_be_idle(row, slot, created, is_long_ago)]
-            asked = [slot for slot in slots if not made_for_this_scan or row[f"{slot}_active"] != "false"]
-            if asked:
-                group.slots += len(slots)
-                group.names.add(row["user"])
-                group.rotated += filter(None, (_time(row[f"{slot}_last_rotated"]) for slot in asked))
+        rows: defaultdict[datetime, list[Row]] = defaultdict(list)
+        for cells in _rows(content):
+            row = _row(cells, is_long_ago)
+            rows[row.created].append(row)
+        self.groups = {created: Group(created, tuple(of_group)) for created, of_group in rows.items()}
 
-    def suspicion(self, created: datetime, users: int) -> Suspicion:
-        """How many keys may be idle of the users who were created in that second (UTC); by now there are `users`."""
+    def suspicion(self, created: datetime, users: int, *, may_be_on: bool) -> Suspicion:
+        """How many keys may be idle of the users who were created in that second (UTC); by now there are `users`.
+
+        `may_be_on` is whether a slot that is off is a reason to ask: it may have been switched on since.
+        """
         if not self._is_long_ago(created):
             return NOTHING
-        group = self._groups.get(created, _Group())
-        if users > group.users:
+        group = self.groups.get(created, Group(created, ()))
+        if users > len(group.rows):
             return EVERYTHING
-        if not group.names:
-            return NOTHING
-        return Suspicion(group.slots, frozenset(group.names), tuple(group.rotated))
+        slots, names, rotated = 0, set(), []
+        for row in group.rows:
+            idle = [slot for slot in row.slots if slot.may_be_idle]
+            asked = [slot for slot in idle if may_be_on or slot.kind is not SlotKind.OFF]
+            if asked or row.more_keys:
+                slots += sys.maxsize if row.more_keys else len(idle)
+                names.add(row.user)
+                rotated += [time for slot in asked if (time := _time(slot.rotated))]
+        return Suspicion(slots, frozenset(names), tuple(rotated)) if names else NOTHING
 
 
-def _may_be_idle(row: dict[str, str], slot: str, created: datetime, is_long_ago: Callable[[datetime], bool]) -> bool:
-    active, rotated, used = (row[f"{slot}_{column}"] for column in SLOT_COLUMNS)
-    empty = (active, rotated, used) == ("false", NONE, NONE)
+def _row(cells: dict[str, str], is_long_ago: Callable[[datetime], bool]) -> Row:
+    created = _time(cells["user_creation_time"])
+    if created is None:
+        raise UnusableReport(f"the credential report has no creation time of the user {cells['user']!r}")
+    more_keys = cells.get(MORE_KEYS, NONE) not in _NO_MORE_KEYS or _CUT_SHORT in cells
+    slots = tuple(_slot(cells, slot, created, is_long_ago) for slot in SLOTS)
+    return Row(cells["user"], created, slots, more_keys and is_long_ago(created))
+
+
+def _slot(cells: dict[str, str], slot: str, created: datetime, is_long_ago: Callable[[datetime], bool]) -> Slot:
+    active, rotated, used = (cells[f"{slot}_{column}"] for column in SLOT_COLUMNS)
+    if (active, rotated, used) == ("false", NONE, NONE):
+        return _EMPTY
+    used_at = _time(used)
     # A value that is not a time means that the key was never used, that AWS does not know, or something new.
-    return not empty and is_long_ago(_time(used) or created)
+    may_be_idle = is_long_ago(used_at or created)
+    if active == "false":
+        return Slot(SlotKind.OFF, may_be_idle, rotated if may_be_idle else "")
+    if not may_be_idle:
+        return _IN_USE
+    understood = active == "true" and _time(rotated) is not None and (used_at is not None or used == NONE)
+    return Slot(SlotKind.HELD if understood else SlotKind.ODD, True, rotated, "" if used == NONE else used)
+
+
+_EMPTY, _IN_USE = Slot(SlotKind.EMPTY), Slot(SlotKind.IN_USE)
+_CUT_SHORT = ""
+"""The name of a column that only a row that is cut short has."""
 
 
 def _rows(content: bytes) -> Iterator[dict[str, str]]:
@@ -127,20 +151,25 @@ def _rows(content: bytes) -> Iterator[dict[str, str]]:
         if missing := needed.difference(columns):
             raise UnusableReport(f"the credential report lacks the columns {', '.join(sorted(missing))}")
         for cells in filter(None, lines):
-            # A user name may have commas in it, and so may an ARN; whether they are quoted is not documented.
-            if len(cells) > len(columns) and columns[:2] == ["user", "arn"]:
-                right = len(cells) - len(columns) + 2
-                user, _, rest = ",".join(cells[:right]).partition(",arn:")
-                cells[:right] = [user, f"arn:{rest}"]
-            if len(cells) > len(columns):
-                raise UnusableReport(
-                    f"the credential report has a row of {len(cells)} cells for {len(columns)} columns"
-                )
-            row = dict(zip_longest(columns, cells, fillvalue=""))
+            row = _named(columns, cells)
             if row["user"] != ROOT:
                 yield row
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnusableReport(f"the credential report is not CSV in UTF-8: {error}") from error
+
+
+def _named(columns: list[str], cells: list[str]) -> dict[str, str]:
+    # A user name may have commas in it, and so may an ARN; whether they are quoted is not documented.
+    if len(cells) > len(columns) and columns[:2] == ["user", "arn"]:
+        right = len(cells) - len(columns) + 2
+        user, _, rest = ",".join(cells[:right]).partition(",arn:")
+        cells[:right] = [user, f"arn:{rest}"]
+    if len(cells) > len(columns):
+        raise UnusableReport(f"the credential report has a row of {len(cells)} cells for {len(columns)} columns")
+    row = dict(zip_longest(columns, cells, fillvalue=""))
+    if len(cells) < len(columns):
+        row[_CUT_SHORT] = ""
+    return row
 
 
 def _time(text: str) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from library.aws.iam_clients import WORKERS
@@ -41,6 +42,11 @@ def pages_of_users(iam: IamClients) -> Iterator[list[User]]:
     """Every user of the account, a page of at most 1,000 at a time."""
     for page in iam.pages("ListUsers"):
         yield [User(user["UserName"], user["UserId"], user["CreateDate"]) for user in page["Users"]]
+
+
+def list_users(iam: IamClients) -> list[User]:
+    """Every user of the account."""
+    return list(chain.from_iterable(pages_of_users(iam)))
 
 
 def keys_of_user(iam: IamClients, user_name: str, user_id: str) -> list[AccessKey] | None:

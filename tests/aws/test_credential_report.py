@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
 
 from library.aws.credential_report import EVERYTHING, NOTHING, CredentialReport, Suspicion, UnusableReport
 from library.issues.access_keys import is_long_ago
+from library.issues.report_rows import SlotKind
 from tests.builders import NOW, days_ago
 
 CRITERION = 90
@@ -31,11 +34,24 @@ def row(name: str, first: str = EMPTY, second: str = EMPTY, created: datetime = 
     return f"{name},arn:aws:iam::1:user/{name},{created.isoformat()},false,{first},{second},false"
 
 
-def report(*rows: str, fresh: bool = False, header: str = HEADER) -> CredentialReport:
+def read(content: bytes) -> CredentialReport:
+    return CredentialReport(content, lambda moment: is_long_ago(moment, CRITERION, NOW), NOW)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A report that is known to be fresh or not."""
+
+    report: CredentialReport
+    fresh: bool
+
+    def suspicion(self, created: datetime, users: int) -> Suspicion:
+        return self.report.suspicion(created, users, may_be_on=not self.fresh)
+
+
+def report(*rows: str, fresh: bool = False, header: str = HEADER) -> Read:
     content = "\n".join([header, *([ROOT] if header == HEADER else []), *rows]) + "\n"
-    return CredentialReport(
-        content.encode(), lambda moment: is_long_ago(moment, CRITERION, NOW), made_for_this_scan=fresh
-    )
+    return Read(read(content.encode()), fresh)
 
 
 def suspicion_of(first: str, *, created: datetime = OLD, fresh: bool = False) -> Suspicion:
@@ -121,7 +137,9 @@ def test_commas_in_a_name_shift_no_column_quoted_or_not(name: str) -> None:
 def test_a_row_that_is_cut_short_rules_nobody_out() -> None:
     whole = row("alice", slot("false", used=LATELY))
     assert report(whole).suspicion(OLD, 1) == NOTHING
-    assert report(whole[: whole.index(LATELY.isoformat())]).suspicion(OLD, 1).slots == 2
+    assert report(whole[: whole.index(LATELY.isoformat())]).suspicion(OLD, 1) == Suspicion(
+        sys.maxsize, frozenset({"alice"}), (OLD,)
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,10 +157,43 @@ def test_a_row_that_is_cut_short_rules_nobody_out() -> None:
 )
 def test_what_is_no_credential_report_is_not_used(content: bytes, complaint: str) -> None:
     with pytest.raises(UnusableReport, match=complaint):
-        CredentialReport(content, lambda _: True, made_for_this_scan=False)
+        read(content)
 
 
 def test_a_byte_order_mark_and_empty_lines_do_no_harm() -> None:
     content = f"\ufeff{HEADER}\r\n{row('alice', slot())}\r\n\r\n".encode()
-    found = CredentialReport(content, lambda moment: moment < CUTOFF, made_for_this_scan=False)
-    assert found.suspicion(OLD, 1).names == {"alice"}
+    assert read(content).suspicion(OLD, 1, may_be_on=True).names == {"alice"}
+
+
+MORE = f"{HEADER},additional_credentials_info"
+
+
+@pytest.mark.parametrize(("info", "more"), [("3 access keys", True), ("N/A", False), ("", False), ("0", False)])
+def test_who_has_more_keys_than_two_slots_show_is_never_ruled_out(info: str, more: bool) -> None:
+    busy = report(f"{row('alice', slot(used=LATELY))},{info}", header=MORE)
+    assert (busy.suspicion(OLD, 1).slots >= sys.maxsize) is more
+    (group,) = busy.report.groups.values()
+    assert (group.held, group.rows[0].shows_all) == (more, not more)
+    young = report(f"{row('alice', created=LATELY)},{info}", header=MORE)
+    assert young.suspicion(LATELY, 1) == NOTHING
+    assert not young.report.groups[LATELY].held
+
+
+@pytest.mark.parametrize(
+    ("first", "kind"),
+    [
+        (EMPTY, SlotKind.EMPTY),
+        (slot("false"), SlotKind.OFF),
+        (slot("false", used=LATELY), SlotKind.OFF),
+        (slot(used=LATELY), SlotKind.IN_USE),
+        (slot(rotated="N/A", used=LATELY), SlotKind.IN_USE),
+        (slot(), SlotKind.HELD),
+        (slot(used=OLD), SlotKind.HELD),
+        (slot(used="no_information"), SlotKind.ODD),
+        (slot("TRUE"), SlotKind.ODD),
+        (slot(rotated="N/A"), SlotKind.ODD),
+    ],
+)
+def test_what_a_slot_is(first: str, kind: SlotKind) -> None:
+    (group,) = report(row("alice", first)).report.groups.values()
+    assert group.rows[0].slots[0].kind is kind

@@ -14,7 +14,8 @@ from botocore.config import Config
 
 from library.aws.iam_clients import IamClients
 from library.aws.iam_keys import READ_BACK_PAUSES, find_access_key, set_status, tags_of_users, user_tags
-from library.aws.iam_scan import RENAME_ROUNDS, list_access_keys
+from library.aws.iam_scan import list_access_keys
+from library.aws.live_looks import RENAME_ROUNDS
 from library.aws.sessions import CLIENT_CONFIG, Account
 from library.errors import AccessDenied, AwsCallFailed
 from library.issues.access_keys import AccessKey, is_long_ago

@@ -6,7 +6,6 @@ The report is answered in the place of moto, whose own one is of 2015; it is mad
 from __future__ import annotations
 
 import base64
-import time
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,8 +14,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from library.aws import report_request
 from library.aws.iam_clients import IamClients
-from library.aws.iam_scan import REPORT_PAUSES, SMALL_ACCOUNT, scan_access_keys
+from library.aws.iam_scan import SMALL_ACCOUNT, scan_access_keys
+from library.aws.report_request import REPORT_PAUSES
 from library.aws.sessions import CLIENT_CONFIG, Account
 from library.errors import AwsCallFailed
 from library.issues.access_keys import is_idle, is_long_ago
@@ -61,6 +62,12 @@ def iam(scanned: Control, wire: Wire) -> IamClients:
     }
     scanned.populate({ACCOUNT: users}, NOW)
     return IamClients(Account(ACCOUNT, "master"), partial(boto3.Session().client, "iam", config=CLIENT_CONFIG))
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that is not ready is asked for again at once, as often as ever."""
+    monkeypatch.setattr(report_request, "REPORT_PAUSES", (0.0,) * len(REPORT_PAUSES))
 
 
 @pytest.fixture
@@ -148,20 +155,18 @@ def test_a_key_that_is_off_is_looked_at_unless_the_report_is_of_this_scan(
     iam: IamClients,
     wire: Wire,
     report: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+    no_waiting: None,
     state: str,
     at: datetime,
 ) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: None)
     report(state=state, at=at)
     assert idle(scan(iam)) == {ALICE: "alice"}
     assert wire.sent.count("ListAccessKeys") == 2
 
 
 def test_a_report_of_this_scan_rules_out_what_is_off(
-    iam: IamClients, wire: Wire, report: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    iam: IamClients, wire: Wire, report: Callable[..., None], no_waiting: None
 ) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: None)
     report(state="STARTED", at=NOW)
     assert idle(scan(iam)) == {ALICE: "alice"}
     assert wire.sent.count("ListAccessKeys") == 1
@@ -280,27 +285,26 @@ def test_a_report_that_is_refused_means_the_full_listing(
 
 
 def test_a_report_that_is_not_ready_for_a_minute_means_the_full_listing(
-    iam: IamClients, wire: Wire, report: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    iam: IamClients, wire: Wire, report: Callable[..., None], no_waiting: None
 ) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert sum(REPORT_PAUSES) == 60
     wire.react("GetCredentialReport", lambda _: failure("ReportInProgress", 404))
     report(state="STARTED")
-    assert_all_is_listed(iam, wire, "not ready after 60 seconds")
-    assert tuple(pauses) == REPORT_PAUSES
+    assert_all_is_listed(iam, wire, "the credential report was not ready after")
+    assert wire.sent.count("GetCredentialReport") == len(REPORT_PAUSES)
 
 
 def test_a_report_that_becomes_ready_is_used(
-    iam: IamClients, wire: Wire, report: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    iam: IamClients, wire: Wire, report: Callable[..., None], no_waiting: None
 ) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    wire.react("GetCredentialReport", lambda _: failure("ReportInProgress", 404) if len(pauses) < 2 else None)
+    wire.react(
+        "GetCredentialReport",
+        lambda _: failure("ReportInProgress", 404) if wire.sent.count("GetCredentialReport") < 3 else None,
+    )
     report(state="STARTED")
     listing = scan(iam)
     assert listing.report_problem == ""
-    assert tuple(pauses) == REPORT_PAUSES[:2]
-    assert wire.sent.count("GetCredentialReport") == 2
+    assert wire.sent.count("GetCredentialReport") == 3
 
 
 @pytest.mark.parametrize("age", [timedelta(days=CRITERION, seconds=1), timedelta(days=4000)])

@@ -1,0 +1,244 @@
+"""What is known of an account as a whole: when it was scanned last, why its scans fail, where one has to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FRESH = timedelta(hours=24)
+"""An account whose last complete scan began longer ago than this is one that is not scanned."""
+ROUND_LIFE = timedelta(hours=12)
+"""A scan goes on from where an earlier one was cut off no longer than this after the round began."""
+LONGEST_CAUSE = 1000
+"""Characters of the cause of a failure that are kept."""
+DOUBTFUL_KEPT = 5000
+"""How many keys a cut-off round may leave to be looked at again; with more of them it begins from the beginning."""
+
+_T = TypeVar("_T")
+_OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a complete scan saw; `report_made` (UTC) is None if it had no credential report."""
+
+    users: int
+    keys: int
+    idle_keys: int
+    report_made: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A scan that was cut off, and all that went on from there; times in UTC.
+
+    It is `through` with `done` of `users` users: all who were created at or before that second. `doubtful` are the
+    keys of issues whose users it is through with and which it has not found idle. `refused` are users whom it was not
+    allowed to look at, by their names.
+    """
+
+    began: datetime
+    through: datetime
+    done: int
+    users: int
+    doubtful: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """The item of one account in the state table; None and empty is "not known". Times in UTC.
+
+    `scanned` is when the last complete scan began, `seen` what it saw; `failing_since` and `failure` are of the
+    failures after it. `full_listing` is when the last complete scan that listed everything began, `tags_read` when
+    the tags of all users with an issue were read last. `memory` is library.issues.memory's. `version` is whatever the
+    item has there: each write gives it another one.
+    """
+
+    scanned: datetime | None = None
+    seen: Seen | None = None
+    failing_since: datetime | None = None
+    failure: str = ""
+    full_listing: datetime | None = None
+    tags_read: datetime | None = None
+    round: Round | None = None
+    memory: bytes = b""
+    version: object = None
+
+    def failed(self, cause: str, began: datetime) -> AccountState | None:
+        """After a scan that began then and failed; None if a later one was complete."""
+        if self.scanned is not None and self.scanned >= began:
+            return None
+        return replace(self, failing_since=self.failing_since or began, failure=cause[:LONGEST_CAUSE])
+
+    def unscanned_since(self, now: datetime, asked: datetime | None = None) -> datetime | None:
+        """Since when there is no complete scan, if that is longer than a day (UTC); None if the account is scanned.
+
+        `asked` is when a scan was asked for first of an account that never had one.
+        """
+        since = self.scanned or asked
+        return since if since is not None and now - since > FRESH else None
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads an item attribute by attribute; of what is not as it should be, `problems` has one sentence each."""
+
+    now: datetime
+    problems: list[str] = field(default_factory=list)
+
+    def time(self, values: Mapping[str, Any], name: str) -> datetime | None:
+        """A time of ISO 8601 between 2000 and tomorrow."""
+        return self._read(values, name, self._time)
+
+    def number(self, values: Mapping[str, Any], name: str) -> int | None:
+        """A whole number that is not negative."""
+        return self._read(values, name, _whole_number)
+
+    def text(self, values: Mapping[str, Any], name: str) -> str:
+        """Any text."""
+        return self._read(values, name, _text) or ""
+
+    def part(self, item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        """A map, empty if there is none."""
+        return self._read(item, name, _map) or {}
+
+    def texts(self, values: Mapping[str, Any], name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        return self._read(values, name, _texts) or ()
+
+    def binary(self, values: Mapping[str, Any], name: str) -> bytes:
+        """Bytes, in DynamoDB's own type or Python's."""
+        return self._read(values, name, _bytes) or b""
+
+    def _read(self, values: Mapping[str, Any], name: str, read: Callable[[Any], _T]) -> _T | None:
+        value = values.get(name)
+        if value is None:
+            return None
+        try:
+            return read(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            self.problems.append(f"{name}: {error}")
+            return None
+
+    def _time(self, value: object) -> datetime:
+        time = datetime.fromisoformat(_text(value))
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        if not _OLDEST <= time <= self.now + _AHEAD:
+            raise ValueError(f"{value!r} is no time at which anything can have happened")
+        return time
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is not a list")
+    return tuple(_text(one) for one in value)
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is not a map")
+    return value
+
+
+def _whole_number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or value != int(value) or value < 0:
+        raise ValueError(f"{value!r} is not a whole number of at least 0")
+    return int(value)
+
+
+def _bytes(value: object) -> bytes:
+    content = getattr(value, "value", value)
+    if not isinstance(content, bytes):
+        raise TypeError("not binary")
+    return content
+
+
+def from_item(item: Mapping[str, Any], now: datetime) -> tuple[AccountState, tuple[str, ...]]:
+    """The state of an item as it is read at `now` (UTC), and what in it is not understood and therefore not known."""
+    read = _Reader(now)
+    failing = read.part(item, "failing")
+    state = AccountState(
+        scanned=read.time(item, "scanned"),
+        seen=_seen(read, read.part(item, "seen")),
+        failing_since=read.time(failing, "since"),
+        failure=read.text(failing, "cause"),
+        full_listing=read.time(item, "full_listing"),
+        tags_read=read.time(item, "tags_read"),
+        round=_round(read, read.part(item, "round")),
+        memory=read.binary(item, "memory"),
+        version=item.get("version"),
+    )
+    return state, tuple(read.problems)
+
+
+def _seen(read: _Reader, values: Mapping[str, Any]) -> Seen | None:
+    users, keys, idle = (read.number(values, name) for name in ("users", "keys", "idle_keys"))
+    if users is None or keys is None or idle is None:
+        return None
+    return Seen(users, keys, idle, read.time(values, "report_made"))
+
+
+def _round(read: _Reader, values: Mapping[str, Any]) -> Round | None:
+    began, through = read.time(values, "began"), read.time(values, "through")
+    done, users = read.number(values, "done"), read.number(values, "users")
+    doubtful, refused = read.texts(values, "doubtful"), read.texts(values, "refused")
+    if began is None or through is None or done is None or users is None:
+        return None
+    # Where a list cannot be read, it is not known either what has to be looked at again.
+    if bool(values.get("doubtful")) != bool(doubtful) or bool(values.get("refused")) != bool(refused):
+        return None
+    return Round(began, through, done, users, doubtful, refused)
+
+
+ATTRIBUTES = ("scanned", "seen", "failing", "full_listing", "tags_read", "round", "memory")
+"""What `to_item` may have."""
+
+
+def to_item(state: AccountState) -> dict[str, Any]:
+    """The attributes of a state, without key and version of the item; what is not known is left out."""
+    item: dict[str, Any] = {
+        "scanned": _iso(state.scanned),
+        "full_listing": _iso(state.full_listing),
+        "tags_read": _iso(state.tags_read),
+        "memory": state.memory or None,
+    }
+    if state.seen is not None:
+        item["seen"] = _known(
+            users=state.seen.users,
+            keys=state.seen.keys,
+            idle_keys=state.seen.idle_keys,
+            report_made=_iso(state.seen.report_made),
+        )
+    if state.failing_since is not None:
+        item["failing"] = {"since": _iso(state.failing_since), "cause": state.failure}
+    if state.round is not None:
+        item["round"] = {
+            "began": _iso(state.round.began),
+            "through": _iso(state.round.through),
+            "done": state.round.done,
+            "users": state.round.users,
+            "doubtful": list(state.round.doubtful),
+            "refused": list(state.round.refused),
+        }
+    return _known(**item)
+
+
+def _known(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat()
