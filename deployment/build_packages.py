@@ -1,22 +1,26 @@
 """Builds the zips of the functions and of the host: same files, same bytes, and a checked configuration."""
 
+from __future__ import annotations
+
 import ast
 import importlib.metadata
 import re
 import stat
-import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from deployment.commands import REPOSITORY, config_argument, exit_codes
 from library.config.loading import load
 from library.config.sources import FILES
-from library.errors import ConfigurationError, HammerError
+from library.errors import HammerError
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 PACKAGE_NAME = "hammer-iam-user-inactive-keys.zip"
 HOST_PACKAGE_NAME = "hammer-reporting-remediation.zip"
 
@@ -26,13 +30,15 @@ _HOST_CODE = REPOSITORY / "reporting_remediation"
 _HOST_PACKAGES = ("reporting", "remediation", "cronjobs")
 # Its code, and what the pages of its reports are made of.
 _HOST_FILES = {".py", ".html", ".css", ".js"}
-# These say how a package came onto this machine, so they differ between machines.
+# These say how a package was installed here, so they differ between machines.
 _INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 _COMPILED = {".so", ".pyd", ".dylib"}
 # The earliest time that a zip can hold.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _MODE = stat.S_IFREG | 0o644
+# The operating system that made an entry; only entries of Unix have a mode.
 _UNIX = 3
+_KIBIBYTE = 1024
 
 
 class BuildError(HammerError):
@@ -43,7 +49,7 @@ def build(config_source: str | None, output: Path) -> Path:
     """Check the configuration, write the functions' zip into the folder `output`, and return the zip's path.
 
     `config_source` is a folder; None is the repository's `config/`. Its files go into the zip as `config/`, which the
-    functions read unless HAMMER_CONFIG sends them elsewhere.
+    functions read unless HAMMER_CONFIG names another source.
 
     Raises ConfigurationError with every problem of the configuration, and BuildError if an installed package is not
     the pinned one or is not pure Python. In both cases nothing is written.
@@ -53,9 +59,10 @@ def build(config_source: str | None, output: Path) -> Path:
 
 
 def build_host(config_source: str | None, output: Path) -> Path:
-    """The same for the host's zip, which is unpacked into `/hammer-correlation-engine`, as the manual has it.
+    """The same for the host's zip, which is unpacked into `/hammer-correlation-engine`, the manual's folder.
 
-    What its code needs is not inside: `requirements.txt` at its root says it. Raises ConfigurationError.
+    It does not hold the packages that its code needs; `requirements.txt` at its root names them. Raises
+    ConfigurationError.
     """
     files = {
         path.relative_to(base).as_posix(): path
@@ -88,7 +95,7 @@ def _handlers() -> dict[str, Path]:
 
 
 def _library() -> dict[str, Path]:
-    """The modules of `library` that the handlers import, and those that these import: the host's stay out."""
+    """The modules of `library` that the handlers import, directly or not; those of the host alone stay out."""
     files: dict[str, Path] = {}
     waiting = list(_handlers().values())
     while waiting:
@@ -101,7 +108,7 @@ def _library() -> dict[str, Path]:
 
 
 def _imported(module: Path) -> Iterator[Path]:
-    """The files of `library` that a module's import statements name, wherever in it they stand."""
+    """The files of `library` that a module's import statements name, in functions and under conditions, too."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.Import):
@@ -109,10 +116,15 @@ def _imported(module: Path) -> Iterator[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
-            parts = name.split(".")
-            for end in range(1, len(parts) + 1) if parts[0] == "library" else ():
-                place = REPOSITORY.joinpath(*parts[:end])
-                yield from filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py"))
+            if name.startswith("library."):
+                yield from _files_of(name.split("."))
+
+
+def _files_of(name: list[str]) -> Iterator[Path]:
+    """The files of a dotted name: of each package that leads to it, and of the module; none for any other name."""
+    for end in range(1, len(name) + 1):
+        place = REPOSITORY.joinpath(*name[:end])
+        yield from filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py"))
 
 
 def _configuration(source: str | None) -> dict[str, Path]:
@@ -134,9 +146,9 @@ def _dependencies() -> dict[str, Path]:
         for file in package.files or ():
             if file.suffix in _COMPILED:
                 raise BuildError(f"{name} is compiled for one architecture: {file}")
-            wanted = ".." not in file.parts and file.suffix != ".pyc" and file.name not in _INSTALLER_FILES
-            if wanted:
-                files[file.as_posix()] = Path(str(package.locate_file(file)))
+            if ".." in file.parts or file.suffix == ".pyc" or file.name in _INSTALLER_FILES:
+                continue
+            files[file.as_posix()] = Path(str(package.locate_file(file)))
     return files
 
 
@@ -151,7 +163,7 @@ def _pins() -> Iterator[tuple[str, str]]:
 
 
 @click.command()
-@click.argument("config_folder", required=False)
+@config_argument
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -164,16 +176,9 @@ def main(config_folder: str | None, output: Path) -> None:
     The same files give the same bytes. Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration
     is wrong.
     """
-    try:
-        packages = [build(config_folder, output), build_host(config_folder, output)]
-    except ConfigurationError as error:
-        click.echo(error, err=True)
-        sys.exit(2)
-    except BuildError as error:
-        click.echo(error, err=True)
-        sys.exit(1)
-    for package in packages:
-        click.echo(f"{package} ({package.stat().st_size / 1024:.0f} KiB)")
+    with exit_codes():
+        for package in (build(config_folder, output), build_host(config_folder, output)):
+            click.echo(f"{package} ({package.stat().st_size / _KIBIBYTE:.0f} KiB)")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Says what a scan would be refused, account by account, and what is missing in the main account, before it fails."""
+"""Says which calls of a scan would be refused, account by account, and what is missing in the main account."""
 
 from __future__ import annotations
 
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +29,7 @@ from library.config.checks import with_organization
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import boto3
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -35,36 +37,53 @@ if TYPE_CHECKING:
 
     from library.config.settings import AccountRef, Config
 
-_AT_ONCE = 8
-# A run may have to start first; botocore must not start another one meanwhile.
-_PATIENT = ClientConfig(read_timeout=120, retries={"total_max_attempts": 1}, max_pool_connections=_AT_ONCE)
-
-Row = tuple[str, str, str, str, str]
-"""Account id, its name or a part of the main account, what is refused or missing, what was said, what to do."""
+_ACCOUNTS_AT_ONCE = 8
+# The function may have to start first (seconds); botocore must not start a second run meanwhile.
+_PATIENT = ClientConfig(read_timeout=120, retries={"total_max_attempts": 1}, max_pool_connections=_ACCOUNTS_AT_ONCE)
 
 
-def scanned_accounts(functions: LambdaClient, function: str, settings: Config) -> Iterator[Row]:
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that would keep scans or the host from working, and what to do about it.
+
+    `part` is the name of the account, or a part of the main account; `what` is the call that is refused or the thing
+    that is missing, `said` what AWS says about it.
+    """
+
+    account_id: str
+    part: str
+    what: str
+    said: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.part}: {self.what}\n    {self.said}\n    {self.remedy}"
+
+
+def scanned_accounts(functions: LambdaClient, function: str, settings: Config) -> Iterator[Obstacle]:
     """What is refused to the identification function, in every account that it scans.
 
     The function is asked to try the calls itself, because the roles of the accounts trust its role and no other one.
     """
-
-    def of(account: AccountRef) -> list[Refusal]:
-        event = {"check": {"account_id": account.id, "account_name": account.name}}
-        try:
-            answer = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
-        except (ClientError, BotoCoreError) as error:
-            return [Refusal("lambda:InvokeFunction", str(error))]
-        content = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            return [Refusal(function, str(content.get("errorMessage")))]
-        return [Refusal(**refusal) for refusal in content["refusals"]]
-
     accounts = settings.accounts()
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for account, refusals in zip(accounts, pool.map(of, accounts), strict=True):
+    with ThreadPoolExecutor(_ACCOUNTS_AT_ONCE) as pool:
+        answers = pool.map(partial(_refusals, functions, function), accounts)
+        for account, refusals in zip(accounts, answers, strict=True):
             for refusal in refusals:
-                yield account.id, account.name, refusal.call, refusal.said, _remedy(settings, account, refusal)
+                remedy = _remedy(settings, account, refusal)
+                yield Obstacle(account.id, account.name, refusal.call, refusal.said, remedy)
+
+
+def _refusals(functions: LambdaClient, function: str, account: AccountRef) -> list[Refusal]:
+    event = {"check": {"account_id": account.id, "account_name": account.name}}
+    try:
+        answer = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    except (ClientError, BotoCoreError) as error:
+        return [Refusal("lambda:InvokeFunction", str(error))]
+    content = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        return [Refusal(function, str(content.get("errorMessage")))]
+    return [Refusal(**refusal) for refusal in content["refusals"]]
 
 
 def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
@@ -87,8 +106,11 @@ def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
     )
 
 
-def main_account(session: boto3.Session, outputs: dict[str, str], settings: Config) -> Iterator[Row]:
-    """What else is missing in the main account: credentials, somebody who hears alarms, a schedule that is on."""
+def main_account(session: boto3.Session, outputs: Mapping[str, str], settings: Config) -> Iterator[Obstacle]:
+    """What else is missing in the main account: credentials, a schedule that is on, somebody who gets the alarms.
+
+    `outputs` are those of the main stack.
+    """
     main = settings.aws.main_account_id
     try:
         fetch_credentials(
@@ -98,27 +120,28 @@ def main_account(session: boto3.Session, outputs: dict[str, str], settings: Conf
             slack=settings.slack.enabled,
         )
     except CredentialsError as error:
-        yield main, "credentials", settings.credentials_secret, str(error), "run deployment.put_credentials"
+        yield Obstacle(main, "credentials", settings.credentials_secret, str(error), "run deployment.put_credentials")
     rule = session.client("events").describe_rule(Name=outputs["ScheduleRuleName"])
     if rule["State"] != "ENABLED":
         said = f"its state is {rule['State']}"
-        yield main, "schedule", outputs["ScheduleRuleName"], said, "no account is scanned: enable the rule"
+        yield Obstacle(main, "schedule", outputs["ScheduleRuleName"], said, "no account is scanned: enable the rule")
     topic = outputs["OperatorsTopicArn"]
     pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    endpoints = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
-    if not any(arn.startswith("arn:") for arn in endpoints):
-        said = "nobody has confirmed the subscription" if endpoints else "nobody has subscribed"
+    subscriptions = [subscription["SubscriptionArn"] for page in pages for subscription in page["Subscriptions"]]
+    # An unconfirmed one has a word in the place of its ARN.
+    if not any(arn.startswith("arn:") for arn in subscriptions):
+        said = "nobody has confirmed the subscription" if subscriptions else "nobody has subscribed"
         remedy = "confirm the e-mail, or deploy with --parameter OperatorsEmail=…"
-        yield main, "alarms", topic, said, remedy
+        yield Obstacle(main, "alarms", topic, said, remedy)
 
 
-def host(cloudformation: CloudFormationClient, settings: Config) -> Iterator[Row]:
+def host(cloudformation: CloudFormationClient, settings: Config) -> Iterator[Obstacle]:
     """What is missing for the host, as far as it shows from outside: permission for the issues table."""
     table = stacks.parameters(cloudformation, stacks.HOST_STACK).get(stacks.ISSUES_TABLE_PARAMETER)
     if table not in (None, settings.inactive_keys.table_name):
         said = f"its role may use the table {table}, and not {settings.inactive_keys.table_name}"
         remedy = "deploy the host again (deployment.deploy --stack host)"
-        yield settings.aws.main_account_id, "host", stacks.HOST_STACK, said, remedy
+        yield Obstacle(settings.aws.main_account_id, "host", stacks.HOST_STACK, said, remedy)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -127,8 +150,8 @@ def main(config_folder: str | None) -> None:
     """Try every AWS call that a scan needs, with no effect, in every account of CONFIG_FOLDER (config/ if not given).
 
     The identification function does it, with its own role: the roles of the scanned accounts trust nobody else.
-    Then the main account: credentials that are needed, the schedule, somebody who hears the alarms. Each line of
-    the answer names what is refused or missing and what to do about it; if there is one, the exit code is 1.
+    Then the main account: the credentials that are needed, the schedule, somebody who gets the alarms, the issues
+    table. Each obstacle is named with what to do about it; if there is one, the exit code is 1.
 
     What the host needs is checked on the host: python -m remediation.check_access
     """
@@ -143,10 +166,10 @@ def main(config_folder: str | None) -> None:
         functions = session.client("lambda", config=_PATIENT)
         refused = list(scanned_accounts(functions, outputs["IdentificationFunctionName"], settings))
         missing = [*main_account(session, outputs, settings), *host(cloudformation, settings)]
-        for account, part, what, said, remedy in refused + missing:
-            click.echo(f"{account} {part}: {what}\n    {said}\n    {remedy}")
+        for obstacle in refused + missing:
+            click.echo(obstacle)
         accounts = settings.accounts()
-        well = len(accounts) - len({row[0] for row in refused})
+        well = len(accounts) - len({obstacle.account_id for obstacle in refused})
         click.echo(f"{well} of {len(accounts)} accounts can be scanned; {len(missing)} things are missing otherwise")
         if refused or missing:
             sys.exit(terminal.FAILED)

@@ -46,7 +46,7 @@ _PARTS: Mapping[str, tuple[str, Callable[[str, Path], Path], str]] = {
 
 
 def upload(s3: S3Client, bucket: str, package: Path) -> str:
-    """Put a zip into the bucket, unless it is there already, and return its key, which is named by its content."""
+    """Put a zip into the bucket, unless it is there already, and return its key, which its content determines."""
     content = package.read_bytes()
     key = f"packages/{package.stem}-{hashlib.sha256(content).hexdigest()[:16]}.zip"
     try:
@@ -59,7 +59,7 @@ def upload(s3: S3Client, bucket: str, package: Path) -> str:
 
 
 def parameters_of(settings: Config) -> dict[str, str]:
-    """The parameters of all templates that the configuration decides on."""
+    """The parameters of all templates that the configuration determines."""
     return {
         "RoleNameIdentification": settings.aws.role_name_identification,
         "RoleNameReporting": settings.aws.role_name_reporting,
@@ -136,14 +136,14 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[st
 def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool) -> None:
     """Deploy with the configuration in CONFIG_FOLDER (config/ if not given), with the AWS credentials at hand.
 
-    First the bucket for packages and configuration, if it is not there yet; then the package is built and uploaded,
-    and the stack created or updated with it. Before anything is changed in a stack, the changes are shown and a yes
-    is asked for. What is in the account already under the template's names (the issues table of an earlier
+    First comes the bucket for packages and configuration, if it does not exist yet; then the package is built and
+    uploaded, and the stack is created or updated with it. Before anything in a stack is changed, the changes are
+    shown and you are asked. What the account already has under the template's names (the issues table of an earlier
     stack, or Hammer's own) is taken over with its content.
 
     Functions and host read their configuration from config/ in that bucket, where the first deployment puts it. Later
-    ones leave alone what is published there: see deployment.publish_config. `--parameter ConfigSource=` has them read
-    the copy in their package.
+    deployments leave alone what is published there: see deployment.publish_config. With `--parameter ConfigSource=`
+    they read the copy in their package.
     """
     with exit_codes():
         folder = Path(config_folder or REPOSITORY / "config")

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 STACK_SET = "hammer-scanned-account-roles"
 TEMPLATE = stacks.TEMPLATES / "scanned-account-roles.yaml"
 
+# An hour.
 _SECONDS_BETWEEN_LOOKS = 5
 _LOOKS = 720
+# One account that fails holds up no other one; what failed is reported one by one.
+_PREFERENCES: Any = {"FailureTolerancePercentage": 100, "MaxConcurrentPercentage": 100}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class Targets:
 class Roles:
     """The StackSet with the roles, in one region only: roles are global in an account.
 
-    Organizational units take a StackSet with permissions managed by AWS Organizations, accounts one that assumes
-    AWSCloudFormationStackSetExecutionRole there. Every method raises botocore's ClientError.
+    For organizational units its permissions are managed by AWS Organizations; for accounts it assumes their role
+    AWSCloudFormationStackSetExecutionRole. Every method raises botocore's ClientError.
     """
 
     def __init__(self, client: CloudFormationClient, region: str, *, delegated: bool) -> None:
@@ -64,13 +67,15 @@ class Roles:
     def present(self) -> set[str]:
         """The accounts, and the organizational units asked for, that have the roles or failed to get them."""
         pages = self._client.get_paginator("list_stack_instances").paginate(StackSetName=STACK_SET, CallAs=self._as)
-        found = [instance for page in pages for instance in page["Summaries"]]
-        return {one["Account"] for one in found} | {one.get("OrganizationalUnitId", "") for one in found} - {""}
+        instances = [instance for page in pages for instance in page["Summaries"]]
+        accounts = {instance["Account"] for instance in instances}
+        return accounts | {instance.get("OrganizationalUnitId", "") for instance in instances} - {""}
 
     def put(self, parameters: Mapping[str, str], targets: Targets, *, exists: bool) -> list[tuple[str, str]]:
-        """Create or update the StackSet, bring it to the targets that lack it, and wait.
+        """Create or update the StackSet, bring it to the targets that lack it, and wait for the end of both.
 
-        Returns the accounts in which it failed, each with the reason.
+        Returns the accounts in which it failed, each with the reason. Raises DeploymentError if an operation failed
+        as a whole.
         """
         template: dict[str, Any] = {
             "StackSetName": STACK_SET,
@@ -79,33 +84,35 @@ class Roles:
             "Capabilities": ["CAPABILITY_NAMED_IAM"],
             "CallAs": self._as,
         }
-        # One account that fails holds up no other one; what failed is reported one by one.
-        preferences: Any = {"FailureTolerancePercentage": 100, "MaxConcurrentPercentage": 100}
         failed = []
         if exists:
-            updated = self._client.update_stack_set(**template, OperationPreferences=preferences)
+            updated = self._client.update_stack_set(**template, OperationPreferences=_PREFERENCES)
             failed += self._wait(updated["OperationId"])
         elif targets.units:
             automatic: Any = {"Enabled": True, "RetainStacksOnAccountRemoval": False}
             self._client.create_stack_set(**template, PermissionModel="SERVICE_MANAGED", AutoDeployment=automatic)
         else:
             self._client.create_stack_set(**template, PermissionModel="SELF_MANAGED")
+        return failed + self._bring_to(targets)
+
+    def _bring_to(self, targets: Targets) -> list[tuple[str, str]]:
         present = self.present()
         units = [unit for unit in targets.units if unit not in present]
         accounts = [account for account in targets.accounts if account not in present]
-        if units or accounts:
-            where: Any = {"DeploymentTargets": {"OrganizationalUnitIds": units}} if units else {"Accounts": accounts}
-            created = self._client.create_stack_instances(
-                StackSetName=STACK_SET,
-                Regions=[self._region],
-                OperationPreferences=preferences,
-                CallAs=self._as,
-                **where,
-            )
-            failed += self._wait(created["OperationId"])
-        return failed
+        if not units and not accounts:
+            return []
+        where: Any = {"DeploymentTargets": {"OrganizationalUnitIds": units}} if units else {"Accounts": accounts}
+        created = self._client.create_stack_instances(
+            StackSetName=STACK_SET,
+            Regions=[self._region],
+            OperationPreferences=_PREFERENCES,
+            CallAs=self._as,
+            **where,
+        )
+        return self._wait(created["OperationId"])
 
     def _wait(self, operation: str) -> list[tuple[str, str]]:
+        """Wait for the end of an operation; returns the accounts in which it failed, each with the reason."""
         for _ in range(_LOOKS):
             found = self._client.describe_stack_set_operation(
                 StackSetName=STACK_SET, OperationId=operation, CallAs=self._as
@@ -117,10 +124,10 @@ class Roles:
             StackSetName=STACK_SET, OperationId=operation, CallAs=self._as
         )
         failed = [
-            (one["Account"], one.get("StatusReason") or one["Status"])
+            (result["Account"], result.get("StatusReason") or result["Status"])
             for page in pages
-            for one in page["Summaries"]
-            if one["Status"] != "SUCCEEDED"
+            for result in page["Summaries"]
+            if result["Status"] != "SUCCEEDED"
         ]
         if found["Status"] != "SUCCEEDED" and not failed:
             raise DeploymentError(f"the operation {operation} of StackSet {STACK_SET} ended as {found['Status']}")
@@ -144,7 +151,7 @@ def main(
 
     With --ou into every account of organizational units, those that join them later included; the organization
     must trust CloudFormation StackSets for that. Without it into accounts: those given, else all that config.json
-    names, the main account excepted, which needs no roles; each must have the role
+    names except the main account, which needs no roles; each must have the role
     AWSCloudFormationStackSetExecutionRole, and the main account AWSCloudFormationStackSetAdministrationRole.
 
     Deploy both stacks of the main account first: AWS refuses a role that trusts another one that does not exist.
@@ -163,16 +170,14 @@ def main(
             "RoleNameReporting": settings.aws.role_name_reporting,
             "ExternalId": settings.aws.external_id,
         }
-        wanted = accounts or tuple(one for one in settings.aws.accounts if one != settings.aws.main_account_id)
+        others = tuple(account for account in settings.aws.accounts if account != settings.aws.main_account_id)
+        wanted = accounts or others
         targets = Targets(units=units) if units else Targets(accounts=wanted)
         roles = Roles(client, settings.aws.region, delegated=delegated_admin)
         try:
             exists = roles.exists()
             present = roles.present() if exists else set()
-            rows = [(one, "updated" if one in present else "new") for one in (*targets.units, *targets.accounts)]
-            others = sorted(present - set(targets.units) - set(targets.accounts))
-            rows += [(one, "updated, too") for one in others if not targets.units or not one.isdecimal()]
-            print_table(("where", "the roles there"), rows)
+            print_table(("where", "the roles there"), _rows(targets, present))
             if not yes and not agreed(f"Deploy StackSet {STACK_SET}?"):
                 click.echo("Nothing was changed")
                 return
@@ -185,6 +190,17 @@ def main(
                 f"the roles could not be deployed into {len(failed)} accounts; mend it and run again"
             )
         click.echo("Done. What still may be missing is shown by deployment.check_deployment.")
+
+
+def _rows(targets: Targets, present: set[str]) -> list[tuple[str, str]]:
+    """Each target, and each place that has the roles already, with what would become of the roles there."""
+    asked_for = (*targets.units, *targets.accounts)
+    rows = [(place, "updated" if place in present else "new") for place in asked_for]
+    for place in sorted(present.difference(asked_for)):
+        is_account_of_a_unit = bool(targets.units) and place.isdecimal()
+        if not is_account_of_a_unit:
+            rows.append((place, "updated, too"))
+    return rows
 
 
 if __name__ == "__main__":

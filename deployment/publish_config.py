@@ -34,9 +34,9 @@ PREFIX = "config"
 def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str]]:
     """Put the configuration files of `folder` into force at `destination` (`s3://bucket/prefix`).
 
-    Returns each file's name and what became of it: `new`, `changed`, `unchanged` or `taken away`. All files go under
-    a folder named by their content; then one write of `current.json` switches over, so that a reader sees the set of
-    before or this one. Earlier sets stay: a reader may be in the middle of one.
+    Returns each file's name and what became of it: `new`, `changed`, `unchanged` or `taken away`. All files go into
+    a folder named by their content; then one write of `current.json` switches over, so that a reader sees the
+    previous set or this one. Earlier sets stay, because a reader may be in the middle of one.
 
     Raises ConfigurationError if the files are wrong, and DeploymentError if plain files lie at the destination.
     """
@@ -48,7 +48,7 @@ def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str
     if plain:
         raise DeploymentError(
             f"{destination} holds {', '.join(plain)} themselves, which nobody would read any more once a set is "
-            "published there: choose another prefix, or take them away"
+            "published there: choose another prefix, or delete them"
         )
     published = PublishedSet({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
     for name, content in contents.items():
@@ -71,18 +71,18 @@ def _became(before: str | None, after: str | None) -> str:
 
 
 def current(s3: S3Client, destination: str) -> PublishedSet | None:
-    """The set in force at `destination`; None if none was published, or if what says so cannot be read any more."""
+    """The set in force at `destination`; None if none was published, or if its `current.json` is broken."""
     bucket, prefix = split(destination)
     pointer = _content(s3, bucket, prefix + CURRENT)
     try:
         return published_set(pointer) if pointer is not None else None
     except ConfigurationError:
-        # Publishing again is what mends it.
+        # Publishing again mends it.
         return None
 
 
 def split(destination: str) -> tuple[str, str]:
-    """Bucket and prefix, with a slash at its end unless it is empty."""
+    """The bucket, and the prefix with a slash at its end unless it is empty; raises BadParameter for another form."""
     bucket, _, prefix = destination.removeprefix("s3://").partition("/")
     if not (destination.startswith("s3://") and bucket):
         raise click.BadParameter(f"{destination!r} is not s3://bucket/prefix")
@@ -99,9 +99,9 @@ def _content(s3: S3Client, bucket: str, key: str) -> bytes | None:
 
 
 def reading_elsewhere(cloudformation: CloudFormationClient, destination: str) -> dict[str, str]:
-    """The deployed stacks that do not read their configuration at `destination`, with where they do.
+    """The deployed stacks that read their configuration somewhere else than at `destination`, and where.
 
-    `""` is the copy in their package.
+    `""` stands for the copy in their package.
     """
     sources = {
         name: stacks.parameters(cloudformation, name).get("ConfigSource")
@@ -137,7 +137,7 @@ def main(config_folder: str | None, destination: str | None) -> None:
         done = publish(session.client("s3"), folder, destination)
         print_table(("file", "what became of it"), done)
         if elsewhere := reading_elsewhere(cloudformation, destination):
-            # Whoever adds an exception must not believe that it holds.
+            # A person who has added an exception must not believe that it holds.
             readers = ", ".join(
                 f"{name} (from {source or 'the copy in its package'})" for name, source in elsewhere.items()
             )

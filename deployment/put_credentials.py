@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 
 def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Log in with every entry of the secret's content: what, where, and as whom.
+    """Log in with every entry of the secret's content; returns system, address and user of each login.
 
-    Raises CredentialsError, TicketError or MessageError if one is malformed or not accepted.
+    Raises CredentialsError, TicketError or MessageError if an entry is malformed or not accepted.
     """
     jira, slack = "jira" in content, "slack" in content
     credentials = check_credentials(content, settings.credentials_secret, jira=jira, slack=slack)
@@ -55,19 +55,20 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
 
 
 def store(client: SecretsManagerClient, name: str, content: Mapping[str, Any]) -> list[str]:
-    """Put the entries into the secret, which is made if it does not exist; returns the entries that were kept.
+    """Put the entries into the secret, which is created if it does not exist.
 
-    An entry that is not given stays as it was.
+    An entry that is not given stays as it was; returns the names of these. Raises CredentialsError if the secret
+    holds something that is not JSON, and botocore's ClientError.
     """
     before: dict[str, Any] = {}
     try:
         before = json.loads(client.get_secret_value(SecretId=name)["SecretString"] or "{}")
     except client.exceptions.ResourceNotFoundException:
-        # Neither a secret nor a value of it: the stack makes a secret that has none.
+        # There is no secret, or one without a value, as the stack makes it.
         pass
     except ValueError:
-        # The error has the secret in it.
-        raise CredentialsError(f"Secret '{name}' holds something that is not JSON: take it away first") from None
+        # The error quotes the secret.
+        raise CredentialsError(f"Secret '{name}' holds something that is not JSON: delete its value first") from None
     text = json.dumps({**before, **content})
     try:
         client.put_secret_value(SecretId=name, SecretString=text)
@@ -80,7 +81,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        # The error of json has no part of the text in it.
+        # The error of json quotes no part of the text.
         raise CredentialsError(f"{path}: {error}") from error
     if not isinstance(content, dict) or not content or not content.keys() <= {"jira", "slack"}:
         raise CredentialsError(f"{path}: expected a JSON object with the entries jira and slack, or one of them")

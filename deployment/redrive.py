@@ -1,4 +1,4 @@
-"""Puts back what lies in the queue of failures: asks once more for each scan that failed for good."""
+"""Asks again for the scans that failed permanently, and empties the queue of failures."""
 
 from __future__ import annotations
 
@@ -26,15 +26,22 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
 
-# Long enough to start a thousand runs; a message that was not deleted by then is seen again.
+# Long enough to start a thousand runs; a message that was not deleted by then is received again.
 _SECONDS_HELD = 600
+# Without waiting, SQS asks only some of its servers and may answer that a queue is empty which is not.
 _SECONDS_OF_WAITING = 2
 _BATCH = 10
+_PARTS_OF_A_FUNCTION_ARN = 7
+_LONGEST_EVENT_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An event that failed for good: the function (ARN) that is to get it again, and what a person calls it."""
+    """An event that failed permanently.
+
+    `function` (ARN or name) is to get it again. `what` is what a person calls it, and `cause` the error,
+    empty if unknown.
+    """
 
     function: str
     event: dict[str, Any]
@@ -42,8 +49,18 @@ class Failure:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one event or message; `well` is false if it stays in the queue."""
+
+    what: str
+    cause: str
+    done: str
+    well: bool
+
+
 def failure_of(body: str, attributes: dict[str, Any], subscriber: str) -> Failure | None:
-    """What a message of the queue stands for; None if it is none of ours.
+    """What a message of the queue stands for; None if it is not one of ours.
 
     There are three kinds: the record that Lambda writes for its on-failure destination, a notification that the
     topic could not deliver to `subscriber` (a function's ARN or name), and an event that the schedule could not
@@ -56,11 +73,11 @@ def failure_of(body: str, attributes: dict[str, Any], subscriber: str) -> Failur
         content = json.loads(body)
         if "requestPayload" in content:
             payload = content["requestPayload"]
-            said = (content.get("responsePayload") or {}).get("errorMessage", "")
-            cause = said or content["requestContext"].get("condition", "")
-            # The ARN of a run names the version, too.
-            function = ":".join(content["requestContext"]["functionArn"].split(":")[:7])
-            return Failure(function, payload, _called(payload), cause)
+            error_message = (content.get("responsePayload") or {}).get("errorMessage", "")
+            cause = error_message or content["requestContext"].get("condition", "")
+            # A run's ARN ends with the version.
+            parts = content["requestContext"]["functionArn"].split(":")
+            return Failure(":".join(parts[:_PARTS_OF_A_FUNCTION_ARN]), payload, _called(payload), cause)
         if content.get("Type") == "Notification":
             event = {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": content}]}
             return Failure(subscriber, event, _called(event), "the topic could not deliver it")
@@ -73,15 +90,17 @@ def failure_of(body: str, attributes: dict[str, Any], subscriber: str) -> Failur
 
 
 def _called(event: dict[str, Any]) -> str:
-    """What the event asks for; two that ask for the same are the same to us."""
+    """What the event asks for, in a person's words; events with the same words are equal."""
     if "Records" in event:
         messages = [json.loads(record["Sns"]["Message"]) for record in event["Records"]]
-        return ", ".join(f"scan of {one['account_id']} {one['account_name']}" for one in messages)
-    return "scan of all accounts" if event.get("source") == "aws.events" else json.dumps(event, sort_keys=True)[:200]
+        return ", ".join(f"scan of {message['account_id']} {message['account_name']}" for message in messages)
+    if event.get("source") == "aws.events":
+        return "scan of all accounts"
+    return json.dumps(event, sort_keys=True)[:_LONGEST_EVENT_SHOWN]
 
 
 def received(sqs: SQSClient, queue: str) -> Iterator[Any]:
-    """Every message that is in the queue now; each is held back from others for ten minutes."""
+    """Every message that is in the queue now; each is held back from other readers for ten minutes."""
     while True:
         answer = sqs.receive_message(
             QueueUrl=queue,
@@ -95,81 +114,83 @@ def received(sqs: SQSClient, queue: str) -> Iterator[Any]:
         yield from answer["Messages"]
 
 
-def let_go(sqs: SQSClient, queue: str, message: Any) -> None:
-    """Leave a message in the queue for whoever asks next."""
-    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-
-
 def redrive(
     sqs: SQSClient, functions: LambdaClient, queue: str, subscriber: str, *, dry_run: bool
-) -> Iterator[tuple[str, str, str, bool]]:
-    """Give each event in the queue to its function again, the same one once, and take its messages out.
+) -> Iterator[Outcome]:
+    """Give each event in the queue to its function again, equal ones once, and delete its messages.
 
-    Yields what it was, why it had failed, what was done, and whether that went well. Nothing is taken out before
-    the function has accepted the event. A dry run leaves everything as it is.
+    Nothing is deleted before the function has accepted the event. A dry run leaves everything as it is. Raises
+    botocore's errors if the queue cannot be read or written.
     """
-    # All of them first: what goes back into the queue, or fails again, must not be taken up in the same run.
+    # All of them first: what goes back into the queue, or fails again, must not be received in the same run.
     waiting = list(received(sqs, queue))
     groups: dict[tuple[str, str], list[tuple[Any, Failure]]] = {}
     for message in waiting:
         failure = failure_of(message["Body"], message.get("MessageAttributes", {}), subscriber)
         if failure is None:
-            let_go(sqs, queue, message)
-            yield f"message {message['MessageId']}", "", "left in the queue: it is not understood", False
+            _leave(sqs, queue, message)
+            yield Outcome(f"message {message['MessageId']}", "", "left in the queue: it is not understood", False)
         else:
             groups.setdefault((failure.function, failure.what), []).append((message, failure))
-    for (function, what), group in groups.items():
+    for group in groups.values():
+        messages = [message for message, _ in group]
         newest = group[-1][1]
-        times = f" ({len(group)} messages)" if len(group) > 1 else ""
-        try:
-            if not dry_run:
-                functions.invoke(
-                    FunctionName=function, InvocationType="Event", Payload=json.dumps(newest.event).encode()
-                )
-        except (ClientError, BotoCoreError) as error:
-            for message, _ in group:
-                let_go(sqs, queue, message)
-            yield what, newest.cause, f"left in the queue{times}: {error}", False
-            continue
-        for message, _ in group:
-            if dry_run:
-                let_go(sqs, queue, message)
-            else:
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        yield what, newest.cause, f"{'would be asked' if dry_run else 'asked'} for again{times}", True
+        yield _asked_again(sqs, functions, queue, messages, newest, dry_run=dry_run)
+
+
+def _asked_again(
+    sqs: SQSClient, functions: LambdaClient, queue: str, messages: list[Any], failure: Failure, *, dry_run: bool
+) -> Outcome:
+    """Give the event of these messages, which all mean the same, to its function once."""
+    times = f" ({len(messages)} messages)" if len(messages) > 1 else ""
+    if dry_run:
+        for message in messages:
+            _leave(sqs, queue, message)
+        return Outcome(failure.what, failure.cause, f"would be asked for again{times}", True)
+    try:
+        functions.invoke(
+            FunctionName=failure.function, InvocationType="Event", Payload=json.dumps(failure.event).encode()
+        )
+    except (ClientError, BotoCoreError) as error:
+        for message in messages:
+            _leave(sqs, queue, message)
+        return Outcome(failure.what, failure.cause, f"left in the queue{times}: {error}", False)
+    for message in messages:
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return Outcome(failure.what, failure.cause, f"asked for again{times}", True)
+
+
+def _leave(sqs: SQSClient, queue: str, message: Any) -> None:
+    """Let other readers receive a message at once."""
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
 
 
 @click.command(epilog=EXIT_CODES)
 @config_argument
 @click.option("--dry-run", is_flag=True, help="Show what lies in the queue, and leave it there.")
 def main(config_folder: str | None, dry_run: bool) -> None:
-    """Ask again for the scans that failed for good, and empty the queue of failures.
+    """Ask again for the scans that failed permanently, and empty the queue of failures.
 
-    A scan that Lambda has tried three times in vain is in the queue hammer-iam-user-inactive-keys-failures, with its
-    error; an alarm says so. Once the cause is mended, this starts those scans again, each account's once, however
-    often it failed. A message is deleted when its function has accepted the event; what fails again comes back.
-    CONFIG_FOLDER (config/ if not given) says in which account and region the queue is.
+    A scan that Lambda has tried three times without success is in the queue hammer-iam-user-inactive-keys-failures,
+    with its error, and an alarm says so. Once the cause is mended, this starts those scans again, one for each
+    account, however often it failed. A message is deleted when its function has accepted the event; what fails again
+    comes back. CONFIG_FOLDER (config/ if not given) says in which account and region the queue is.
     """
     with exit_codes():
         settings = settings_of(config_folder)
         session = main_account_session(settings)
         names = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)
-        done = list(
-            redrive(
-                session.client("sqs"),
-                session.client("lambda"),
-                names["FailuresQueueUrl"],
-                names["IdentificationFunctionName"],
-                dry_run=dry_run,
-            )
-        )
-        if not done:
+        queue, function = names["FailuresQueueUrl"], names["IdentificationFunctionName"]
+        sqs, functions = session.client("sqs"), session.client("lambda")
+        outcomes = list(redrive(sqs, functions, queue, function, dry_run=dry_run))
+        if not outcomes:
             click.echo("The queue of failures is empty")
             return
-        print_table(("what", "why it had failed", "what was done"), [row[:3] for row in done])
-        left = sum(not well for *_, well in done)
+        rows = [(outcome.what, outcome.cause, outcome.done) for outcome in outcomes]
+        print_table(("what", "why it had failed", "what was done"), rows)
+        left = [outcome for outcome in outcomes if not outcome.well]
         if left:
-            raise DeploymentError(f"{left} stay in the queue")
+            raise DeploymentError(f"{len(left)} stay in the queue")
 
 
 if __name__ == "__main__":

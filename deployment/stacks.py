@@ -25,6 +25,7 @@ HOST_STACK = "hammer-reporting-remediation"
 ISSUES_TABLE_PARAMETER = "IssuesTableName"
 TEMPLATES = REPOSITORY / "deployment" / "cloudformation"
 
+# Half an hour.
 _SECONDS_BETWEEN_LOOKS = 1
 _LOOKS = 1800
 # The two sentences with which CloudFormation refuses to make an empty change set.
@@ -162,7 +163,7 @@ def _changes(cloudformation: CloudFormationClient, planned: Plan) -> Iterator[Ch
 
 
 def discard(cloudformation: CloudFormationClient, planned: Plan) -> None:
-    """Take the change set back, and the empty stack that a first one has made."""
+    """Delete the change set, and the empty stack that a first one has made."""
     cloudformation.delete_change_set(ChangeSetName=planned.arn, StackName=planned.stack)
     if planned.creates:
         cloudformation.delete_stack(StackName=planned.stack)
@@ -171,7 +172,7 @@ def discard(cloudformation: CloudFormationClient, planned: Plan) -> None:
 def execute(cloudformation: CloudFormationClient, planned: Plan) -> dict[str, str]:
     """Do what was planned, wait for its end, and return the stack's outputs.
 
-    Raises StackError with the resources that failed, and why; CloudFormation has then undone what it did.
+    Raises StackError with the resources that failed, and why; CloudFormation has undone its changes then.
     """
     seen = {event["EventId"] for event in _events(cloudformation, planned.stack)}
     cloudformation.execute_change_set(ChangeSetName=planned.arn, StackName=planned.stack)
@@ -217,8 +218,8 @@ def parameters(cloudformation: CloudFormationClient, stack: str) -> dict[str, st
 def refuse_another_table(cloudformation: CloudFormationClient, settings: Config) -> None:
     """Raise ConfigurationError if the deployed main stack has another issues table than the configuration names.
 
-    Functions and host would look for a table that nobody made and no role allows, and everything that is known of the
-    issues would lie in the one of before.
+    Functions and host would look for a table that does not exist and that no role allows, and everything that is
+    known of the issues would stay in the previous one.
     """
     deployed = _outputs_of(_describe(cloudformation, MAIN_STACK) or {}).get("TableName")
     wanted = settings.inactive_keys.table_name

@@ -50,14 +50,16 @@ NO_NUMBERS = [
 
 
 @pytest.mark.parametrize(("written", "found"), [*NO_NUMBERS, (0, "0"), ("0", '"0"')])
-def test_a_criterion_that_is_no_whole_number_from_one_is_an_error(folder: Folder, written: Any, found: str) -> None:
+def test_a_criterion_that_is_not_a_whole_number_from_one_is_an_error(
+    folder: Folder, written: Any, found: str
+) -> None:
     problem = folder.problem(config=with_value(SMALLEST, "user_inactivekeys/inactive_criteria_days", written))
     assert problem.startswith(f"config.json: user_inactivekeys.inactive_criteria_days: found {found}")
     assert "expected a whole number from 1 to" in problem
 
 
 @pytest.mark.parametrize(("written", "found"), NO_NUMBERS)
-def test_a_retention_period_that_is_no_whole_number_is_an_error(folder: Folder, written: Any, found: str) -> None:
+def test_a_retention_period_that_is_not_a_whole_number_is_an_error(folder: Folder, written: Any, found: str) -> None:
     problem = folder.problem(config=with_value(SMALLEST, "user_inactivekeys/remediation_retention_period", written))
     assert f"found {found}" in problem
     assert "expected a whole number from 0 to" in problem
@@ -79,13 +81,13 @@ def test_any_other_cap_is_an_error(folder: Folder, written: Any) -> None:
     ("written", "value"),
     [([7, 1], (7, 1)), (["1", 7, 1], (7, 1)), ("7,1", (7, 1)), (" 1 , 14 ", (14, 1)), ([], ()), ("", ())],
 )
-def test_reminders_come_largest_first_and_once_each(folder: Folder, written: Any, value: tuple[int, ...]) -> None:
+def test_reminders_come_longest_first_and_once_each(folder: Folder, written: Any, value: tuple[int, ...]) -> None:
     config = folder.setting("user_inactivekeys/reminder_days_before_remediation", written)
     assert config.inactive_keys.reminder_days_before_remediation == value
 
 
 @pytest.mark.parametrize("written", [[0], [-1], [1.5], ["x"], "7;1", "7,0", 7, None, [True], [[7]]])
-def test_reminders_that_are_no_positive_days_are_an_error(folder: Folder, written: Any) -> None:
+def test_reminders_that_are_not_positive_days_are_an_error(folder: Folder, written: Any) -> None:
     place = "user_inactivekeys/reminder_days_before_remediation"
     assert f": {place.replace('/', '.')}" in folder.problem(config=with_value(SMALLEST, place, written))
 
@@ -177,7 +179,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(
     )
 
 
-def test_an_unknown_plain_value_at_the_top_is_no_section_of_another_playbook(folder: Folder) -> None:
+def test_an_unknown_plain_value_at_the_top_is_not_a_section_of_another_playbook(folder: Folder) -> None:
     assert "unknown key" in folder.problem(config=with_value(SMALLEST, "zzz", 5))
 
 

@@ -92,7 +92,7 @@ def test_what_is_required_and_missing_is_found_to_be_nothing(
 
 
 @pytest.mark.parametrize("place", ["aws/region", "jira/server", "user_inactivekeys/reporting", "cronjobs/reporting"])
-def test_null_is_no_value(folder: Folder, place: str) -> None:
+def test_null_is_not_a_value(folder: Folder, place: str) -> None:
     assert "found null" in folder.problem(config=with_value(SMALLEST, place, None))
 
 

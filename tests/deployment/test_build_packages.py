@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from deployment import build_packages
 from deployment.build_packages import build, build_host
+from deployment.commands import REPOSITORY
 from library.errors import ConfigurationError
 from tests.deployment.lambda_emulator import AWS_PACKAGES, link_installed
 
@@ -35,7 +36,7 @@ def names(package: Path) -> list[str]:
 def test_the_same_files_give_the_same_bytes_whatever_their_times_and_modes(package: Path, tmp_path: Path) -> None:
     folder = tmp_path / "config"
     folder.mkdir()
-    for file in (build_packages.REPOSITORY / "config").glob("*.json"):
+    for file in (REPOSITORY / "config").glob("*.json"):
         copy = folder / file.name
         copy.write_bytes(file.read_bytes())
         copy.chmod(0o600)

@@ -100,7 +100,7 @@ def test_the_schedule_reaches_users_of_all_accounts_through_the_deployed_stack(
     ]
 
 
-def test_a_function_that_fails_for_good_is_tried_three_times_and_its_event_reaches_the_failures_queue(
+def test_a_function_that_fails_permanently_is_tried_three_times_and_its_event_reaches_the_failures_queue(
     aws: EmbeddedAws, session: boto3.Session
 ) -> None:
     sqs = session.client("sqs")

@@ -99,7 +99,7 @@ def test_nothing_is_stored_unless_everything_is_accepted(folder: Path, content: 
     assert stored() is None
 
 
-def test_a_file_that_is_none_or_no_json_is_told(folder: Path) -> None:
+def test_a_file_that_does_not_exist_or_is_not_json_is_named(folder: Path) -> None:
     (folder / "broken.json").write_text(f'{{"jira": "{WRONG}')
     for name in ("broken.json", "absent.json"):
         refused = run(folder, "--file", str(folder / name))
@@ -107,7 +107,7 @@ def test_a_file_that_is_none_or_no_json_is_told(folder: Path) -> None:
     assert stored() is None
 
 
-def test_a_secret_that_is_no_json_is_left_alone(folder: Path) -> None:
+def test_a_secret_that_is_not_json_is_left_alone(folder: Path) -> None:
     client = boto3.Session(region_name="eu-west-1").client("secretsmanager")
     client.create_secret(Name=SECRET, SecretString=WRONG)
     refused = run(folder, *given(folder, {"jira": {"token": DEFAULT_TOKEN}}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -55,7 +56,7 @@ class Queue:
         return int(attributes["ApproximateNumberOfMessages"])
 
     def redrive(self, *, dry_run: bool = False) -> list[tuple[str, str, str, bool]]:
-        return list(redrive(self.sqs, self.functions, self.url, FUNCTION, dry_run=dry_run))
+        return [astuple(each) for each in redrive(self.sqs, self.functions, self.url, FUNCTION, dry_run=dry_run)]
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_what_its_function_does_not_take_stays_and_stops_nothing_else(queue: Que
         json.dumps(failed_run("text")),
     ],
 )
-def test_a_message_that_is_none_of_ours_stays_and_is_told(queue: Queue, body: str) -> None:
+def test_a_message_that_is_not_one_of_ours_stays_and_is_told(queue: Queue, body: str) -> None:
     queue.put(body)
     ((what, _, done, well),) = queue.redrive()
     assert what.startswith("message ")

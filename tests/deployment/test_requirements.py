@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deployment.build_packages import REPOSITORY, build
+from deployment.build_packages import build
+from deployment.commands import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

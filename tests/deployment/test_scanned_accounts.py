@@ -164,7 +164,7 @@ def test_a_renamed_user_keeps_keys_and_tags(server: ScannedAccounts, control: Co
     assert client.get_access_key_last_used(AccessKeyId=before["keys"][0]["id"])["UserName"] == "robert"
 
 
-def test_an_operation_fails_for_good_on_its_account_only_until_it_is_healed(
+def test_an_operation_fails_permanently_on_its_account_only_until_it_is_healed(
     server: ScannedAccounts, control: Control
 ) -> None:
     control.fail(SLAVE, "ListUsers", "AccessDenied")

@@ -104,7 +104,9 @@ def test_functions_and_log_groups_have_the_names_of_the_manual(main_account: dic
     assert all("RetentionInDays" in one for one in groups)
 
 
-def test_what_fails_for_good_in_either_function_reaches_the_queue_and_the_alarm(main_account: dict[str, Any]) -> None:
+def test_what_fails_permanently_in_either_function_reaches_the_queue_and_the_alarm(
+    main_account: dict[str, Any],
+) -> None:
     (queue,) = of_type(main_account, "AWS::SQS::Queue")
     queue_arn = {"Fn::GetAtt": [queue, "Arn"]}
     configurations = [one["Properties"] for one in of_type(main_account, "AWS::Lambda::EventInvokeConfig").values()]
