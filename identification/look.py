@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from library.aws import organizations
-from library.aws.account_scans import AccountScans
 from library.aws.caller import signed_in
+from library.aws.key_lists import KeyLists
 from library.aws.sessions import CLIENT_CONFIG, Account, AccountAccess
 from library.cli import terminal
 from library.cli.logs import logger
@@ -57,8 +57,8 @@ def look_at(wanted: Wanted, now: datetime) -> FirstLook:
     logger.info("Accounts to scan: %d, as %s", len(accounts), caller.arn)
     with terminal.progress("Scanning", len(accounts)) as advance:
         tally = _Tally(advance)
-        scans = AccountScans(own, access, purpose=PURPOSE, answered=tally.answered)
-        found = _scanned(scans, accounts, days_to_read(wanted.days), now, tally)
+        key_lists = KeyLists(own, access, purpose=PURPOSE, answered=tally.answered)
+        found = _scanned(key_lists, accounts, days_to_read(wanted.days), now, tally)
     look = first_look(
         [each for each in found if isinstance(each, AccountKeys)],
         [each for each in found if isinstance(each, FailedAccount)],
@@ -115,12 +115,12 @@ class _Tally:
 
 
 def _scanned(
-    scans: AccountScans, accounts: Sequence[Account], days: int, now: datetime, tally: _Tally
+    key_lists: KeyLists, accounts: Sequence[Account], days: int, now: datetime, tally: _Tally
 ) -> list[AccountKeys | FailedAccount]:
     """The keys of each account, or why they cannot be had, in the order of the accounts."""
 
     def scan(account: Account) -> AccountKeys | FailedAccount:
-        found = _keys_or_failure(scans, account, days, now)
+        found = _keys_or_failure(key_lists, account, days, now)
         tally.account_is_done()
         return found
 
@@ -132,9 +132,9 @@ def _scanned(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _keys_or_failure(scans: AccountScans, account: Account, days: int, now: datetime) -> AccountKeys | FailedAccount:
+def _keys_or_failure(key_lists: KeyLists, account: Account, days: int, now: datetime) -> AccountKeys | FailedAccount:
     try:
-        listing = scans.keys_of(account, days, now)
+        listing = key_lists.of(account, days, now)
     except HammerError as error:
         cause = str(error)
     except Exception as error:

@@ -25,16 +25,20 @@ PIPE_WIDTH = 240
 
 
 class Advance(Protocol):
-    """Moves a bar on by so many steps, none if only the counts have changed."""
+    """Moves a bar on by a number of steps, by none if only the counts have changed."""
 
     def __call__(self, counts: str, steps: int = 1, /) -> None: ...
+
+
+def _nowhere(_counts: str, _steps: int = 1, /) -> None:
+    """Show nothing."""
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
     """A bar for `total` steps on the terminal, nothing in a pipe; call it after each step, with the counts so far."""
     if not (sys.stderr.isatty() and total):
-        yield lambda _counts, _steps=1: None
+        yield _nowhere
         return
     columns = (
         TextColumn(what),
@@ -46,7 +50,11 @@ def progress(what: str, total: int) -> Iterator[Advance]:
     # Log lines that come meanwhile are written above the bar.
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total, counts="")
-        yield lambda counts, steps=1: bar.update(task, advance=steps, counts=counts)
+
+        def advance(counts: str, steps: int = 1, /) -> None:
+            bar.update(task, advance=steps, counts=counts)
+
+        yield advance
 
 
 def console(file: TextIO | None = None) -> Console:

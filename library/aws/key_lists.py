@@ -1,4 +1,4 @@
-"""Scans accounts with one's own credentials: the caller's account as it is, others through a role in each of them."""
+"""Lists the access keys of accounts: of the caller's with its own credentials, of others through a role in each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from library.issues.listing import Listing
 
 
-class AccountScans:
+class KeyLists:
     """Lists the access keys of one account after another; several threads may use it at the same time.
 
     `purpose` names the sessions of the assumed roles in CloudTrail. `answered` is called with each answer of IAM, as
@@ -38,7 +38,7 @@ class AccountScans:
         self._purpose = purpose
         self._answered = answered
 
-    def keys_of(self, account: Account, criteria_days: int, now: datetime) -> Listing:
+    def of(self, account: Account, criteria_days: int, now: datetime) -> Listing:
         """The keys of an account that may be idle for more than `criteria_days` days at `now` (UTC).
 
         Raises AccessDenied or AwsCallFailed, which name the account and the call.

@@ -1,0 +1,93 @@
+"""What a command shows on a terminal, and how plain that is in a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pty
+import sys
+from typing import TYPE_CHECKING
+
+from library.cli.terminal import console, progress, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+ROWS = [("[red]=1+1[/red]", "1"), ("z" * 150, "22")]
+
+
+def printed(width: int | None = None) -> str:
+    file = io.StringIO()
+    shown = console(file)
+    if width is not None:
+        shown.width = width
+    shown.print(table_of("Names", ("name", "number"), ROWS))
+    return file.getvalue()
+
+
+def test_a_table_shows_cells_as_they_are_and_cuts_nothing_off_in_a_pipe() -> None:
+    title, headings, first, second = printed().splitlines()
+    assert title.rstrip() == "Names"
+    assert headings.split() == ["name", "number"]
+    assert first.split() == ["[red]=1+1[/red]", "1"]
+    assert second.startswith(ROWS[1][0])
+    assert headings.index("number") == first.rindex("1") == second.index("22")
+
+
+def test_a_terminal_that_is_narrow_folds_a_cell_and_loses_nothing_of_it() -> None:
+    lines = printed(width=40).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert "".join(lines).count("z") == 150
+
+
+def test_in_a_pipe_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("Scanning", 2) as advance:
+        advance("1 user")
+        advance("2 users", 0)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+@contextlib.contextmanager
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A terminal that is standard error; what it shows can be read from this end."""
+    near_end, far_end = pty.openpty()
+    with open(far_end, "w", encoding="utf-8") as terminal, monkeypatch.context() as patch:  # noqa: PTH123
+        patch.setenv("TERM", "xterm")
+        patch.setenv("COLUMNS", "120")
+        patch.setattr(sys, "stderr", terminal)
+        yield near_end
+    os.close(near_end)
+
+
+def read_to(terminal: int, ending: str) -> str:
+    """What a terminal shows up to an ending; it is handed out in pieces."""
+    shown = b""
+    while not shown.endswith(ending.encode()):
+        shown += os.read(terminal, 65536)
+    return shown.decode()
+
+
+def test_a_terminal_shows_how_far_the_work_is_and_what_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with screen(monkeypatch) as near_end:
+        with progress("Scanning", 2) as advance:
+            advance("1 user")
+            advance("5 users", 1)
+        sys.stderr.write("end")
+        sys.stderr.flush()
+        shown = read_to(near_end, "end")
+    assert "Scanning" in shown
+    assert "2/2" in shown
+    assert "5 users" in shown
+
+
+def test_nothing_to_do_needs_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    with screen(monkeypatch) as near_end:
+        with progress("Scanning", 0):
+            pass
+        sys.stderr.write("end")
+        sys.stderr.flush()
+        assert read_to(near_end, "end") == "end"
