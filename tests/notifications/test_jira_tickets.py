@@ -706,6 +706,16 @@ def test_after_three_failures_in_a_row_the_rest_of_the_run_does_not_wait_for_jir
     assert len(server.requests) == before
 
 
+def test_an_answer_in_between_makes_jira_trusted_again(server: JiraStandIn) -> None:
+    tickets = tickets_in(server)
+    for _ in range(2):
+        server.fail_next("GET", ISSUE, status=500, times=2)
+        for _ in range(2):
+            with pytest.raises(TicketError, match="HTTP 500"):
+                tickets.is_open("AWSSEC-1")
+        assert tickets.is_open("AWSSEC-1")
+
+
 def test_refusals_do_not_count_as_failures_of_jira(server: JiraStandIn) -> None:
     tickets = tickets_in(server)
     for _ in range(5):

@@ -142,8 +142,9 @@ def test_a_report_that_is_owed_since_before_a_reminder_has_the_reminder_with_it(
 def test_slack_has_missed_the_report_if_it_was_last_told_before_this_episode() -> None:
     issue = owing(reported(timestamps=times(identified=days_ago(9), reported=days_ago(8))), SLACK)
     assert over_slack(of_step(issue, Remind(7))) == ["Inactive IAM access key", "Reminder:"]
-    told_since = replace(issue, slack=replace(issue.slack, notified=days_ago(8)))
-    assert over_slack(of_step(told_since, Remind(7))) == ["Reminder:"]
+    for notified in (days_ago(9), days_ago(8)):
+        told = replace(issue, slack=replace(issue.slack, notified=notified))
+        assert over_slack(of_step(told, Remind(7))) == ["Reminder:"]
     no_episode = replace(issue, timestamps=replace(issue.timestamps, identified=None))
     assert over_slack(of_step(no_episode, Remind(7))) == ["Reminder:"]
 
