@@ -161,8 +161,8 @@ def test_250_users_in_one_account_are_all_scanned(estate: Estate) -> None:
     [
         ("AssumeRole", "Failed to assume role in Account(id='210987654321', name='slave1', role="),
         ("ListUsers", "Access denied in Account(id='210987654321', name='slave1', role="),
-        ("ListAccessKeys", "(iam:ListAccessKeys)"),
-        ("GetAccessKeyLastUsed", "(iam:GetAccessKeyLastUsed)"),
+        ("ListAccessKeys", "(iam:ListAccessKeys of user 't"),
+        ("GetAccessKeyLastUsed", "(iam:GetAccessKeyLastUsed of key AKIA"),
     ],
 )
 def test_a_scan_that_is_denied_resolves_nothing_and_fails_the_function(
