@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-ACTIVE = "Active"
+ACTIVE, INACTIVE = "Active", "Inactive"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,20 @@ class Skip:
 
     reason: str
     due: datetime | None = None
+
+
+class Verdict(StrEnum):
+    """What became of a key in a run of remediation or restore, in the words of its log line and of its plan."""
+
+    SWITCHED_OFF = "switched off"
+    SWITCHED_ON = "switched on"
+    TOLD = "told"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    WOULD_BE_SWITCHED_OFF = "would be switched off"
+    WOULD_BE_SWITCHED_ON = "would be switched on"
+    WOULD_BE_COMPLETED = "would be completed"
+    WOULD_BE_TOLD_AGAIN = "would be told again"
 
 
 @dataclass(frozen=True, slots=True)

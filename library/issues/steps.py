@@ -258,12 +258,12 @@ def not_switched_on(issue: Issue, earlier: RestoreDetails | None, why: str, now:
     return Step(replace(issue, restore=earlier), "not switched on after all", why, now)
 
 
-def switched_on(issue: Issue, now: datetime, *, channels: Collection[str]) -> Step:
+def switched_on(issue: Issue, why: str, now: datetime, *, channels: Collection[str]) -> Step:
     """The key is on again; these enabled channels are owed the news from now on, JIRA only if there is a ticket."""
     # A remediation that was cut off is over, too, or the next one would take it up again.
     times = replace(issue.timestamps, restored=now, remediated=issue.switched_off_at)
     after = _owed_news(replace(issue, timestamps=times), channels, now)
-    return Step(after, "switched on again", f"wanted by {issue.restore.by}" if issue.restore else "", now)
+    return Step(after, "switched on again", why, now)
 
 
 def _without_intent(issue: Issue) -> Issue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from library.issues.access_keys import ACTIVE, AccessKey, is_idle
+from library.issues.access_keys import ACTIVE, INACTIVE, AccessKey, is_idle
 from library.issues.decisions import Skip
 from library.issues.record import Issue, Status
 from library.issues.reporting import TellRemediated, remediation_due
@@ -88,8 +88,8 @@ def second_look(
     exemption: Exemption | None,
     own: bool,
     now: datetime,
-) -> Skip | None:
-    """Why the key must not be switched off as it is *now*; None if nothing speaks against it.
+) -> AccessKey | Skip:
+    """The key, if it may be switched off as it is *now*, else why it must not be.
 
     `key` is what IAM says at this moment, None if the key does not exist; `exemption` is the entry of the whitelist
     for its current owner; `own` is whether this process's own requests may be signed with it.
@@ -104,7 +104,7 @@ def second_look(
         return Skip("the key is not idle any more")
     if own:
         return Skip("the key is used by Hammer itself")
-    return None
+    return key
 
 
 # --- going back -----------------------------------------------------------------------------------------------
@@ -136,3 +136,12 @@ def restore_verdict(issue: Issue) -> RestoreVerdict:
     if restored is None or restored < off:
         return SwitchOn(off, announced=False)
     return _what_is_owed(issue) or Skip(f"switched on again at {restored:%Y-%m-%d %H:%M} UTC")
+
+
+def restore_look(key: AccessKey | None) -> AccessKey | Skip:
+    """The key, if it may be switched on as it is *now*, else why it stays as it is; None is a key that is gone."""
+    if key is None:
+        return Skip("the key does not exist any more")
+    if key.status == ACTIVE:
+        return Skip("the key is on already")
+    return key if key.status == INACTIVE else Skip(f"the key is {key.status}")

@@ -1,4 +1,4 @@
-"""Which keys are left alone: the exceptions of `whitelist.json` and what they match."""
+"""Which keys are left alone: the exemptions of `whitelist.json`, and what they match."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Exemption:
     """One entry of the whitelist.
 
     `id` is an IAM user name or an access key id, in which `*` stands for any characters and `?` for one.
-    `until` is the last day (UTC) on which the entry holds; without it, it holds for good.
+    `until` is the last day (UTC) on which the entry holds; without it, the entry holds permanently.
     """
 
     id: str
@@ -25,13 +25,13 @@ class Exemption:
 
     def names(self, user_name: str, key_id: str) -> bool:
         """Whether the entry means this user or this key, whatever its last day."""
-        # IAM takes user names that differ only in case for the same name; key ids that do so are two keys.
+        # IAM takes user names that differ only in case for the same name, but not key ids.
         return _matches(self.id.lower(), user_name.lower()) or _matches(self.id, key_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Whitelist:
-    """All exceptions, by account id."""
+    """All exemptions, by account id."""
 
     entries: Mapping[str, tuple[Exemption, ...]]
 
@@ -44,5 +44,5 @@ class Whitelist:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    # fnmatch knows a third wildcard, [abc]; as a set of its own the bracket stands for itself.
+    # fnmatch knows a third wildcard, [abc]; a set that holds nothing but the bracket stands for the bracket.
     return fnmatchcase(text, pattern.replace("[", "[[]"))

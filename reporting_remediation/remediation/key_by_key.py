@@ -1,94 +1,71 @@
-"""What switching off and switching on again share: one issue after the other, and a stop only between two."""
+"""One run over some issues, key by key: it decides, asks, switches and says, and stops only between two keys."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from library.aws.key_switch import KeySwitch
-from library.cli import host_command, terminal, wiring
-from library.cli.host_command import log_decision, logger
-from library.cli.prompt import Answer, Prompt, stoppable_between_keys, uninterrupted
+from library.cli import exit_codes, wiring
+from library.cli.logs import log_decision, logger
+from library.cli.prompt import Answer, Prompt
+from library.cli.signals import stoppable_between_keys, uninterrupted
 from library.errors import ConfigurationError, HammerError
-from library.issues.access_keys import ACTIVE, AccessKey, idle_days
+from library.issues.decisions import Skip, Verdict
+from library.issues.reporting import TellRemediated
 from library.notifications import news
-from remediation import plan
+from library.notifications.notices import Notices
+from remediation import plan, question
+from remediation.switching import NotSwitched, look, record, switch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from library.aws.issues_table import IssuesTable
     from library.config.settings import Config
-    from library.issues.decisions import Skip
     from library.issues.record import Issue
-    from library.issues.reporting import TellRemediated
-    from library.issues.steps import Failure
-    from library.notifications.notices import Notices
+    from library.notifications.news import News
+    from remediation.options import Options
     from remediation.plan import PlanRow
+    from remediation.switching import Direction, Ready
 
 STREAM = "remediation.clean_iam_user_inactive_keys"
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the operator asked for on the command line; `form` is that of a dry run's plan."""
-
-    batch: bool = False
-    dry_run: bool = False
-    form: str = "table"
-    limit: int | None = None
-    accounts: tuple[str, ...] = ()
-    users: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+_COMPLETED = "completed"
 
 
-class KeyByKey(ABC):
-    """One run over some issues. `WAY` is which way it switches: `off` or `on`."""
+class Run:
+    """One run in one direction, over the issues that the options name."""
 
-    NAME: ClassVar[str]
-    WAY: ClassVar[str]
-    QUESTION: ClassVar[str]
-
-    def __init__(self, settings: Config, options: Options) -> None:
+    def __init__(
+        self,
+        settings: Config,
+        options: Options,
+        towards: Callable[[Config, Options, KeySwitch, Sequence[str]], Direction],
+    ) -> None:
         self._settings = settings
         self._options = options
-        self._table: IssuesTable = host_command.issues_table(settings)
-        self._switch = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
-        self._prompt = Prompt(self.QUESTION)
-        self._notices: Notices | None = None
+        self._table = wiring.issues_table(settings)
+        self._keys = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
+        # A dry run tells nobody anything, and needs no credentials for it.
+        self._notices = Notices(self._table, None, None) if options.dry_run else wiring.notices(settings, self._table)
+        self._direction = towards(settings, options, self._keys, self._notices.channels)
+        self._way = self._direction.way
+        self._prompt = Prompt(self._way.question)
         self._counts: Counter[str] = Counter()
+        self._in_a_row: Counter[str] = Counter()
         self._plan: list[PlanRow] = []
         self._left: set[str] = set()
-        self._done, self._would_be_done = f"switched {self.WAY}", f"would be switched {self.WAY}"
-
-    @abstractmethod
-    def _issues(self) -> list[Issue]:
-        """The issues to work on, in their order."""
-
-    @abstractmethod
-    def _work_on(self, issue: Issue, now: datetime) -> Answer:
-        """Do with one issue what is to be done; QUIT if the operator wants no more."""
 
     def run(self) -> int:
         """Do what the options say; returns the exit code."""
-        if not self._options.dry_run:
-            self._notices = host_command.notices(self._settings, self._table)
         ending = "broken off"
         try:
             with stoppable_between_keys():
-                issues = self._issues()
+                issues = self._chosen()
                 self._left = {issue.issue_id for issue in issues}
-                for issue in issues:
-                    if self._handle(issue) is Answer.QUIT:
-                        ending = "ended by the operator"
-                        break
-                    self._left.discard(issue.issue_id)
-                else:
-                    ending = "done"
+                ending = "ended by the operator" if self._through(issues) is Answer.QUIT else "done"
         except KeyboardInterrupt:
             ending = "interrupted"
             raise
@@ -97,140 +74,197 @@ class KeyByKey(ABC):
             raise
         finally:
             self._close(ending)
-        return terminal.FAILED if self._counts["failed"] else terminal.OK
+        return exit_codes.FAILED if self._counts[Verdict.FAILED] else exit_codes.OK
+
+    def _through(self, issues: Sequence[Issue]) -> Answer:
+        for issue in issues:
+            answer = Answer.NO
+            with self._failures_said(issue):
+                answer = self._work_on(issue, datetime.now(UTC))
+            if answer is Answer.QUIT:
+                return answer
+            self._left.discard(issue.issue_id)
+        return Answer.NO
 
     def _close(self, ending: str) -> None:
         if self._options.dry_run:
             plan.show(self._plan, self._options.form)
         if self._prompt.nobody_there:
             logger.warning(
-                "There is no terminal to ask at, so every answer was no; --batch switches %s without asking", self.WAY
+                "There is no terminal to ask at, so every answer was no; --batch switches %s without asking",
+                self._way.name,
             )
-        done = (self._would_be_done,) if self._options.dry_run else (self._done, "completed")
-        counted = ", ".join(f"{self._counts[name]} {name}" for name in (*done, "skipped", "failed"))
+        done = (self._way.planned,) if self._options.dry_run else (self._way.done, _COMPLETED)
+        counted = ", ".join(f"{self._counts[name]} {name}" for name in (*done, Verdict.SKIPPED, Verdict.FAILED))
         rest = f", {len(self._left)} left" if self._left else ""
-        logger.info("%s is %s: %s%s", self.NAME, ending, counted, rest)
+        logger.info("%s is %s: %s%s", self._way.run, ending, counted, rest)
 
     # --- which issues ---
 
-    def _read(self, accounts: Collection[str], where: str) -> list[Issue]:
-        """Every readable issue of these accounts, or of those among them that --account names.
-
-        An account that is none of them, which `where` lists, and a --key without an issue count as failures.
-        """
-        options = self._options
+    def _chosen(self) -> list[Issue]:
+        """Every readable issue that the options name, in order; a value that names nothing counts as a failure."""
+        options, accounts = self._options, self._direction.accounts
         for unknown in sorted(set(options.accounts) - set(accounts)):
-            self._complain(f"--account {unknown}: not one of {where}")
+            self._complain(f"--account {unknown}: not one of {self._way.listed_in}")
         issues = [
             issue
             for account_id in accounts
             if not options.accounts or account_id in options.accounts
-            for issue in host_command.read_issues(self._table, account_id, self._counts)
+            for issue in wiring.read_issues(self._table, account_id, self._counts)
         ]
         for missing in sorted(set(options.keys) - {issue.issue_id for issue in issues}):
             self._complain(f"--key {missing}: no issue of the accounts looked at has this key")
-        return issues
-
-    def _is_named(self, issue: Issue) -> bool:
-        """Whether --user and --key, where they are given, name the issue."""
-        options, users = self._options, {user.lower() for user in self._options.users}
-        return (not users or issue.details.username.lower() in users) and (
-            not options.keys or issue.issue_id in options.keys
-        )
+        for missing in sorted(set(options.tickets) - {issue.jira.ticket or "" for issue in issues}):
+            self._complain(f"--ticket {missing}: no issue of the accounts looked at has this ticket")
+        return sorted(filter(options.name, issues), key=self._direction.order)
 
     # --- one issue ---
 
-    def _handle(self, issue: Issue) -> Answer:
-        try:
-            return self._work_on(issue, datetime.now(UTC))
-        except ConfigurationError:
-            raise
-        except HammerError as error:
-            self._failed(issue, str(error))
-        except Exception as error:
-            # A mistake of ours on one key must not keep the others from their turn for ever.
-            self._failed(issue, repr(error))
-        return Answer.NO
+    def _work_on(self, issue: Issue, now: datetime) -> Answer:
+        """Do with one issue what is to be done; QUIT if the operator wants no more."""
+        verdict = self._direction.judge(issue, now)
+        if isinstance(verdict, TellRemediated):
+            self._tell_again(issue, verdict, now)
+            return Answer.NO
+        if isinstance(verdict, Skip):
+            return self._skipped(issue, verdict)
+        if self._is_stopped(issue.account_id):
+            brake = self._way.failures_in_a_row
+            return self._skipped(issue, Skip(f"stopped for this account after {brake} failures in a row"))
+        key = look(issue, self._keys)
+        if verdict.interrupted and self._way.is_done(key):
+            self._complete(issue)
+            return Answer.NO
+        ready = self._direction.ready(issue, key, now)
+        if isinstance(ready, Skip):
+            return self._skipped(issue, ready)
+        return self._switch_if_wanted(issue, ready, now)
+
+    def _switch_if_wanted(self, issue: Issue, ready: Ready, now: datetime) -> Answer:
+        limit = self._direction.limit
+        planned_or_done = self._counts[self._way.planned if self._options.dry_run else self._way.done]
+        if limit is not None and planned_or_done >= limit:
+            return self._skipped(issue, Skip("the limit of keys for one run is reached"))
+        if self._options.dry_run:
+            self._decided(issue, self._way.planned, ready.reason)
+            return Answer.NO
+        answer = self._ask(issue, ready, now)
+        if answer is Answer.QUIT:
+            return answer
+        if answer is not Answer.YES:
+            return self._skipped(issue, Skip(answer.value))
+        self._switch(issue, ready, now)
+        return Answer.YES
+
+    def _ask(self, issue: Issue, ready: Ready, now: datetime) -> Answer:
+        """Show the key, and ask; --batch is a yes."""
+        if self._options.batch:
+            return Answer.YES
+        name = self._settings.aws.accounts.get(issue.account_id, "")
+        return self._prompt.ask(issue.account_id, question.facts(issue, name, ready, self._way.since, now))
+
+    def _switch(self, issue: Issue, ready: Ready, now: datetime) -> None:
+        with self._in_hand(issue):
+            why = self._direction.why(ready, now)
+            after = switch(issue, self._direction, self._table, self._keys, why)
+            if isinstance(after, Skip):
+                self._skipped(issue, after)
+            else:
+                self._done(after, why)
+
+    def _complete(self, issue: Issue) -> None:
+        """An earlier run has switched the key, and was cut off before it had recorded that."""
+        why = self._direction.why_completed(issue)
+        if self._options.dry_run:
+            self._decided(issue, Verdict.WOULD_BE_COMPLETED, why)
+            return
+        with self._in_hand(issue):
+            self._done(record(issue, self._direction, self._table, why), why, counted_as=_COMPLETED)
+
+    def _done(self, issue: Issue, why: str, *, counted_as: str | None = None) -> None:
+        self._in_a_row[issue.account_id] = 0
+        # Before anything is told: the line is the record's, and this process may die while it tells.
+        self._decided(issue, self._way.done, why, counted_as=counted_as)
+        self._tell(issue, self._direction.news(issue, datetime.now(UTC)))
+
+    def _tell_again(self, issue: Issue, owed: TellRemediated, now: datetime) -> None:
+        if self._options.dry_run:
+            self._decided(issue, Verdict.WOULD_BE_TOLD_AGAIN, f"{self._way.done}, but not everybody was told")
+            return
+        with self._in_hand(issue):
+            if self._tell(issue, news.switched(issue, owed, wiring.terms(self._settings), now)):
+                self._decided(issue, Verdict.TOLD, f"{self._way.done} before", counted_as=_COMPLETED)
+
+    # --- failures ---
 
     @contextmanager
     def _in_hand(self, issue: Issue) -> Iterator[None]:
-        """What is done in the block is done to its end, whatever signal comes."""
+        """What is done in the block is done to its end, even if a signal comes."""
         with uninterrupted():
-            try:
+            with self._failures_said(issue):
                 yield
-            except ConfigurationError:
-                raise
-            except HammerError as error:
-                self._failed(issue, str(error))
             self._left.discard(issue.issue_id)
 
-    def _ask(self, issue: Issue, key: AccessKey, since: tuple[str, datetime | None], now: datetime) -> Answer:
-        """Show the key, with what is the case since when, and ask; --batch is a yes."""
-        if self._options.batch:
-            return Answer.YES
-        details = issue.details
-        if key.status != ACTIVE:
-            # The last use of a key that is off is not asked for; the record knows it.
-            key = replace(
-                key,
-                last_used=None if details.never_used else details.last_used,
-                last_used_service=details.last_used_service,
-                last_used_region=details.last_used_region,
-            )
-        where = f" ({key.last_used_service} in {key.last_used_region})" if key.last_used_service else ""
-        facts = (
-            ("account", f"{self._settings.aws.accounts.get(issue.account_id, '')} ({issue.account_id})"),
-            ("user", key.user_name),
-            ("key", key.key_id),
-            ("created", _minute(key.create_date)),
-            ("last used", "never" if key.last_used is None else _minute(key.last_used) + where),
-            ("idle days", str(idle_days(key.idle_since, now))),
-            (since[0], _minute(since[1]) if since[1] else "not known"),
-            ("ticket", issue.jira.ticket or "none"),
-            ("assignee", issue.jira.ticket_assignee_id or "none"),
-        )
-        return self._prompt.ask(issue.account_id, facts)
+    @contextmanager
+    def _failures_said(self, issue: Issue) -> Iterator[None]:
+        """A failure with one key is said, and stops nothing but the rest of the block."""
+        try:
+            yield
+        except ConfigurationError:
+            raise
+        except NotSwitched as error:
+            self._failed(issue, str(error))
+            self._brake(issue.account_id)
+            with self._failures_said(issue):
+                self._tell_failure(error.issue)
+        except HammerError as error:
+            self._failed(issue, str(error))
+        except Exception as error:
+            # A mistake of ours on one key must not keep the others from their turn in every run.
+            self._failed(issue, repr(error))
 
-    def _tell_again(self, issue: Issue, step: TellRemediated, now: datetime) -> None:
-        if self._options.dry_run or self._notices is None:
-            self._planned(issue, "would be told again", f"{self._done}, but not everybody was told")
-            return
-        what = news.switched(issue, step, wiring.terms(self._settings), now)
-        failures = self._notices.tell(issue, what)
-        self._count_failures(issue, failures)
-        if not failures:
-            self._counts["completed"] += 1
-            log_decision(issue.account_id, issue.details.username, issue.issue_id, "told", f"{self._done} before")
+    def _brake(self, account_id: str) -> None:
+        self._in_a_row[account_id] += 1
+        if self._in_a_row[account_id] == self._way.failures_in_a_row:
+            logger.error(
+                "account %s: %d failures to switch off in a row; the run on this account ends here",
+                account_id,
+                self._in_a_row[account_id],
+            )
+
+    def _is_stopped(self, account_id: str) -> bool:
+        brake = self._way.failures_in_a_row
+        return brake is not None and self._in_a_row[account_id] >= brake
 
     # --- saying what was decided ---
 
     def _complain(self, complaint: str) -> None:
-        self._counts["failed"] += 1
+        self._counts[Verdict.FAILED] += 1
         logger.error("%s", complaint)
 
-    def _count_failures(self, issue: Issue, failures: Sequence[Failure]) -> None:
+    def _tell_failure(self, issue: Issue | None) -> None:
+        what = None if issue is None else self._direction.news_of_failure(issue, datetime.now(UTC))
+        if issue is not None and what is not None:
+            self._tell(issue, what)
+
+    def _tell(self, issue: Issue, what: News) -> bool:
+        """Tell people; whether every channel has taken it."""
+        failures = self._notices.tell(issue, what)
         for failure in failures:
             self._complain(f"account {issue.account_id} key {issue.issue_id}: {failure.channel}: {failure.cause}")
-
-    def _skipped(self, issue: Issue, skip: Skip) -> Answer:
-        self._counts["skipped"] += 1
-        self._decided(issue, "skipped", skip.reason, skip.due)
-        return Answer.NO
-
-    def _planned(self, issue: Issue, verdict: str, reason: str, due: datetime | None = None) -> None:
-        self._counts[verdict] += 1
-        self._counts[self._done] += verdict == self._would_be_done
-        self._decided(issue, verdict, reason, due)
+        return not failures
 
     def _failed(self, issue: Issue, cause: str) -> None:
-        self._complain(f"account {issue.account_id} key {issue.issue_id}: {cause}")
-        self._decided(issue, "skipped, with failures", cause)
+        logger.error("account %s key %s: %s", issue.account_id, issue.issue_id, cause)
+        self._decided(issue, Verdict.FAILED, cause)
 
-    def _decided(self, issue: Issue, verdict: str, reason: str, due: datetime | None = None) -> None:
+    def _skipped(self, issue: Issue, skip: Skip) -> Answer:
+        self._decided(issue, Verdict.SKIPPED, skip.reason)
+        return Answer.NO
+
+    def _decided(self, issue: Issue, verdict: Verdict, reason: str, *, counted_as: str | None = None) -> None:
+        self._counts[counted_as or verdict] += 1
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
         if self._options.dry_run:
-            self._plan.append(plan.row(self._settings, issue, verdict, reason, due, datetime.now(UTC)))
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+            due, now = self._direction.due(issue), datetime.now(UTC)
+            self._plan.append(plan.row(self._settings, issue, verdict, reason, due, now))

@@ -746,6 +746,7 @@ def test_a_failure_to_switch_off_is_recorded_as_nothing_but_a_failure(estate: Es
     result = estate.remediate()
 
     assert result.exit_code == 1
+    assert f"key={issue.issue_id} verdict=failed reason=the key could not be switched off: " in result.output
     assert (
         f"Access denied in Account(id='{MAIN}', name='master') (iam:UpdateAccessKey of key {issue.issue_id} of user "
         "'joe'): AccessDenied on UpdateAccessKey, as it was asked for"
@@ -820,7 +821,9 @@ def test_a_key_that_is_off_with_an_intent_and_no_remediated_is_completed(estate:
     result = estate.remediate()
 
     assert result.exit_code == 0, result.output
-    assert "reason=an earlier run was cut off" in result.output
+    # The metric of the keys that are switched off counts these lines.
+    assert "verdict=switched off reason=an earlier run was cut off; the key is off" in result.output
+    assert "Remediation is done: 0 switched off, 1 completed, 0 skipped, 0 failed" in result.output
     after = estate.read(issue)
     assert after.timestamps.remediated is not None
     assert after.status is status

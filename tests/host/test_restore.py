@@ -210,6 +210,7 @@ def test_a_failure_to_switch_on_is_said_with_exit_code_1_and_not_recorded_as_don
     estate.accounts.fail(OTHER, "UpdateAccessKey", "AccessDenied")
     result = estate.restore("--since", "3d")
     assert result.exit_code == 1
+    assert f"key={failing.issue_id} verdict=failed reason=the key could not be switched on: " in result.output
     assert "(iam:UpdateAccessKey of key " in result.output
     assert estate.read(failing) == failing
     assert estate.key_status(good) == "Active"
@@ -286,7 +287,8 @@ def test_what_a_run_has_switched_on_and_not_recorded_is_completed_in_the_name_of
     estate.iam().update_access_key(UserName="joe", AccessKeyId=issue.issue_id, Status="Active")
     result = estate.restore("--since", "3d")
     assert result.exit_code == 0, result.output
-    assert "1 completed" in result.output
+    assert f"verdict=switched on reason=wanted by {BY}; an earlier run was cut off, the key is on" in result.output
+    assert "0 switched on, 1 completed" in result.output
     after = estate.read(issue)
     assert after.timestamps.restored is not None
     assert BY.rpartition("/")[2] in estate.tickets_of(issue)[0].comments[-1]

@@ -10,15 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from library.issues.decisions import Skip
-from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
+from library.issues.record import Episode, Issue, RemediationError, Resolution, RestoreDetails, Status
 from library.issues.reporting import TellRemediated
-from library.issues.switching import Due, Finish, remediation_verdict, second_look, verdict_ignoring_intent
+from library.issues.switching import (
+    Due,
+    Finish,
+    SwitchOn,
+    remediation_verdict,
+    restore_look,
+    restore_verdict,
+    second_look,
+    verdict_ignoring_intent,
+)
 from library.issues.whitelist import Exemption
 from tests.builders import NOW, a_key, an_issue, days_ago, times
 from tests.issues.builders import RECORDS, SECOND, TOLD, reported, resolved
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from library.issues.access_keys import AccessKey
 
 ALICE = Exemption("alice")
 
@@ -124,12 +135,12 @@ def test_due_means_open_reported_long_enough_ago_not_remediated_and_not_whitelis
 # --- remediation: the second look ------------------------------------------------------------------------------
 
 
-def look(exemption: Exemption | None = None, *, own: bool = False, **key: Any) -> Skip | None:
+def look(exemption: Exemption | None = None, *, own: bool = False, **key: Any) -> AccessKey | Skip:
     return second_look(a_key(**key), 90, exemption=exemption, own=own, now=NOW)
 
 
 def test_nothing_speaks_against_a_key_that_exists_is_active_idle_not_whitelisted_and_not_our_own() -> None:
-    assert look() is None
+    assert look() == a_key()
 
 
 def test_the_key_must_still_exist() -> None:
@@ -145,7 +156,7 @@ def test_the_key_must_be_active(status: str) -> None:
 @pytest.mark.parametrize("last_used", [days_ago(90), days_ago(0)])
 def test_the_key_must_be_idle_by_the_rule(last_used: datetime) -> None:
     assert look(last_used=last_used) == Skip("the key is not idle any more")
-    assert look(last_used=days_ago(90) - SECOND) is None
+    assert look(last_used=days_ago(90) - SECOND) == a_key(last_used=days_ago(90) - SECOND)
 
 
 def test_the_key_must_not_be_whitelisted_under_its_current_owner() -> None:
@@ -154,3 +165,65 @@ def test_the_key_must_not_be_whitelisted_under_its_current_owner() -> None:
 
 def test_the_key_must_not_be_one_of_the_credentials_of_this_very_process() -> None:
     assert look(own=True) == Skip("the key is used by Hammer itself")
+
+
+# --- going back ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("issue", "verdict"),
+    [
+        (reported(), Skip("this system did not switch the key off")),
+        (reported(timestamps=SWITCHED_OFF), SwitchOn(days_ago(1), announced=False)),
+        (
+            reported(timestamps=replace(SWITCHED_OFF, remediated=None)),
+            SwitchOn(days_ago(1), announced=False),
+        ),
+        (
+            reported(timestamps=replace(SWITCHED_OFF, restored=days_ago(5))),
+            SwitchOn(days_ago(1), announced=False),
+        ),
+        (
+            reported(timestamps=replace(SWITCHED_OFF, restored=NOW)),
+            Skip("switched on again at 2026-11-23 12:00 UTC"),
+        ),
+        (
+            reported(timestamps=replace(SWITCHED_OFF, restored=NOW), slack=replace(TOLD, failed=NOW)),
+            TellRemediated(jira=False, slack=True),
+        ),
+        (
+            reported(timestamps=SWITCHED_OFF, restore=RestoreDetails("bob", NOW)),
+            SwitchOn(days_ago(1), announced=True),
+        ),
+        (reported(restore=RestoreDetails("bob", NOW)), SwitchOn(None, announced=True)),
+        (
+            reported(timestamps=SWITCHED_OFF, restore=RestoreDetails("bob", days_ago(2))),
+            SwitchOn(days_ago(1), announced=False),
+        ),
+        (
+            reported(timestamps=replace(SWITCHED_OFF, restored=NOW), restore=RestoreDetails("bob", days_ago(0.5))),
+            Skip("switched on again at 2026-11-23 12:00 UTC"),
+        ),
+    ],
+    ids=[
+        "not by us",
+        "by us",
+        "by us, and cut off",
+        "by us, after a restore",
+        "restored",
+        "restored, and not told",
+        "about to be restored",
+        "about to be restored, and a scan came first",
+        "by us, after an intent to restore",
+        "restored as it was intended",
+    ],
+)
+def test_only_what_this_system_switched_off_may_be_switched_on_again(issue: Issue, verdict: object) -> None:
+    assert restore_verdict(issue) == verdict
+
+
+def test_only_a_key_that_exists_and_is_inactive_may_be_switched_on_again() -> None:
+    assert restore_look(a_key(status="Inactive")) == a_key(status="Inactive")
+    assert restore_look(None) == Skip("the key does not exist any more")
+    assert restore_look(a_key()) == Skip("the key is on already")
+    assert restore_look(a_key(status="Expired")) == Skip("the key is Expired")

@@ -36,9 +36,9 @@ class Mistake:
 
 
 _SWITCH = '    iam.call("UpdateAccessKey", UserName=key.user_name, AccessKeyId=key.key_id, Status=status)\n'
-_LOOK = "    if key is None:\n        return Skip("
+_LOOK = '    if key is None:\n        return Skip("the key does not exist any more")\n    if key.status != ACTIVE:'
 MISTAKES = (
-    Mistake("no second look", "library/issues/switching.py", _LOOK, f"    return None\n{_LOOK}"),
+    Mistake("no second look", "library/issues/switching.py", _LOOK, f"    return key\n{_LOOK}"),
     Mistake("`>=` for `>`", "library/issues/access_keys.py", "now - moment > timedelta", "now - moment >= timedelta"),
     Mistake(
         "retention from detection",

@@ -1,0 +1,201 @@
+"""Switching one key, off or on: the same acts in an order that a run may be cut off in, between any two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from library.aws.key_switch import was_refused
+from library.errors import AwsCallFailed, HammerError
+from library.issues.access_keys import ACTIVE, AccessKey
+from library.issues.decisions import Outcome, Skip, Step, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from library.aws.issues_table import IssuesTable
+    from library.aws.key_switch import KeySwitch
+    from library.issues.record import Issue
+    from library.issues.reporting import TellRemediated
+    from library.notifications.news import News
+
+
+class NotSwitched(HammerError):
+    """A key could not be looked at or could not be switched; `issue` is its issue where that is recorded in it."""
+
+    def __init__(self, text: str, issue: Issue | None = None) -> None:
+        self.issue = issue
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Off or on, and the words for it.
+
+    `listed_in` is the setting that names the accounts. `since` is what the prompt calls the moment from which on the
+    key may be switched. After `failures_in_a_row` the rest of an account is left for the next run; None is no limit.
+    """
+
+    name: Literal["off", "on"]
+    status: Literal["Active", "Inactive"]
+    run: str
+    question: str
+    listed_in: str
+    since: str
+    done: Verdict
+    planned: Verdict
+    failures_in_a_row: int | None = None
+
+    def is_done(self, key: AccessKey | None) -> bool:
+        """Whether there is a key, and it is switched this way; an Expired one is off."""
+        return key is not None and (key.status == ACTIVE) is (self.status == ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """The issue allows its key to be switched; `interrupted` is whether an earlier run may have done so already."""
+
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The issue and its key allow the key to be switched, because of `reason`, since when (UTC)."""
+
+    key: AccessKey
+    reason: str
+    since: datetime
+
+
+class Direction(Protocol):
+    """What is decided, recorded and said where a key is switched one way; all times are in UTC.
+
+    Each method may raise HammerError if something cannot be read or written that it needs.
+    """
+
+    @property
+    def way(self) -> Way:
+        """Which way it is."""
+
+    @property
+    def accounts(self) -> Sequence[str]:
+        """The ids of the accounts whose keys may be switched."""
+
+    @property
+    def limit(self) -> int | None:
+        """How many keys one run may switch."""
+
+    def order(self, issue: Issue, /) -> tuple[object, ...]:
+        """What the issues of a run are sorted by."""
+
+    def due(self, issue: Issue, /) -> datetime | None:
+        """When the key may be switched, for the plan; None if there is no such moment."""
+
+    def judge(self, issue: Issue, now: datetime, /) -> Proceed | TellRemediated | Skip:
+        """What the issue alone says."""
+
+    def ready(self, issue: Issue, key: AccessKey | None, now: datetime, /) -> Ready | Skip:
+        """What the issue and its key, as IAM has it at this moment, say; ignores an intent that is recorded."""
+
+    def why(self, ready: Ready, now: datetime, /) -> str:
+        """The reason for the log and the history."""
+
+    def why_completed(self, issue: Issue, /) -> str:
+        """The same where an earlier run has switched the key and not recorded it."""
+
+    def changed_meanwhile(self, account_id: str, /) -> Skip | None:
+        """Why no key of the account may be switched any more; asked right before each key."""
+
+    def announce(self, issue: Issue, why: str, now: datetime, /) -> Step | Skip:
+        """The intent, if the issue still allows it."""
+
+    def withdraw(self, issue: Issue, intent: Outcome, why: str, now: datetime, /) -> Step | None:
+        """The end of an intent, None if another run has recorded one since."""
+
+    def fail(self, issue: Issue, intent: Outcome, cause: str, now: datetime, /, *, certain: bool) -> Step | None:
+        """The failure to switch the key; `certain` is whether it is known that the key is as it was before."""
+
+    def record(self, issue: Issue, why: str, now: datetime, /) -> Step:
+        """The key is switched, and everybody is owed the news."""
+
+    def news(self, issue: Issue, now: datetime, /) -> News:
+        """What people are told when the key was switched."""
+
+    def news_of_failure(self, issue: Issue, now: datetime, /) -> News | None:
+        """What they are told when it could not be switched, None for nothing."""
+
+
+def look(issue: Issue, keys: KeySwitch) -> AccessKey | None:
+    """The key as it is at this moment, None if it does not exist. Raises NotSwitched if that is not known."""
+    try:
+        return keys.look(issue)
+    except AwsCallFailed as error:
+        raise NotSwitched(f"the key could not be looked at: {error}") from error
+
+
+def switch(issue: Issue, direction: Direction, table: IssuesTable, keys: KeySwitch, why: str) -> Issue | Skip:
+    """Announce, look, withdraw if the key must stay as it is, switch, look if in doubt, record.
+
+    Returns the issue as it is recorded then, or why the key stays as it is. Raises NotSwitched if the key could not
+    be looked at or switched, HammerError if the configuration or the table cannot be read or written.
+    """
+    against = direction.changed_meanwhile(issue.account_id)
+    if against is not None:
+        return against
+    began = datetime.now(UTC)
+    # The intent comes first: a scan that sees the key switched must know that it was us, even if we die right here.
+    intent = table.change(issue, lambda current: direction.announce(current, why, began))
+    announced = intent.after
+    if announced is None or intent.refused is not None:
+        return intent.refused or Skip("changed by somebody else meanwhile")
+    try:
+        # Time went by (a prompt, a slow call): the key is looked at for the last time before it is touched.
+        ready = direction.ready(announced, look(announced, keys), datetime.now(UTC))
+    except NotSwitched as error:
+        _withdraw(intent, announced, direction, table, str(error))
+        raise
+    if isinstance(ready, Skip):
+        _withdraw(intent, announced, direction, table, ready.reason)
+        return ready
+    try:
+        keys.set_status(issue.account_id, ready.key, direction.way.status)
+    except AwsCallFailed as error:
+        done = _is_done(announced, direction.way, keys)
+        if not done:
+            after = _fail(intent, announced, direction, table, error, certain=done is not None)
+            raise NotSwitched(f"the key could not be switched {direction.way.name}: {error}", after) from error
+    return record(announced, direction, table, why)
+
+
+def record(issue: Issue, direction: Direction, table: IssuesTable, why: str) -> Issue:
+    """Record that the key is switched; returns the issue as it is then. Raises HammerError if it was removed."""
+    now = datetime.now(UTC)
+    # What is owed is recorded with the success: the next run says it, should this process die here.
+    return table.record(issue, lambda current: direction.record(current, why, now))
+
+
+def _is_done(issue: Issue, way: Way, keys: KeySwitch) -> bool | None:
+    """Whether the key is switched all the same; None if nobody knows."""
+    try:
+        return way.is_done(keys.look(issue))
+    except AwsCallFailed:
+        return None
+
+
+def _withdraw(intent: Outcome, announced: Issue, direction: Direction, table: IssuesTable, why: str) -> None:
+    now = datetime.now(UTC)
+    table.change(announced, lambda current: direction.withdraw(current, intent, why, now))
+
+
+def _fail(
+    intent: Outcome,
+    announced: Issue,
+    direction: Direction,
+    table: IssuesTable,
+    error: AwsCallFailed,
+    *,
+    certain: bool,
+) -> Issue | None:
+    cause, now, refused = str(error), datetime.now(UTC), certain and was_refused(error)
+    return table.change(announced, lambda current: direction.fail(current, intent, cause, now, certain=refused)).after
