@@ -17,6 +17,7 @@ from deployment.commands import REPOSITORY, config_argument, exit_codes
 from library.config.loading import load
 from library.config.sources import FILES
 from library.errors import HammerError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,6 +44,8 @@ _KIBIBYTE = 1024
 
 class BuildError(HammerError):
     """The zip cannot be built from what is installed here."""
+
+    ID = Message.NOT_BUILT
 
 
 def build(config_source: str | None, output: Path) -> Path:

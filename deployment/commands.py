@@ -15,6 +15,7 @@ from library.cli import exit_codes as codes
 from library.cli import terminal
 from library.config.loading import load
 from library.errors import HammerError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +33,8 @@ config_argument = click.argument("config_folder", required=False)
 
 class DeploymentError(HammerError):
     """A step of the deployment did not come out as it should."""
+
+    ID = Message.STACK_FAILED
 
 
 @contextmanager
@@ -55,7 +58,8 @@ def main_account_session(settings: Config) -> boto3.Session:
     if found != settings.aws.main_account_id:
         raise DeploymentError(
             f"these AWS credentials are of account {found}; the configuration's main account (aws.main_account_id) "
-            f"is {settings.aws.main_account_id}"
+            f"is {settings.aws.main_account_id}",
+            id=Message.OTHER_ACCOUNT,
         )
     return session
 

@@ -20,6 +20,7 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +131,10 @@ class Roles:
             if result["Status"] != "SUCCEEDED"
         ]
         if found["Status"] != "SUCCEEDED" and not failed:
-            raise DeploymentError(f"the operation {operation} of StackSet {STACK_SET} ended as {found['Status']}")
+            raise DeploymentError(
+                f"the operation {operation} of StackSet {STACK_SET} ended as {found['Status']}",
+                id=Message.STACK_SET_FAILED,
+            )
         return failed
 
 
@@ -183,11 +187,14 @@ def main(
                 return
             failed = roles.put(parameters, targets, exists=exists)
         except ClientError as error:
-            raise DeploymentError(f"StackSet {STACK_SET}: {error.response['Error']['Message']}") from error
+            raise DeploymentError(
+                f"StackSet {STACK_SET}: {error.response['Error']['Message']}", id=Message.STACK_SET_FAILED
+            ) from error
         if failed:
             print_table(("account", "why the roles are not there"), failed)
             raise DeploymentError(
-                f"the roles could not be deployed into {len(failed)} accounts; mend it and run again"
+                f"the roles could not be deployed into {len(failed)} accounts; mend it and run again",
+                id=Message.STACK_SET_FAILED,
             )
         click.echo("Done. What still may be missing is shown by deployment.check_deployment.")
 

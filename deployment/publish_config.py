@@ -22,6 +22,7 @@ from deployment.commands import (
 from library.config.loading import load
 from library.config.sources import CURRENT, FILES, PublishedSet, published_set
 from library.errors import ConfigurationError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -48,7 +49,8 @@ def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str
     if plain:
         raise DeploymentError(
             f"{destination} holds {', '.join(plain)} themselves, which nobody would read any more once a set is "
-            "published there: choose another prefix, or delete them"
+            "published there: choose another prefix, or delete them",
+            id=Message.PUBLISHED_BESIDE_FILES,
         )
     published = PublishedSet({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
     for name, content in contents.items():
@@ -143,7 +145,8 @@ def main(config_folder: str | None, destination: str | None) -> None:
             )
             raise DeploymentError(
                 f"Published at {destination}, but not read there by {readers}: deploy with "
-                f"--parameter ConfigSource={destination}"
+                f"--parameter ConfigSource={destination}",
+                id=Message.PUBLISHED_UNREAD,
             )
         click.echo(f"In force from {destination}")
 

@@ -19,6 +19,7 @@ from deployment.commands import (
 )
 from library.aws.secrets import check_credentials
 from library.errors import CredentialsError
+from library.messages import Message
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.slack_calls import SlackCalls
@@ -43,7 +44,9 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
     if credentials.jira is not None:
         server = settings.jira.server
         if not server:
-            raise CredentialsError("config.json names no jira.server to try the credentials at")
+            raise CredentialsError(
+                "config.json names no jira.server to try the credentials at", id=Message.NOTHING_TO_STORE
+            )
         tickets = JiraTickets(
             JiraCalls(server=server, credentials=credentials.jira, ca_bundle=settings.jira.ca_bundle)
         )
@@ -68,7 +71,9 @@ def store(client: SecretsManagerClient, name: str, content: Mapping[str, Any]) -
         pass
     except ValueError:
         # The error quotes the secret.
-        raise CredentialsError(f"Secret '{name}' holds something that is not JSON: delete its value first") from None
+        raise CredentialsError(
+            f"Secret '{name}' holds something that is not JSON: delete its value first", id=Message.SECRET_NOT_WRITTEN
+        ) from None
     text = json.dumps({**before, **content})
     try:
         client.put_secret_value(SecretId=name, SecretString=text)
@@ -98,7 +103,9 @@ def _from_prompts(settings: Config) -> dict[str, Any]:
     if settings.slack.enabled:
         content["slack"] = {"api_token": click.prompt("Slack bot token (xoxb-…)", hide_input=True)}
     if not content:
-        raise CredentialsError("config.json enables neither jira nor slack, so no credentials are needed")
+        raise CredentialsError(
+            "config.json enables neither jira nor slack, so no credentials are needed", id=Message.NOTHING_TO_STORE
+        )
     return content
 
 
@@ -131,7 +138,8 @@ def main(config_folder: str | None, path: Path | None) -> None:
             kept = store(session.client("secretsmanager"), settings.credentials_secret, content)
         except ClientError as error:
             raise CredentialsError(
-                f"Secret '{settings.credentials_secret}' was not written: {error.response['Error']['Message']}"
+                f"Secret '{settings.credentials_secret}' was not written: {error.response['Error']['Message']}",
+                id=Message.SECRET_NOT_WRITTEN,
             ) from error
         click.echo(f"Stored in the secret {settings.credentials_secret} of {settings.aws.region}")
         if kept:

@@ -19,6 +19,7 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +191,7 @@ def main(config_folder: str | None, dry_run: bool) -> None:
         print_table(("what", "why it had failed", "what was done"), rows)
         left = [outcome for outcome in outcomes if not outcome.well]
         if left:
-            raise DeploymentError(f"{len(left)} stay in the queue")
+            raise DeploymentError(f"{len(left)} stay in the queue", id=Message.LEFT_IN_THE_QUEUE)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from deployment.commands import REPOSITORY, DeploymentError
 from library.errors import ConfigurationError, Problem
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -201,7 +202,7 @@ def outputs(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     """The outputs of a stack; raises StackError if there is no such stack."""
     found = _describe(cloudformation, stack)
     if found is None:
-        raise StackError(f"there is no stack {stack} in this region; deployment.deploy makes it")
+        raise StackError(f"there is no stack {stack} in this region; deployment.deploy makes it", id=Message.NO_STACK)
     return _outputs_of(found)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from library import messages
 from library.aws import organizations
 from library.aws.caller import signed_in
 from library.aws.key_lists import KeyLists
@@ -16,6 +17,7 @@ from library.aws.sessions import CLIENT_CONFIG, Account, AccountAccess
 from library.cli import terminal
 from library.cli.logs import logger
 from library.errors import HammerError
+from library.messages import Message
 from library.reports.first_look import AccountKeys, FailedAccount, FirstLook, days_to_read, first_look
 
 if TYPE_CHECKING:
@@ -136,15 +138,14 @@ def _keys_or_failure(key_lists: KeyLists, account: Account, days: int, now: date
     try:
         listing = key_lists.of(account, days, now)
     except HammerError as error:
-        cause = str(error)
+        cause, id = str(error), error.id
     except Exception as error:
         # A mistake of ours on one account must not lose the others.
-        cause = f"The scan failed in {account}: {error!r}"
+        cause, id = f"The scan failed in {account}: {error!r}", Message.UNEXPECTED
     else:
         if listing.report_problem:
-            logger.warning(
-                "Account %s: every key is listed, which takes longer: %s", account.id, listing.report_problem
-            )
+            text = f"Account {account.id}: every key is listed, which takes longer: {listing.report_problem}"
+            messages.warning(logger, Message.EVERY_KEY_IS_LISTED, text)
         return AccountKeys(account.id, account.name, listing.users, listing.keys)
-    logger.error(cause)
+    messages.error(logger, id, cause)
     return FailedAccount(account.id, account.name, cause)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class HammerError(Exception):
-    """Something failed in a way that is understood; the text says what, where and what to do."""
+    """Something failed in a way that is understood; the text says what, where and what to do.
+
+    `id` is the message's id, under which the guide says more: that of the class, where none is given.
+    """
+
+    ID: ClassVar[Message] = Message.UNEXPECTED
+
+    def __init__(self, text: str, *, id: Message | None = None) -> None:
+        self.id = id or self.ID
+        super().__init__(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,8 @@ class Problem:
 class ConfigurationError(HammerError):
     """The configuration cannot be used; carries every problem of every file, not the first one only."""
 
+    ID = Message.CONFIGURATION_UNUSABLE
+
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
@@ -41,13 +54,19 @@ class ConfigurationError(HammerError):
 class CredentialsError(HammerError):
     """The secret with the JIRA and Slack credentials cannot be had, or lacks an entry that is needed."""
 
+    ID = Message.SECRET_UNUSABLE
+
 
 class CredentialsUnusable(HammerError):
     """There are no AWS credentials, or AWS does not accept them."""
 
+    ID = Message.CREDENTIALS_UNUSABLE
+
 
 class AlreadyRunning(HammerError):
     """Another run that changes something is going on."""
+
+    ID = Message.ANOTHER_RUN
 
 
 class AwsCallFailed(HammerError):
@@ -57,24 +76,36 @@ class AwsCallFailed(HammerError):
     (`Throttling`) and `status` the HTTP status of its answer; without an answer they are empty and None.
     """
 
-    def __init__(self, text: str, *, call: str = "", code: str = "", status: int | None = None) -> None:
+    ID = Message.AWS_FAILED
+
+    def __init__(
+        self, text: str, *, call: str = "", code: str = "", status: int | None = None, id: Message | None = None
+    ) -> None:
         self.call = call
         self.code = code
         self.status = status
-        super().__init__(text)
+        super().__init__(text, id=id)
 
 
 class AccessDenied(AwsCallFailed):
     """AWS refused a call: a permission, a trust policy or an external id is missing."""
 
+    ID = Message.ACCESS_DENIED
+
 
 class RecordChanged(HammerError):
     """A row of the issues table kept changing under a step, which therefore wrote nothing."""
+
+    ID = Message.ROW_KEPT_CHANGING
 
 
 class TicketError(HammerError):
     """JIRA did not do what was asked of it."""
 
+    ID = Message.JIRA_REFUSED
+
 
 class MessageError(HammerError):
     """Slack did not deliver a message to anybody."""
+
+    ID = Message.SLACK_NOBODY_TOLD

@@ -6,16 +6,11 @@ import ast
 import re
 import shlex
 import subprocess
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = tuple(
@@ -168,84 +163,21 @@ def options_of(command: click.Command) -> set[str]:
 # --- what the code says when something is wrong ---
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A sentence of the code, with `…` in the place of what it fills in, and where it is."""
-
-    text: str
-    place: str
-
-
-def said_at(level: str) -> list[Said]:
-    """The sentences that are logged at `error` or `warning`; `logger.log` with both counts for both."""
-    found = []
-    for path in _modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and (argument := _logged(node, level)) is not None:
-                found += [Said(text, _place(path, node)) for text in _sentences(argument)]
-    return found
-
-
-def said_by_errors() -> list[Said]:
-    """The sentences of our own errors, which are logged at ERROR or printed by whoever catches them."""
-    kinds = _kinds_of_errors()
-    found = []
-    for path in _modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
-                found += [Said(text, _place(path, node)) for text in _sentences(node.args[0])]
-    return found
-
-
-def _modules() -> list[Path]:
+def modules() -> list[Path]:
+    """Every file of the product: that of the embedded AWS and of the tests is none."""
     folders = ("identification", "library", "reporting_remediation", "deployment")
     found = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return [path for path in found if not path.is_relative_to(LOCAL)]
 
 
-def _logged(call: ast.Call, level: str) -> ast.expr | None:
-    """The text of a call that logs at a level, or prints on standard error, or hands its text to who does."""
-    name = ast.unparse(call.func)
-    owner, _, method = name.rpartition(".")
-    if level == "error" and name in ("self._failed", "self._complain") and call.args:
-        return call.args[-1]
-    if level == "error" and (name == "say" or (name == "click.echo" and "err=True" in ast.unparse(call))):
-        return call.args[0]
-    if level == "error" and name.endswith("codes.told"):
-        return next(keyword.value for keyword in call.keywords if keyword.arg == "interrupted")
-    if owner not in ("logger", "log"):
-        return None
-    if method == "log":
-        return call.args[1] if level in ast.unparse(call.args[0]).lower() else None
-    return call.args[0] if method == level else None
-
-
-def _kinds_of_errors() -> set[str]:
-    """The names of our errors, and `kind`, which stands for one of two of them."""
-    classes = {
-        node.name: {ast.unparse(base) for base in node.bases}
-        for path in _modules()
+def lines_without_an_id(path: Path) -> list[str]:
+    """Where a module logs at WARNING or above by itself, instead of by library/messages.py: `file:line`."""
+    levels = {"warning", "error", "exception", "critical", "log"}
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef)
-    }
-    kinds = {"HammerError"}
-    while more := {name for name, bases in classes.items() if bases & kinds} - kinds:
-        kinds |= more
-    return kinds | {"kind"}
-
-
-def _sentences(node: ast.expr) -> Iterator[str]:
-    """The texts that an expression may be, with `…` for what is not literal; none if nothing is."""
-    match node:
-        case ast.Constant(value=str(text)):
-            yield re.sub(r"%[sdr]", "…", text)
-        case ast.JoinedStr(values=parts):
-            text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
-            yield text.replace("……", "…")
-        case ast.IfExp(body=one, orelse=other):
-            yield from _sentences(one)
-            yield from _sentences(other)
-
-
-def _place(path: Path, node: ast.expr) -> str:
-    return f"{path.relative_to(ROOT)}:{node.lineno}"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in levels
+        and ast.unparse(node.func.value) != "messages"
+    ]

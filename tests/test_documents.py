@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
 import pytest
@@ -13,28 +13,24 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
 from library.cli import terminal
-from library.errors import Problem
+from library.messages import Message
 from tests.documents import (
     DOCUMENTS,
     ROOT,
-    Said,
     aws_calls,
     code_spans,
     commands_of_the_code,
     headings,
+    lines_without_an_id,
+    modules,
     option_names,
     options_of,
     parts,
     rows,
-    said_at,
-    said_by_errors,
     section,
     targets_of,
     text_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 OPERATING = "deployment/OPERATING.md"
 TEMPLATES = sorted((ROOT / "deployment" / "cloudformation").glob("*.yaml"))
@@ -74,59 +70,26 @@ def test_every_exit_code_has_one_row() -> None:
     assert found == [str(code) for code in sorted(codes)]
 
 
-def beginnings(heading: str) -> list[str]:
-    """The beginnings of lines that the rows under a heading give, `…` for what is filled in before their end."""
-    spans = [span for cells in rows(section(OPERATING, heading)) for span in code_spans(cells[0])]
-    return [span.removesuffix("…").rstrip() for span in spans]
+def ids_of(level: str) -> list[str]:
+    """The id of each row under the heading of a level."""
+    found = rows(section(OPERATING, f"## Lines at {level}"))
+    assert all(len(cells) == 4 and all(cells) for cells in found)
+    return [cells[0].strip("`") for cells in found]
 
 
-def has_words(said: Said) -> bool:
-    """Whether a text says anything by itself, and does not only hand on what another one says."""
-    return len(re.sub(r"[^A-Za-z]", "", said.text)) > 2
+@pytest.mark.parametrize("level", ["ERROR", "WARNING"])
+def test_each_message_has_one_row(level: str) -> None:
+    assert Counter(ids_of(level)) == Counter(str(each) for each in Message if each.startswith(f"{level[0]}-"))
 
 
-def without_a_row(said: Iterable[Said], found: list[str]) -> list[str]:
-    return [f"{each.place}: {each.text}" for each in said if not each.text.startswith(tuple(found))]
+def test_each_message_is_said_by_the_code() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (*modules(), *TEMPLATES))
+    assert [each for each in Message if not re.search(rf"\bMessage\.{each.name}\b|\bERROR {each}\b", code)] == []
 
 
-def lines_at_error() -> list[Said]:
-    bootstrap = [
-        Said(re.sub(r"\$\w+", "…", text), path.name)
-        for path in TEMPLATES
-        for text in re.findall(r'message=(ERROR [^"]*)"', path.read_text(encoding="utf-8"))
-    ]
-    problem = Said(str(Problem("…", "…", "…", "…")), "library/errors.py")
-    # Why a credential report is of no use is a part of a warning, which has its row.
-    errors = [each for each in said_by_errors() if not each.text.startswith("the credential report ")]
-    return [*filter(has_words, [*said_at("error"), *errors]), *bootstrap, problem]
-
-
-def test_every_line_at_error_has_a_row() -> None:
-    assert without_a_row(lines_at_error(), beginnings("## Lines at ERROR")) == []
-
-
-def test_every_line_at_warning_has_a_row() -> None:
-    assert without_a_row(filter(has_words, said_at("warning")), beginnings("## Lines at WARNING")) == []
-
-
-@pytest.mark.parametrize("level", ["error", "warning"])
-def test_every_row_is_of_a_line_that_the_code_can_print(level: str) -> None:
-    said = lines_at_error() if level == "error" else said_at("warning")
-    found = beginnings(f"## Lines at {level.upper()}")
-    assert [each for each in found if not any(one.text.startswith(each) for one in said)] == []
-    # A beginning that many lines have would be a row for all of them, and for those to come.
-    assert {each for each in found if len(re.sub(r"[^A-Za-z]", "", each)) < 8} <= {"AWS:", "Secret '…':"}
-
-
-def test_the_code_is_read_as_it_is_meant() -> None:
-    said = {each.text for each in [*said_at("error"), *said_by_errors()]}
-    assert {
-        "account … key …: …",
-        "account …: … failures to switch off in a row; the run on this account ends here",
-        "the key could not be looked at: …",
-        "JIRA could not be reached to …: …",
-        "Failed to assume role in … (sts:AssumeRole): …",
-    } <= said
+def test_nothing_is_logged_at_warning_or_above_without_an_id() -> None:
+    own = {ROOT / "library" / "messages.py"}
+    assert [line for path in modules() if path not in own for line in lines_without_an_id(path)] == []
 
 
 COMMANDS = commands_of_the_code()

@@ -37,12 +37,12 @@ def signed_in() -> tuple[boto3.Session, Caller]:
         own = boto3.Session(region_name=boto3.Session().region_name or _HOME_REGION)
         answer = own.client("sts", config=_FIRST_CALL).get_caller_identity()
     except (ConnectionError, HTTPClientError) as error:
-        kind = error_of("sts:GetCallerIdentity", error)
-        raise kind(f"AWS cannot be reached (sts:GetCallerIdentity): {error}") from error
+        text = f"AWS cannot be reached (sts:GetCallerIdentity): {error}"
+        raise error_of("sts:GetCallerIdentity", error, text) from error
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            kind = error_of("sts:GetCallerIdentity", error)
-            raise kind(f"AWS does not say whose the credentials are (sts:GetCallerIdentity): {error}") from error
+            text = f"AWS does not say whose the credentials are (sts:GetCallerIdentity): {error}"
+            raise error_of("sts:GetCallerIdentity", error, text) from error
         raise CredentialsUnusable(
             f"AWS does not accept these credentials (sts:GetCallerIdentity): {error}. Sign in again, or name another "
             "profile with AWS_PROFILE. In GovCloud or China set AWS_REGION to a region there."

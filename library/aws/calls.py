@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,18 +9,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from library.errors import AccessDenied, AwsCallFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from library.messages import Message
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 """The codes with which AWS's services refuse a call."""
 
 
-def error_of(call: str, error: ClientError | BotoCoreError) -> Callable[[str], AwsCallFailed]:
-    """Our error for a call (`iam:ListUsers`) that failed; what is left to give it is its text."""
+def error_of(call: str, error: ClientError | BotoCoreError, text: str, *, id: Message | None = None) -> AwsCallFailed:
+    """Our error for a call (`iam:ListUsers`) that failed, which says `text`."""
     if not isinstance(error, ClientError):
-        return partial(AwsCallFailed, call=call)
+        return AwsCallFailed(text, call=call, id=id)
     kind = AccessDenied if is_denied(error) else AwsCallFailed
-    return partial(kind, call=call, code=code_of(error), status=_status_of(error))
+    return kind(text, call=call, code=code_of(error), status=_status_of(error), id=id)
 
 
 def is_denied(error: ClientError | BotoCoreError) -> bool:

@@ -88,10 +88,9 @@ class IamClients:
         self, operation: str, parameters: Mapping[str, str], error: ClientError | BotoCoreError
     ) -> AwsCallFailed:
         call = f"iam:{operation}"
-        kind, what = error_of(call, error), call + _subject_of(parameters)
-        if is_denied(error):
-            return kind(f"Access denied in {self._account} ({what}): {sentence_of(error)}")
-        return kind(f"Call failed in {self._account} ({what}): {sentence_of(error)}")
+        verdict = "Access denied" if is_denied(error) else "Call failed"
+        text = f"{verdict} in {self._account} ({call}{_subject_of(parameters)}): {sentence_of(error)}"
+        return error_of(call, error, text)
 
 
 def _subject_of(parameters: Mapping[str, str]) -> str:

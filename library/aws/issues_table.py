@@ -12,6 +12,7 @@ from library.aws.calls import code_of, error_of
 from library.errors import AwsCallFailed, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
 from library.issues.record import Issue, UnreadableIssue, from_item, to_item
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -112,7 +113,10 @@ class IssuesTable:
         """
         after = self.change(issue, decide).after
         if after is None:
-            raise HammerError(f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody")
+            raise HammerError(
+                f"issue {issue.account_id}/{issue.issue_id} was removed from the table by somebody",
+                id=Message.ROW_REMOVED,
+            )
         return after
 
     def _create(self, wanted: Issue) -> bool:
@@ -172,8 +176,8 @@ class IssuesTable:
         return True
 
     def _failed(self, operation: str, error: ClientError | BotoCoreError) -> AwsCallFailed:
-        kind = error_of(f"dynamodb:{operation}", error)
-        return kind(f"table {self._table!r} (dynamodb:{operation}): {error}")
+        text = f"table {self._table!r} (dynamodb:{operation}): {error}"
+        return error_of(f"dynamodb:{operation}", error, text, id=Message.TABLE_FAILED)
 
 
 def update_expression(

@@ -17,6 +17,7 @@ from library.aws import iam_keys
 from library.aws.calls import error_of, sentence_of
 from library.aws.iam_clients import IamClients
 from library.aws.sessions import CLIENT_CONFIG
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +57,12 @@ class KeySwitch:
             try:
                 answer = self._session.client("sts", config=CLIENT_CONFIG).get_caller_identity()
             except (ClientError, BotoCoreError) as error:
-                kind = error_of("sts:GetCallerIdentity", error)
-                raise kind(f"It is not known who runs this (sts:GetCallerIdentity): {sentence_of(error)}") from error
+                raise error_of(
+                    "sts:GetCallerIdentity",
+                    error,
+                    f"It is not known who runs this (sts:GetCallerIdentity): {sentence_of(error)}",
+                    id=Message.IDENTITY_UNKNOWN,
+                ) from error
             self._identity = answer["Arn"]
         return self._identity
 

@@ -14,6 +14,7 @@ from library.aws.iam_keys import MAY_BE_GONE, find_access_key, keys_of_user, lis
 from library.errors import AccessDenied, AwsCallFailed
 from library.issues.access_keys import ACTIVE, AccessKey
 from library.issues.listing import RuledOut, WatchedKey
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -88,7 +89,10 @@ class LiveLooks:
             groups = [((user,), EVERYTHING) for user in present if user.id in vanished]
             if not groups:
                 return
-        raise AwsCallFailed(f"users are being renamed faster than they can be listed: {sorted(vanished)}")
+        raise AwsCallFailed(
+            f"users are being renamed faster than they can be listed: {sorted(vanished)}",
+            id=Message.USERS_KEEP_VANISHING,
+        )
 
     def _ask_at_once(self, groups: Iterable[tuple[Sequence[User], Suspicion]]) -> Iterator[Asked]:
         todo = iter(groups)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.calls import error_of, sentence_of
+from library.messages import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
@@ -24,9 +25,11 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
         pages = client.get_paginator("list_accounts").paginate()
         return {a["Id"]: a["Name"] for page in pages for a in page["Accounts"] if a["Status"] == "ACTIVE"}
     except (ClientError, BotoCoreError) as error:
-        kind = error_of("organizations:ListAccounts", error)
         said = sentence_of(error).removesuffix(".")
-        raise kind(
+        raise error_of(
+            "organizations:ListAccounts",
+            error,
             f"The organization's accounts cannot be listed (organizations:ListAccounts): {said}. "
-            f"Allow it to this role, or {instead}."
+            f"Allow it to this role, or {instead}.",
+            id=Message.ORGANIZATION_NOT_LISTED,
         ) from error

@@ -11,6 +11,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.calls import error_of, sentence_of
+from library.messages import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
@@ -87,6 +88,10 @@ class AccountAccess:
             else:
                 answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose)
         except (ClientError, BotoCoreError) as error:
-            kind = error_of("sts:AssumeRole", error)
-            raise kind(f"Failed to assume role in {account} (sts:AssumeRole): {sentence_of(error)}") from error
+            raise error_of(
+                "sts:AssumeRole",
+                error,
+                f"Failed to assume role in {account} (sts:AssumeRole): {sentence_of(error)}",
+                id=Message.ROLE_NOT_ASSUMED,
+            ) from error
         return answer["Credentials"]

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from library.aws.calls import error_of, sentence_of
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues.account_state import ATTRIBUTES, AccountState, from_item, to_item
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -153,7 +154,8 @@ class StateTable:
             return call()
         except (ClientError, BotoCoreError) as error:
             name = f"dynamodb:{operation}"
-            raise error_of(name, error)(f"table {self._table!r} ({name}): {sentence_of(error)}") from error
+            text = f"table {self._table!r} ({name}): {sentence_of(error)}"
+            raise error_of(name, error, text, id=Message.TABLE_FAILED) from error
 
 
 def _id(account_id: str) -> str:

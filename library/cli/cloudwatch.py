@@ -11,7 +11,9 @@ import watchtower
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from library import messages
 from library.cli.logs import logger
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +51,11 @@ def _handler(group: str, stream: str, region: str | None) -> watchtower.CloudWat
             boto3_client=boto3.Session(region_name=region).client("logs", config=_LIMITS),
         )
     except (ClientError, BotoCoreError, watchtower.WatchtowerError) as error:
-        logger.warning("CloudWatch Logs cannot be reached, this run is logged here only: %s", error)
+        messages.warning(
+            logger,
+            Message.LOGS_STAY_HERE,
+            f"CloudWatch Logs cannot be reached, this run is logged here only: {error}",
+        )
         return None
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     return handler

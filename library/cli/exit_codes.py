@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.errors import AlreadyRunning, ConfigurationError, CredentialsError, CredentialsUnusable, HammerError
+from library.messages import Message, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,23 +28,23 @@ def told(error: Expected, say: Callable[[str], None], *, interrupted: str) -> in
     match error:
         case ConfigurationError():
             for problem in error.problems:
-                say(str(problem))
+                say(line(error.id, str(problem)))
             return USAGE
         case CredentialsError() | CredentialsUnusable():
-            say(str(error))
+            say(line(error.id, str(error)))
             return USAGE
         case AlreadyRunning():
-            say(str(error))
+            say(line(error.id, str(error)))
             return LOCKED
         case HammerError():
-            say(str(error))
+            say(line(error.id, str(error)))
             return FAILED
         case ClientError() | BotoCoreError():
-            say(f"AWS: {error}")
+            say(line(Message.AWS_FAILED, str(error)))
             return FAILED
         case OSError():
-            say(f"A file or the network is not usable: {error}")
+            say(line(Message.FILE_OR_NETWORK, f"A file or the network is not usable: {error}"))
             return FAILED
         case KeyboardInterrupt():
-            say(interrupted)
+            say(line(Message.INTERRUPTED, interrupted))
             return INTERRUPTED

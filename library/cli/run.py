@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from library import messages
 from library.cli import exit_codes, wiring
 from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.logs import log_files, logger, logging_to_standard_error
 from library.config.loading import load
 from library.config.sources import log_group
 from library.errors import AlreadyRunning, ConfigurationError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +36,7 @@ def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False) 
             stack.enter_context(logging_to_standard_error(*([] if read_only else log_files(stream))))
             settings = wiring.with_organization(load() if read_only else _locked(stream, stack))
             for warning in settings.warnings:
-                logger.warning(warning)
+                messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
             return body(settings)
         except exit_codes.EXPECTED as error:
             return exit_codes.told(

@@ -9,6 +9,9 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from library import messages
+from library.messages import Message
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -62,7 +65,7 @@ def uninterrupted() -> Iterator[None]:
     def hold(_number: int, _frame: FrameType | None) -> None:
         nonlocal came
         came = True
-        logger.warning("Stopping as soon as this key is finished and recorded")
+        messages.warning(logger, Message.STOPPING, "Stopping as soon as this key is finished and recorded")
 
     with _handled(hold, *_BOTH):
         yield

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from library import messages
 from library.aws import organizations
 from library.aws.issues_table import IssuesTable
 from library.aws.secrets import fetch_credentials
@@ -59,7 +60,7 @@ def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> li
 
     def complain(error: HammerError) -> None:
         counts["failed"] += 1
-        logger.error("%s", error)
+        messages.error(logger, error.id, str(error))
 
     try:
         return list(table.of_account(account_id, complain))

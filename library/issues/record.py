@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.errors import HammerError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from library.issues.access_keys import AccessKey
@@ -157,6 +158,8 @@ class Issue:
 
 class UnreadableIssue(HammerError):
     """A row of the table does not have the form that this version writes."""
+
+    ID = Message.ROW_UNREADABLE
 
 
 def details_of(key: AccessKey, tags: Mapping[str, str] | None) -> IssueDetails:

@@ -23,6 +23,7 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -124,10 +125,11 @@ class Occasion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A channel that did not take what it was given, in one sentence."""
+    """A channel that did not take what it was given, in one sentence, and the id of its message."""
 
     channel: str
     cause: str
+    id: Message = Message.UNEXPECTED
 
 
 def jira_confirmed(

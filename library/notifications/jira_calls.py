@@ -17,6 +17,7 @@ from requests.exceptions import ChunkedEncodingError, SSLError
 from requests.exceptions import ConnectionError as RequestsConnectionError
 
 from library.errors import CredentialsError, TicketError
+from library.messages import Message
 from library.notifications import jira_errors
 from library.notifications.jira_errors import Refused
 from library.notifications.patience import Patience
@@ -115,7 +116,7 @@ class JiraCalls:
                 except Refused as error:
                     # This is not about any ticket.
                     self._patience.give_up(str(error))
-                    raise TicketError(str(error)) from None
+                    raise TicketError(str(error), id=error.id) from None
             self._own.client = client
         return client
 
@@ -173,7 +174,8 @@ class JiraCalls:
         """
         if self._patience.given_up:
             raise TicketError(
-                f"JIRA did not {doing}: not tried, as this run has given it up ({self._patience.given_up})"
+                f"JIRA did not {doing}: not tried, as this run has given it up ({self._patience.given_up})",
+                id=Message.JIRA_GIVEN_UP,
             )
         began = time.monotonic()
         failure: TicketError
@@ -185,7 +187,9 @@ class JiraCalls:
             failure = jira_errors.unreachable(doing, error, self._timeout)
         except (ValueError, LookupError, TypeError, AttributeError, NotImplementedError):
             # Valid HTTP, but not in the form that JIRA answers in: a proxy's page, for example.
-            failure = TicketError(f"JIRA did not {doing}: what answered at its address is not JIRA")
+            failure = TicketError(
+                f"JIRA did not {doing}: what answered at its address is not JIRA", id=Message.NOT_JIRA
+            )
         else:
             return
         if isinstance(failure, Refused) and failure.status != HTTPStatus.UNAUTHORIZED:

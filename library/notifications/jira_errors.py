@@ -13,6 +13,7 @@ from jira import JIRAError
 from requests.exceptions import ConnectTimeout, SSLError, Timeout
 
 from library.errors import TicketError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,14 +24,18 @@ _SAID_LIMIT = 500
 class Refused(TicketError):
     """JIRA understood the call and will not do it; `fields` are those that it names as the reason."""
 
-    def __init__(self, sentence: str, status: int, fields: Collection[str] = ()) -> None:
+    def __init__(
+        self, sentence: str, status: int, fields: Collection[str] = (), *, id: Message | None = None
+    ) -> None:
         self.status = status
         self.fields = frozenset(fields)
-        super().__init__(sentence)
+        super().__init__(sentence, id=id)
 
 
 class TicketGone(TicketError):
     """The ticket does not exist any more."""
+
+    ID = Message.TICKET_GONE
 
 
 def retry_after(error: Exception) -> int | None:
@@ -43,14 +48,20 @@ def answered(doing: str, error: JIRAError) -> TicketError:
     """What an answer that is not a success means."""
     status = error.status_code
     if status == HTTPStatus.UNAUTHORIZED:
-        return Refused(f"JIRA did not {doing}: it does not accept the credentials (HTTP 401)", status)
+        return Refused(
+            f"JIRA did not {doing}: it does not accept the credentials (HTTP 401)", status, id=Message.JIRA_LOGIN
+        )
     denied = _header(error, "X-Authentication-Denied-Reason")
     if status == HTTPStatus.FORBIDDEN and denied:
-        return Refused(f"JIRA did not {doing}: it denies the login (HTTP 403, {_line(denied)})", status)
+        return Refused(
+            f"JIRA did not {doing}: it denies the login (HTTP 403, {_line(denied)})", status, id=Message.JIRA_LOGIN
+        )
     body = _body(error)
     if status is None or not body.keys() & {"errorMessages", "errors"}:
         # Of a proxy, for example; its 404 says nothing about a ticket.
-        return TicketError(f"JIRA did not {doing}: HTTP {status}, and not in the form that JIRA answers in")
+        return TicketError(
+            f"JIRA did not {doing}: HTTP {status}, and not in the form that JIRA answers in", id=Message.NOT_JIRA
+        )
     messages, fields = body.get("errorMessages") or [], body.get("errors") or {}
     said = ", ".join(map(_line, [*messages, *(f"{name}: {text}" for name, text in fields.items())]))
     sentence = f"JIRA did not {doing}: HTTP {status}" + (f", {said[:_SAID_LIMIT]}" if said else "")
@@ -61,7 +72,7 @@ def answered(doing: str, error: JIRAError) -> TicketError:
 
 def unreachable(doing: str, error: OSError, timeout: tuple[float, float]) -> TicketError:
     """What it means that no answer came; `timeout` has the seconds to connect and to be answered."""
-    return TicketError(f"JIRA could not be reached to {doing}: {_cause(error, timeout)}")
+    return TicketError(f"JIRA could not be reached to {doing}: {_cause(error, timeout)}", id=Message.JIRA_UNREACHABLE)
 
 
 def _header(error: JIRAError, name: str) -> str:

@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from library import messages
+from library.messages import Message
 from library.notifications.jira_errors import Refused
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Assignees:
                 found.append(user)
                 yield user
         if wanted and not found:
-            log.warning("JIRA assigns tickets in %s to none of %s", project, ", ".join(wanted))
+            messages.warning(
+                log, Message.JIRA_PERSON_UNKNOWN, f"JIRA assigns tickets in {project} to none of {', '.join(wanted)}"
+            )
 
     def _user(self, project: str, candidate: str) -> str | None:
         with self._lock:
@@ -74,11 +78,15 @@ class Assignees:
                 ],
             )
         except Refused as error:
-            log.warning("%s", error)
+            messages.warning(log, Message.JIRA_PERSON_UNKNOWN, str(error))
             return None
         user = _same_person(users, candidate)
         if user is None:
-            log.warning("JIRA knows nobody called %s to whom it may assign tickets in %s", candidate, project)
+            messages.warning(
+                log,
+                Message.JIRA_PERSON_UNKNOWN,
+                f"JIRA knows nobody called {candidate} to whom it may assign tickets in {project}",
+            )
         return user
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from library import messages
 from library.errors import TicketError
+from library.messages import Message
 from library.notifications.jira_errors import Refused, TicketGone
 from library.notifications.jira_people import Assignees, identity
 
@@ -90,7 +92,7 @@ class JiraTickets:
                 f"link {ticket} to {parent}", lambda client: client.create_issue_link(_LINK, ticket, parent)
             )
         except TicketError as error:
-            log.warning("The ticket %s stays without a link: %s", ticket, error)
+            messages.warning(log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} stays without a link: {error}")
 
     def is_open(self, ticket: str) -> bool:
         """Whether the ticket exists and is not done."""
@@ -143,7 +145,10 @@ class JiraTickets:
                 refused = _to_leave_out(optional, error)
                 if not refused:
                     raise
-                log.warning("The ticket is not raised with this %s: %s", " and ".join(sorted(refused)), error)
+                parts = " and ".join(sorted(refused))
+                messages.warning(
+                    log, Message.TICKET_WITHOUT_A_PART, f"The ticket is not raised with this {parts}: {error}"
+                )
                 for name in refused:
                     del optional[name]
                 if "assignee" in refused:
@@ -182,7 +187,9 @@ class JiraTickets:
         try:
             self._calls.change(f"label {ticket} {label}", lambda _: issue.add_field_value("labels", label))
         except Refused as error:
-            log.warning("The ticket %s stays without the label %s: %s", ticket, label, error)
+            messages.warning(
+                log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} stays without the label {label}: {error}"
+            )
 
     def _close(self, ticket: str) -> None:
         offered: list[dict[str, Any]] = self._calls.read(
@@ -192,7 +199,10 @@ class JiraTickets:
         chosen = self._closing(offered)
         if chosen is None:
             names = ", ".join(str(transition["name"]) for transition in offered) or "none"
-            raise TicketError(f"JIRA offers no transition that closes {ticket}: configure one (it offers {names})")
+            raise TicketError(
+                f"JIRA offers no transition that closes {ticket}: configure one (it offers {names})",
+                id=Message.NO_CLOSING_TRANSITION,
+            )
         fields = _required_resolution(chosen)
         self._calls.change(
             f"close {ticket} by '{chosen['name']}'",

@@ -6,10 +6,12 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from library import messages
 from library.errors import MessageError, TicketError
 from library.issues import steps
 from library.issues.record import JiraDetails
 from library.issues.steps import JIRA, SLACK, Failure
+from library.messages import Message
 from library.notifications import jira_words
 from library.notifications.jira_errors import TicketGone
 from library.notifications.jira_tickets import Ticket
@@ -64,7 +66,7 @@ class Notices:
             try:
                 ticket = _say_on_ticket(self._jira, issue, news)
             except TicketError as error:
-                failures.append(Failure(JIRA, str(error)))
+                failures.append(Failure(JIRA, str(error), error.id))
             else:
                 heard = True
                 latest = self._jira_confirmed(issue, news, ticket)
@@ -73,7 +75,7 @@ class Notices:
             try:
                 recipients = _send(self._slack, issue, news, latest.jira.ticket)
             except MessageError as error:
-                failures.append(Failure(SLACK, str(error)))
+                failures.append(Failure(SLACK, str(error), error.id))
         self._table.record(
             latest,
             partial(last_step, news, told=issue, heard=heard, recipients=recipients, failures=failures),
@@ -88,7 +90,7 @@ class Notices:
             try:
                 _send(self._slack, ending.issues[0], news, None)
             except MessageError as error:
-                return [Failure(SLACK, str(error))]
+                return [Failure(SLACK, str(error), error.id)]
         # After the message: if this process dies in between, the next run says it again.
         told = partial(steps.told_that_exemption_ends, last_day=ending.exemption.until, now=news.time)
         for issue in ending.issues:
@@ -120,7 +122,9 @@ def _say_on_ticket(jira: JiraTickets, issue: Issue, news: News) -> Ticket | None
             try:
                 _comment(jira, key, news.comments)
             except TicketGone as error:
-                logger.warning("account %s key %s: %s", issue.account_id, issue.issue_id, error)
+                messages.warning(
+                    logger, Message.TICKET_GONE_MEANWHILE, f"account {issue.account_id} key {issue.issue_id}: {error}"
+                )
             return Ticket(key, issue.jira.ticket_assignee_id)
         case CloseTicket(label):
             ticket = _open_ticket(jira, issue)
@@ -135,7 +139,8 @@ def _say_on_open_ticket(jira: JiraTickets, issue: Issue, new: NewTicket, comment
         if not new.project:
             raise TicketError(
                 f"no JIRA project for account {issue.account_id}: set jira_project in ticket_owners.json, "
-                "for the account or globally"
+                "for the account or globally",
+                id=Message.NO_PROJECT,
             )
         ticket = jira.raise_ticket(new)
     elif ticket.key != issue.jira.ticket and new.parent_ticket:
@@ -169,19 +174,20 @@ def _comment(jira: JiraTickets, key: str, comments: Sequence[Comment]) -> None:
 def _send(slack: SlackMessages, issue: Issue, news: News, ticket: str | None) -> tuple[str, ...]:
     """Who got the message; raises MessageError if nobody did."""
     if not news.audience.slack:
-        raise MessageError("no slack_owner is configured for the account, nor globally, in ticket_owners.json")
+        raise MessageError(
+            "no slack_owner is configured for the account, nor globally, in ticket_owners.json",
+            id=Message.NO_SLACK_OWNER,
+        )
     text = "\n\n".join(message.naming(ticket) for message in news.messages)
     delivery = slack.send(news.audience.slack, text, news.audience.slack_otherwise)
     if not delivery.delivered:
         causes = "; ".join(f"{recipient}: {cause}" for recipient, cause in delivery.failed)
         raise MessageError(f"nobody got the message ({causes})")
     for recipient, cause in delivery.failed:
-        logger.log(
-            logging.WARNING if recipient in delivery.unknown else logging.ERROR,
-            "account %s key %s: Slack: %s did not get the message: %s",
-            issue.account_id,
-            issue.issue_id,
-            recipient,
-            cause,
-        )
+        where = f"account {issue.account_id} key {issue.issue_id}"
+        text = f"{where}: Slack: {recipient} did not get the message: {cause}"
+        if recipient in delivery.unknown:
+            messages.warning(logger, Message.SLACK_RECIPIENT_UNKNOWN, text)
+        else:
+            messages.error(logger, Message.SLACK_RECIPIENT, text)
     return delivery.delivered

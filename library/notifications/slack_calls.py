@@ -16,6 +16,7 @@ from slack_sdk.http_retry.builtin_interval_calculators import BackoffRetryInterv
 from slack_sdk.http_retry.handler import RetryHandler
 
 from library.errors import CredentialsError, MessageError
+from library.messages import Message
 from library.notifications.patience import FAILURES_IN_A_ROW, Patience
 from library.text import is_token
 
@@ -59,9 +60,13 @@ _LASTING = frozenset(
 class Unreachable(MessageError):
     """The recipient cannot be reached, with no message of this run."""
 
+    ID = Message.SLACK_RECIPIENT
+
 
 class MissingScope(Unreachable):
     """The token may not call this method."""
+
+    ID = Message.SLACK_SCOPE
 
 
 class SlackCalls:
@@ -105,7 +110,10 @@ class SlackCalls:
         The MessageError is Unreachable if the recipient is the reason.
         """
         if self._patience.given_up:
-            raise MessageError(f"not tried: Slack failed {FAILURES_IN_A_ROW} times in a row in this run")
+            raise MessageError(
+                f"not tried: Slack failed {FAILURES_IN_A_ROW} times in a row in this run",
+                id=Message.SLACK_UNREACHABLE,
+            )
         began = time.monotonic()
         try:
             yield self._client
@@ -117,12 +125,14 @@ class SlackCalls:
                 self._patience.failed(began, str(failure))
             raise failure from error
         except (SlackClientError, OSError, HTTPException) as error:
-            failure = MessageError(f"Slack could not be reached: {error or type(error).__name__}")
+            failure = MessageError(
+                f"Slack could not be reached: {error or type(error).__name__}", id=Message.SLACK_UNREACHABLE
+            )
             self._patience.failed(began, str(failure))
             raise failure from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # Valid HTTP, but not in the form that Slack answers in: a proxy's page, for example.
-            failure = MessageError("what answered at Slack's address is not Slack")
+            failure = MessageError("what answered at Slack's address is not Slack", id=Message.NOT_SLACK)
             self._patience.failed(began, str(failure))
             raise failure from error
         self._patience.answered()
@@ -155,13 +165,15 @@ def _refused(error: SlackApiError) -> MessageError:
     answer, status = error.response, error.response.status_code
     code = str(answer.get("error") or "")
     if not re.fullmatch(r"[a-z0-9_]{1,60}", code):
-        return MessageError(f"what answered at Slack's address is not Slack (HTTP {status})")
+        return MessageError(f"what answered at Slack's address is not Slack (HTTP {status})", id=Message.NOT_SLACK)
     if code == "missing_scope":
         return MissingScope(f"the Slack token lacks the scope {answer.get('needed') or 'that this takes'}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = _retry_after(answer.headers, "an unknown number of")
-        return MessageError(f"Slack's rate limit is still in force and asks to wait for {asked} seconds")
+        return MessageError(
+            f"Slack's rate limit is still in force and asks to wait for {asked} seconds", id=Message.SLACK_LIMIT
+        )
     if status != HTTPStatus.OK:
-        return MessageError(f"Slack answered with HTTP {status} ({code})")
+        return MessageError(f"Slack answered with HTTP {status} ({code})", id=Message.SLACK_UNREACHABLE)
     sentence = f"{_MEANINGS[code]} ({code})" if code in _MEANINGS else f"Slack answered {code}"
-    return Unreachable(sentence) if code in _LASTING else MessageError(sentence)
+    return Unreachable(sentence) if code in _LASTING else MessageError(sentence, id=Message.SLACK_UNREACHABLE)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from library import messages
 from library.cli import exit_codes
 from library.config.loading import load
 from library.config.sources import CODE
 from library.errors import ConfigurationError, HammerError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,10 +62,10 @@ def main(folder: Path, dry_run: bool) -> None:
         for job in jobs:
             click.echo(_put(folder / job.file_name, job.content, dry_run=dry_run))
     except ConfigurationError as error:
-        click.echo(error, err=True)
+        click.echo(messages.line(error.id, str(error)), err=True)
         sys.exit(exit_codes.USAGE)
     except (HammerError, OSError) as error:
-        click.echo(f"The cron entries cannot be written: {error}", err=True)
+        click.echo(messages.line(Message.CRON_NOT_WRITTEN, f"The cron entries cannot be written: {error}"), err=True)
         sys.exit(exit_codes.FAILED)
 
 
@@ -92,7 +94,7 @@ def _entry(name: str, when: str, command: str, python: str, region: str, environ
         source = str(Path(source).absolute())
     for place in (folder, python, source):
         if not place.isprintable() or '"' in place:
-            raise HammerError(f"{place!r} has characters that a cron file cannot hold")
+            raise HammerError(f"{place!r} has characters that a cron file cannot hold", id=Message.CRON_NOT_WRITTEN)
     # Mail would fill root's mailbox; syslog keeps the log lines, and what the shell says if it cannot start the job.
     job = f"cd {shlex.quote(folder)} && {shlex.quote(python)} -m {command} 2>&1 | logger -t hammer-{name}"
     # To cron, a bare % is the end of the line.

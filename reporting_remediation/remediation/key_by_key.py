@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from library import messages
 from library.aws.key_switch import KeySwitch
 from library.cli import exit_codes, wiring
 from library.cli.logs import log_decision, logger
@@ -15,6 +16,7 @@ from library.cli.signals import stoppable_between_keys, uninterrupted
 from library.errors import ConfigurationError, HammerError
 from library.issues.decisions import Skip, Verdict
 from library.issues.reporting import TellRemediated
+from library.messages import Message
 from library.notifications import news
 from library.notifications.notices import Notices
 from remediation import plan, question
@@ -90,10 +92,8 @@ class Run:
         if self._options.dry_run:
             plan.show(self._plan, self._options.form)
         if self._prompt.nobody_there:
-            logger.warning(
-                "There is no terminal to ask at, so every answer was no; --batch switches %s without asking",
-                self._way.name,
-            )
+            text = "There is no terminal to ask at, so every answer was no; --batch switches {} without asking"
+            messages.warning(logger, Message.NOBODY_TO_ASK, text.format(self._way.name))
         done = (self._way.planned,) if self._options.dry_run else (self._way.done, _COMPLETED)
         counted = ", ".join(f"{self._counts[name]} {name}" for name in (*done, Verdict.SKIPPED, Verdict.FAILED))
         rest = f", {len(self._left)} left" if self._left else ""
@@ -105,7 +105,7 @@ class Run:
         """Every readable issue that the options name, in order; a value that names nothing counts as a failure."""
         options, accounts = self._options, self._direction.accounts
         for unknown in sorted(set(options.accounts) - set(accounts)):
-            self._complain(f"--account {unknown}: not one of {self._way.listed_in}")
+            self._complain(Message.NOTHING_NAMED_SO, f"--account {unknown}: not one of {self._way.listed_in}")
         issues = [
             issue
             for account_id in accounts
@@ -113,9 +113,13 @@ class Run:
             for issue in wiring.read_issues(self._table, account_id, self._counts)
         ]
         for missing in sorted(set(options.keys) - {issue.issue_id for issue in issues}):
-            self._complain(f"--key {missing}: no issue of the accounts looked at has this key")
+            self._complain(
+                Message.NOTHING_NAMED_SO, f"--key {missing}: no issue of the accounts looked at has this key"
+            )
         for missing in sorted(set(options.tickets) - {issue.jira.ticket or "" for issue in issues}):
-            self._complain(f"--ticket {missing}: no issue of the accounts looked at has this ticket")
+            self._complain(
+                Message.NOTHING_NAMED_SO, f"--ticket {missing}: no issue of the accounts looked at has this ticket"
+            )
         return sorted(filter(options.name, issues), key=self._direction.order)
 
     # --- one issue ---
@@ -213,24 +217,21 @@ class Run:
         except ConfigurationError:
             raise
         except NotSwitched as error:
-            self._failed(issue, str(error))
+            self._failed(issue, error.id, str(error))
             self._brake(issue.account_id)
             with self._failures_said(issue):
                 self._tell_failure(error.issue)
         except HammerError as error:
-            self._failed(issue, str(error))
+            self._failed(issue, error.id, str(error))
         except Exception as error:
             # A mistake of ours on one key must not keep the others from their turn in every run.
-            self._failed(issue, repr(error))
+            self._failed(issue, Message.UNEXPECTED, repr(error))
 
     def _brake(self, account_id: str) -> None:
         self._in_a_row[account_id] += 1
         if self._in_a_row[account_id] == self._way.failures_in_a_row:
-            logger.error(
-                "account %s: %d failures to switch off in a row; the run on this account ends here",
-                account_id,
-                self._in_a_row[account_id],
-            )
+            text = f"{self._in_a_row[account_id]} failures to switch off in a row; the run on this account ends here"
+            messages.error(logger, Message.FAILURES_IN_A_ROW, f"account {account_id}: {text}")
 
     def _is_stopped(self, account_id: str) -> bool:
         brake = self._way.failures_in_a_row
@@ -238,9 +239,9 @@ class Run:
 
     # --- saying what was decided ---
 
-    def _complain(self, complaint: str) -> None:
+    def _complain(self, id: Message, complaint: str) -> None:
         self._counts[Verdict.FAILED] += 1
-        logger.error("%s", complaint)
+        messages.error(logger, id, complaint)
 
     def _tell_failure(self, issue: Issue | None) -> None:
         what = None if issue is None else self._direction.news_of_failure(issue, datetime.now(UTC))
@@ -251,11 +252,12 @@ class Run:
         """Tell people; whether every channel has taken it."""
         failures = self._notices.tell(issue, what)
         for failure in failures:
-            self._complain(f"account {issue.account_id} key {issue.issue_id}: {failure.channel}: {failure.cause}")
+            where = f"account {issue.account_id} key {issue.issue_id}"
+            self._complain(failure.id, f"{where}: {failure.channel}: {failure.cause}")
         return not failures
 
-    def _failed(self, issue: Issue, cause: str) -> None:
-        logger.error("account %s key %s: %s", issue.account_id, issue.issue_id, cause)
+    def _failed(self, issue: Issue, id: Message, cause: str) -> None:
+        messages.error(logger, id, f"account {issue.account_id} key {issue.issue_id}: {cause}")
         self._decided(issue, Verdict.FAILED, cause)
 
     def _skipped(self, issue: Issue, skip: Skip) -> Answer:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from library import messages
 from library.cli import host_command, terminal
 from library.cli.host_command import logger
 from library.errors import HammerError
@@ -16,6 +17,7 @@ from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
 from library.issues.record import Issue, to_item
 from library.issues.switching import remediation_verdict
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,12 +56,12 @@ def _show(settings: Config, keys: Sequence[str], form: str) -> int:
             try:
                 issue = table.get(account_id, key)
             except HammerError as error:
-                logger.error("%s", error)
+                messages.error(logger, error.id, str(error))
                 code = terminal.FAILED
             else:
                 issues += [issue] if issue is not None else []
         if not issues:
-            logger.error("--key %s: no issue has this key", key)
+            messages.error(logger, Message.NOTHING_NAMED_SO, f"--key {key}: no issue has this key")
             code = terminal.FAILED
         found += issues
     if form == "json":

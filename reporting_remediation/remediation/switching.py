@@ -10,6 +10,7 @@ from library.aws.key_switch import was_refused
 from library.errors import AwsCallFailed, HammerError
 from library.issues.access_keys import ACTIVE, AccessKey
 from library.issues.decisions import Outcome, Skip, Step, Verdict
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 class NotSwitched(HammerError):
     """A key could not be looked at or could not be switched; `issue` is its issue where that is recorded in it."""
 
-    def __init__(self, text: str, issue: Issue | None = None) -> None:
+    def __init__(self, text: str, issue: Issue | None = None, *, id: Message = Message.KEY_NOT_SWITCHED) -> None:
         self.issue = issue
-        super().__init__(text)
+        super().__init__(text, id=id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def look(issue: Issue, keys: KeySwitch) -> AccessKey | None:
     try:
         return keys.look(issue)
     except AwsCallFailed as error:
-        raise NotSwitched(f"the key could not be looked at: {error}") from error
+        raise NotSwitched(f"the key could not be looked at: {error}", id=Message.KEY_NOT_LOOKED_AT) from error
 
 
 def switch(issue: Issue, direction: Direction, table: IssuesTable, keys: KeySwitch, why: str) -> Issue | Skip:

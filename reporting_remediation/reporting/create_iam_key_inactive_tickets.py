@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from library import text
+from library import messages, text
 from library.cli import terminal, wiring
 from library.cli.logs import log_decision, logger
 from library.cli.run import run
@@ -21,6 +21,7 @@ from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
 from library.issues.reporting import Report, exemptions_that_end, reporting_step
 from library.issues.steps import Failure
+from library.messages import Message
 from library.notifications import news
 from reporting import plan
 
@@ -107,7 +108,9 @@ class Reporting:
         known = {account.id for account in self._settings.accounts()}
         unknown = [account for account in self._options.accounts if account not in known]
         for account in unknown:
-            logger.error("--account %s: not one of the accounts to report on", account)
+            messages.error(
+                logger, Message.NOTHING_NAMED_SO, f"--account {account}: not one of the accounts to report on"
+            )
         if unknown:
             return terminal.USAGE
         if self._options.dry_run:
@@ -157,8 +160,10 @@ class Reporting:
 
     def _real_run(self) -> None:
         if not self._has_channel:
-            logger.warning(
-                "Neither JIRA nor Slack is enabled: nothing can be reported, nothing is marked as reported"
+            messages.warning(
+                logger,
+                Message.NO_CHANNEL,
+                "Neither JIRA nor Slack is enabled: nothing can be reported, nothing is marked as reported",
             )
         notices = wiring.notices(self._settings, self._table)
         with stoppable() as stop:
@@ -198,14 +203,13 @@ class Reporting:
             verdict, reason = what.verdict, what.reason
             failures = notices.tell(issue, what)
         except HammerError as error:
-            verdict, reason, failures = "failed", str(error), [Failure("table", str(error))]
+            verdict, reason, failures = "failed", str(error), [Failure("table", str(error), error.id)]
         except Exception as error:
             # A mistake of ours on one issue must not cost the others their report.
             verdict, reason, failures = "failed", repr(error), [Failure("unexpected", repr(error))]
         for failure in failures:
-            logger.error(
-                "account %s key %s: %s: %s", issue.account_id, issue.issue_id, failure.channel, failure.cause
-            )
+            where = f"account {issue.account_id} key {issue.issue_id}"
+            messages.error(logger, failure.id, f"{where}: {failure.channel}: {failure.cause}")
         _log(issue, f"{verdict}, with failures" if failures else verdict, reason)
         return "failed" if failures else verdict
 
@@ -215,9 +219,10 @@ class Reporting:
         try:
             failures = notices.tell_exemption_ends(ending, what)
         except HammerError as error:
-            failures = [Failure("table", str(error))]
+            failures = [Failure("table", str(error), error.id)]
         for failure in failures:
-            logger.error("account %s exception %r: %s: %s", account, exemption.id, failure.channel, failure.cause)
+            where = f"account {account} exemption {exemption.id!r}"
+            messages.error(logger, failure.id, f"{where}: {failure.channel}: {failure.cause}")
         self._counts["failed" if failures else what.verdict] += 1
         if not failures:
             logger.info(
@@ -229,10 +234,16 @@ class Reporting:
     def _dry_run(self) -> None:
         terms = self._terms
         if not self._has_channel:
-            logger.warning("Neither JIRA nor Slack is enabled: this is what a run would do with both")
+            messages.warning(
+                logger, Message.NO_CHANNEL, "Neither JIRA nor Slack is enabled: this is what a run would do with both"
+            )
             terms = replace(terms, jira=True, slack=True)
         if not self._settings.inactive_keys.reporting:
-            logger.warning("Reporting is switched off (user_inactivekeys.reporting): a run would do none of this")
+            messages.warning(
+                logger,
+                Message.SWITCHED_OFF_IN_CONFIGURATION,
+                "Reporting is switched off (user_inactivekeys.reporting): a run would do none of this",
+            )
         issues = self._read()
         rows = []
         for task in self._tasks(issues, terms):

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from library import messages
 from library.cli import host_command, terminal
 from library.cli.host_command import logger
 from library.errors import HammerError
+from library.messages import Message
 from library.reports import asff, files, report_data
 from library.reports.entries import Failure, ReportSettings, Standing
 from library.reports.figures import Figures, figures
@@ -76,7 +78,7 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
 def _report(settings: Config, form: str, output: Path | None, accounts: tuple[str, ...]) -> int:
     unknown = [account for account in accounts if account not in settings.aws.accounts]
     for account in unknown:
-        logger.error("--account %s: not one of aws.accounts", account)
+        messages.error(logger, Message.NOTHING_NAMED_SO, f"--account {account}: not one of aws.accounts")
     if unknown:
         return terminal.USAGE
     in_force = _in_force(settings, accounts)
@@ -122,7 +124,7 @@ class _Reading:
             self._could_not(account, "the account", error)
 
     def _could_not(self, account: str, what: str, error: HammerError) -> None:
-        logger.error("%s", error)
+        messages.error(logger, error.id, str(error))
         self.unread.append(Failure(account, f"{UNREAD}: {what}", str(error)))
 
 

@@ -30,19 +30,19 @@ def ended_by(error: exit_codes.Expected) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (CredentialsError("Secret 'x': no entry"), 2, "Secret 'x': no entry"),
-        (CredentialsUnusable("There are none"), 2, "There are none"),
-        (AlreadyRunning("Another is running"), 3, "Another is running"),
-        (AccessDenied("Access denied in 123456789012"), 1, "Access denied in 123456789012"),
-        (TicketError("JIRA: 500"), 1, "JIRA: 500"),
-        (DENIED, 1, f"AWS: {DENIED}"),
-        (UNREACHABLE, 1, f"AWS: {UNREACHABLE}"),
+        (CredentialsError("Secret 'x': no entry"), 2, "E-RUN-06 Secret 'x': no entry"),
+        (CredentialsUnusable("There are none"), 2, "E-AWS-06 There are none"),
+        (AlreadyRunning("Another is running"), 3, "E-RUN-02 Another is running"),
+        (AccessDenied("Access denied in 123456789012"), 1, "E-AWS-02 Access denied in 123456789012"),
+        (TicketError("JIRA: 500"), 1, "E-JIRA-03 JIRA: 500"),
+        (DENIED, 1, f"E-AWS-01 {DENIED}"),
+        (UNREACHABLE, 1, f"E-AWS-01 {UNREACHABLE}"),
         (
             FileNotFoundError(2, "No such file", "x"),
             1,
-            "A file or the network is not usable: [Errno 2] No such file: 'x'",
+            "E-RUN-03 A file or the network is not usable: [Errno 2] No such file: 'x'",
         ),
-        (KeyboardInterrupt(), 130, "Stopped half-way"),
+        (KeyboardInterrupt(), 130, "E-RUN-04 Stopped half-way"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
@@ -53,7 +53,10 @@ def test_each_error_has_its_exit_code_and_one_line(error: exit_codes.Expected, c
 def test_a_configuration_that_is_wrong_gets_a_line_for_each_of_its_problems() -> None:
     assert ended_by(ConfigurationError(PROBLEMS)) == (
         2,
-        ["config.json: aws.region: found 'x'; expected a region", "whitelist.json: found []; expected an object"],
+        [
+            "E-CONFIG-01 config.json: aws.region: found 'x'; expected a region",
+            "E-CONFIG-01 whitelist.json: found []; expected an object",
+        ],
     )
 
 

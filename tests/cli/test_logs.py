@@ -119,7 +119,7 @@ def test_a_cloudwatch_that_refuses_costs_a_warning(wire: Wire, capsys: pytest.Ca
     with logging_to_standard_error(), logging_to_cloudwatch("/hammer/host", "reporting.x", "eu-west-1"):
         logger.info("the work goes on")
     first, second = capsys.readouterr().err.splitlines()
-    assert " WARNING CloudWatch Logs cannot be reached, this run is logged here only: " in first
+    assert " WARNING W-RUN-01 CloudWatch Logs cannot be reached, this run is logged here only: " in first
     assert "AccessDeniedException" in first
     assert second.endswith("the work goes on")
 
@@ -133,5 +133,5 @@ def test_a_cloudwatch_that_cannot_be_reached_costs_a_warning(
     with logging_to_standard_error(), logging_to_cloudwatch("/hammer/host", "reporting.x", None):
         logger.info("the work goes on")
     first, second = capsys.readouterr().err.splitlines()
-    assert " WARNING CloudWatch Logs cannot be reached" in first
+    assert " WARNING W-RUN-01 CloudWatch Logs cannot be reached" in first
     assert second.endswith("the work goes on")

@@ -68,12 +68,16 @@ def raising(error: BaseException) -> Callable[[Config], int]:
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (TicketError("JIRA: 500"), 1, "ERROR JIRA: 500"),
-        (ConfigurationError([Problem("whitelist.json", "", "{", "JSON")]), 2, "ERROR whitelist.json: found {"),
-        (KeyboardInterrupt(), 130, "ERROR Interrupted; what was done until now is recorded"),
-        (OSError("no space left"), 1, "ERROR A file or the network is not usable: no space left"),
+        (TicketError("JIRA: 500"), 1, "ERROR E-JIRA-03 JIRA: 500"),
+        (
+            ConfigurationError([Problem("whitelist.json", "", "{", "JSON")]),
+            2,
+            "ERROR E-CONFIG-01 whitelist.json: found {",
+        ),
+        (KeyboardInterrupt(), 130, "ERROR E-RUN-04 Interrupted; what was done until now is recorded"),
+        (OSError("no space left"), 1, "ERROR E-RUN-03 A file or the network is not usable: no space left"),
         # A time-out that is not the lock's is no sign of another run.
-        (TimeoutError("too slow"), 1, "ERROR A file or the network is not usable: too slow"),
+        (TimeoutError("too slow"), 1, "ERROR E-RUN-03 A file or the network is not usable: too slow"),
     ],
 )
 def test_what_ends_the_body_is_one_line_and_an_exit_code(
@@ -99,7 +103,7 @@ def test_a_configuration_that_is_wrong_ends_the_run_before_the_body(
     assert run(STREAM, raising(AssertionError()), read_only=read_only) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) >= 2
-    assert all(" ERROR config.json: aws." in line for line in lines)
+    assert all(" ERROR E-CONFIG-01 config.json: aws." in line for line in lines)
 
 
 def test_warnings_of_the_configuration_come_first(
@@ -107,7 +111,10 @@ def test_warnings_of_the_configuration_come_first(
 ) -> None:
     configure(whitelist={OTHER: ["alice"]})
     assert run(STREAM, lambda _: 0) == 0
-    assert f" WARNING whitelist.json: user_inactivekeys: {OTHER} is not an account of" in capsys.readouterr().err
+    assert (
+        f" WARNING W-CONFIG-01 whitelist.json: user_inactivekeys: {OTHER} is not an account of"
+        in capsys.readouterr().err
+    )
 
 
 # --- the lock ---
@@ -121,7 +128,7 @@ def test_two_runs_that_change_something_exclude_each_other(
     (line,) = capsys.readouterr().err.splitlines()
     place = tmp_path / "hammer-reporting-remediation.lock"
     assert line.endswith(
-        f" ERROR Another reporting, remediation or restore is running (lock {place}); try again later"
+        f" ERROR E-RUN-02 Another reporting, remediation or restore is running (lock {place}); try again later"
     )
 
 
@@ -151,7 +158,7 @@ def test_a_folder_that_takes_no_lock_is_named(
 ) -> None:
     monkeypatch.setenv("HAMMER_LOCK_FOLDER", "/dev/null/nowhere")
     assert run(STREAM, raising(AssertionError())) == 1
-    assert " ERROR A file or the network is not usable: " in capsys.readouterr().err
+    assert " ERROR E-RUN-03 A file or the network is not usable: " in capsys.readouterr().err
 
 
 # --- the organization ---
@@ -211,12 +218,12 @@ def test_a_configuration_that_is_wrong_is_said_where_the_alarm_looks(
 ) -> None:
     configure(main_account_id="1")
     assert run(STREAM, raising(AssertionError())) == 2
-    assert '"message": "ERROR config.json: aws.main_account_id: found' in events[-1]
+    assert '"message": "ERROR E-CONFIG-01 config.json: aws.main_account_id: found' in events[-1]
 
 
 def test_what_ends_the_body_is_said_where_the_alarm_looks(events: list[str]) -> None:
     assert run(STREAM, raising(TicketError("JIRA: 500"))) == 1
-    assert '"message": "ERROR JIRA: 500"' in events[-1]
+    assert '"message": "ERROR E-JIRA-03 JIRA: 500"' in events[-1]
 
 
 def test_a_run_that_only_reads_sends_no_log(events: list[str], wire: Wire) -> None:

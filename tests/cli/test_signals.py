@@ -45,7 +45,7 @@ def test_a_key_in_hand_is_finished_before_the_command_stops(number: int, caplog:
     with pytest.raises(KeyboardInterrupt):
         work()
     assert done == ["announced", "switched"]
-    assert caplog.messages == ["Stopping as soon as this key is finished and recorded"]
+    assert caplog.messages == ["W-RUN-05 Stopping as soon as this key is finished and recorded"]
 
 
 def test_a_signal_that_comes_again_does_not_break_off_the_key_in_hand() -> None:

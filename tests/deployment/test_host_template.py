@@ -240,7 +240,7 @@ def test_a_bootstrap_that_fails_signals_and_raises_the_alarm_on_errors(
     assert "cfn-signal --exit-code 1 --stack hammer-host --resource HostGroup --region eu-west-1" in calls
     (told,) = [call for call in calls if call.startswith("aws logs put-log-events")]
     assert "--log-group-name /aws/ec2/hammer-reporting-remediation --log-stream-name bootstrap" in told
-    assert f",message=ERROR The bootstrap of the host failed: {step}" in told
+    assert f",message=ERROR E-RUN-08 The bootstrap of the host failed: {step}" in told
 
 
 def test_a_boot_after_one_that_failed_begins_again(machine: Machine) -> None:

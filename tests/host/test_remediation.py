@@ -717,7 +717,7 @@ def test_three_failures_in_a_row_end_the_run_on_their_account_and_on_no_other(es
     estate.accounts.fail(OTHER, "UpdateAccessKey", "AccessDenied", times=3)
     result = estate.remediate()
     assert result.exit_code == 1
-    assert f"ERROR account {OTHER}: 3 failures to switch off in a row" in result.output
+    assert f"ERROR E-KEY-03 account {OTHER}: 3 failures to switch off in a row" in result.output
     assert "2 switched off, 0 completed, 2 skipped, 3 failed" in result.output
     assert {estate.key_status(issue) for issue in there} == {"Active"}
     assert {estate.key_status(issue) for issue in here} == {"Inactive"}

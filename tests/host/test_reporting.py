@@ -263,7 +263,7 @@ def test_with_neither_channel_enabled_there_is_a_warning_and_nothing_is_marked_r
     rows = estate.rows()
     result = estate.report()
     assert result.exit_code == 0
-    assert "WARNING Neither JIRA nor Slack is enabled" in result.output
+    assert "WARNING W-RUN-02 Neither JIRA nor Slack is enabled" in result.output
     assert estate.rows() == rows
 
 
@@ -701,7 +701,7 @@ def test_the_end_of_an_exception_that_slack_did_not_take_is_said_by_the_next_run
     estate.slack_is_down()
     result = estate.report()
     assert result.exit_code == 1
-    assert f"account {MAIN} exception 'joe': Slack:" in result.output
+    assert f"account {MAIN} exemption 'joe': Slack:" in result.output
     assert estate.read(issue).slack.exception_told is None
     assert estate.report().exit_code == 0
     assert len(estate.messages()) == 1
@@ -739,7 +739,7 @@ def test_a_mistake_of_ours_on_one_issue_does_not_stop_the_others(estate: Estate)
     )
     result = estate.report()
     assert result.exit_code == 1
-    assert f"ERROR account {MAIN} key {odd.issue_id}: unexpected: TypeError" in result.output
+    assert f"ERROR E-RUN-01 account {MAIN} key {odd.issue_id}: unexpected: TypeError" in result.output
     assert "1 reported, 0 reminded, 0 closed, 0 told, 0 skipped, 1 failed" in result.output
     assert len(estate.tickets_of(good)) == 1
 
@@ -750,8 +750,8 @@ def test_each_failure_is_one_line_with_account_key_channel_and_cause(estate: Est
     estate.slack_is_down()
     lines = [line for line in estate.report().stderr.splitlines() if " ERROR " in line]
     assert [line.split(" ERROR ")[1].split(": ")[:2] for line in lines] == [
-        [f"account {MAIN} key {issue.issue_id}", "JIRA"],
-        [f"account {MAIN} key {issue.issue_id}", "Slack"],
+        [f"E-JIRA-03 account {MAIN} key {issue.issue_id}", "JIRA"],
+        [f"E-SLACK-04 account {MAIN} key {issue.issue_id}", "Slack"],
     ]
 
 

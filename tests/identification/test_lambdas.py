@@ -314,7 +314,9 @@ def test_a_large_account_without_a_usable_report_is_listed_in_full_and_says_so_o
     identify()
     assert set(issues(dynamodb)) == {IDLE}
     (warning,) = [line for line in logged(capsys) if line.get("level") == "WARNING"]
-    assert warning["message"].startswith("Every key is listed, which takes longer: Access denied in Account(")
+    assert warning["message"].startswith(
+        "W-SCAN-01 Every key is listed, which takes longer: Access denied in Account("
+    )
     assert warning["account_id"] == MAIN
 
 

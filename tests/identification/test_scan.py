@@ -247,7 +247,7 @@ def test_a_report_that_is_refused_costs_time_and_no_key(scanned: Control) -> Non
     result = run("--format", "json")
     assert result.exit_code == 0
     assert users(result) == ["alice"]
-    assert f"WARNING Account {MAIN}: every key is listed, which takes longer: " in result.stderr
+    assert f"WARNING W-SCAN-01 Account {MAIN}: every key is listed, which takes longer: " in result.stderr
     assert "GenerateCredentialReport" in result.stderr
 
 
@@ -343,7 +343,7 @@ def test_an_account_that_fails_is_named_and_the_others_are_shown(populated: Cont
     assert users(result) == ["never", "alice"]
     assert [account["account"] for account in found(result)["accounts"]] == [MAIN, THIRD]
     assert found(result)["failed"] == [{"account": OTHER, "account_name": "", "error": said}]
-    assert f"ERROR {said}" in result.stderr
+    assert f"ERROR E-AWS-02 {said}" in result.stderr
 
 
 def test_a_listing_that_breaks_off_half_way_is_no_result(populated: Control) -> None:
@@ -426,7 +426,7 @@ def test_without_credentials_one_line_says_what_to_do(
     assert result.exit_code == 2
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
-    assert "ERROR There are no usable AWS credentials" in line
+    assert "ERROR E-AWS-06 There are no usable AWS credentials" in line
     assert "aws sso login" in line
     assert profile in line
 

@@ -13,6 +13,7 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from library import messages
 from library.aws import permissions
 from library.aws.iam_clients import IamClients
 from library.aws.iam_keys import tags_of_users
@@ -24,6 +25,7 @@ from library.errors import HammerError
 from library.issues.access_keys import is_long_ago
 from library.issues.scan_result import Decided, Line, ScanResult, line_of_issue, lines_of_the_rest, result_of
 from library.issues.scanning import Finding, findings, keys_to_watch, reconcile, users_without_tags
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +59,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             result = identify(message["account_id"], message["account_name"], datetime.now(UTC))
             _publish(message["account_id"], result, duration=monotonic() - began)
     except HammerError as error:
-        logger.error(str(error))
+        messages.error(logger, error.id, str(error))
         raise
     return None
 
@@ -68,7 +70,8 @@ def _message(text: str) -> dict[str, str]:
         return {"account_id": message["account_id"], "account_name": message["account_name"]}
     except (ValueError, KeyError, TypeError) as error:
         raise HammerError(
-            f'the message {text!r} is not understood; expected {{"account_id": "…", "account_name": "…"}}'
+            f'the message {text!r} is not understood; expected {{"account_id": "…", "account_name": "…"}}',
+            id=Message.SCAN_MESSAGE_NOT_UNDERSTOOD,
         ) from error
 
 
@@ -117,7 +120,8 @@ def _read(iam: IamClients, issues: Mapping[str, Issue], criteria_days: int, now:
     rule = partial(is_long_ago, criteria_days=criteria_days, now=now)
     listing = scan_access_keys(iam, rule, keys_to_watch(issues.values()), now)
     if listing.report_problem:
-        logger.warning("Every key is listed, which takes longer: %s", listing.report_problem)
+        text = f"Every key is listed, which takes longer: {listing.report_problem}"
+        messages.warning(logger, Message.EVERY_KEY_IS_LISTED, text)
     return listing
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 
+from library import messages
 from library.aws import organizations, sns
 from library.aws.sessions import CLIENT_CONFIG
 from library.config.checks import with_organization
 from library.config.loading import load
 from library.errors import HammerError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -29,7 +31,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     try:
         return initiate()
     except HammerError as error:
-        logger.error(str(error))
+        messages.error(logger, error.id, str(error))
         raise
 
 
@@ -37,7 +39,7 @@ def initiate() -> dict[str, int]:
     """Read the configuration as it is now and publish; returns how many accounts were asked for."""
     settings = load()
     for warning in settings.warnings:
-        logger.warning(warning)
+        messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
     if not settings.inactive_keys.enabled:
         logger.info("Detection is switched off (user_inactivekeys.enabled): no account is scanned")
         return {"accounts": 0}
@@ -52,8 +54,12 @@ def initiate() -> dict[str, int]:
         [{"account_id": account.id, "account_name": account.name} for account in accounts],
     )
     for message, cause in failures:
-        logger.error("Account %s: its scan could not be asked for: %s", message["account_id"], cause)
+        text = f"Account {message['account_id']}: its scan could not be asked for: {cause}"
+        messages.error(logger, Message.SCAN_NOT_ASKED_FOR, text)
     logger.info("Asked for the scan of %d of %d accounts", len(accounts) - len(failures), len(accounts))
     if failures:
-        raise HammerError(f"the scan of {len(failures)} of {len(accounts)} accounts could not be asked for")
+        raise HammerError(
+            f"the scan of {len(failures)} of {len(accounts)} accounts could not be asked for",
+            id=Message.SCAN_NOT_ASKED_FOR,
+        )
     return {"accounts": len(accounts)}
