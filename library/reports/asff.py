@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.issues.record import Resolution
 from library.reports.entries import Standing
+from library.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,8 +96,8 @@ def _finding(entry: Entry, now: datetime, region: str, partition: str, criteria_
         "UpdatedAt": _time(now),
         # Providers set these two here: at the top level they would overwrite what a customer has changed.
         "FindingProviderFields": {"Severity": {"Label": "MEDIUM"}, "Types": [_TYPE]},
-        "Title": _short(f"IAM access key {issue.issue_id} of user {details.username} is not used", _TITLE),
-        "Description": _short(_description(entry, criteria_days), _DESCRIPTION),
+        "Title": cut(f"IAM access key {issue.issue_id} of user {details.username} is not used", _TITLE),
+        "Description": cut(_description(entry, criteria_days), _DESCRIPTION),
         "Remediation": {"Recommendation": {"Text": _WHAT_TO_DO}},
         "RecordState": _STATE[entry.standing],
         # Only a new finding takes this; afterwards the workflow is the customer's.
@@ -196,7 +197,3 @@ def _product_fields(entry: Entry) -> dict[str, str]:
 def _time(moment: datetime) -> str:
     """RFC 3339 with `Z`, as Security Hub itself writes it."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
-
-
-def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

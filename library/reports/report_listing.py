@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from library.issues.record import Episode, Status
 from library.reports.entries import Standing
 from library.reports.page import Listing
-from library.reports.text import day, two_lines
+from library.reports.text import two_lines
+from library.text import day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

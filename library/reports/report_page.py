@@ -8,7 +8,8 @@ from library.reports.figures import AHEAD, WEEKS
 from library.reports.page import Chart, Grid, Headline, Note, Page, Section
 from library.reports.report_listing import listing
 from library.reports.report_plan import planned
-from library.reports.text import counted, day, two_lines
+from library.reports.text import counted, two_lines
+from library.text import day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,13 +1,4 @@
-"""How reports write what they show: days, numbers, cells of two lines."""
-
-from __future__ import annotations
-
-from datetime import UTC, datetime
-
-
-def day(moment: datetime) -> str:
-    """The day (UTC) of a moment, as in 2026-11-23."""
-    return moment.astimezone(UTC).date().isoformat()
+"""How reports write numbers, and cells of two lines."""
 
 
 def counted(count: int, one: str, more: str) -> str:
