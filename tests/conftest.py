@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from deployment.local.scanned_accounts import Control, ScannedAccounts
+    from deployment.local.scanned_accounts import Control
+    from deployment.local.scanned_accounts.server import ScannedAccounts
     from tests.world.topic import Topic
 
 
@@ -86,7 +87,7 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 def moto_server() -> Iterator[ScannedAccounts]:
     """The server that plays the scanned accounts; moto's other services answer there, too."""
     # Tiers without moto must not need it.
-    from deployment.local.scanned_accounts import ScannedAccounts
+    from deployment.local.scanned_accounts.server import ScannedAccounts
 
     with ScannedAccounts() as server:
         yield server

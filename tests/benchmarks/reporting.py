@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from deployment.local.scanned_accounts import ScannedAccounts
+from deployment.local.scanned_accounts.server import ScannedAccounts
 from library.issues.record import Issue, IssueDetails, Status, Timestamps
 from reporting.create_iam_key_inactive_tickets import WORKERS
 from tests.benchmarks.bars import Bar, show

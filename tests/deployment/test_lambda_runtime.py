@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
+    from deployment.local.scanned_accounts import Control, KeySeed
+    from deployment.local.scanned_accounts.server import ScannedAccounts
     from tests.world.topic import Topic
 
 

@@ -9,7 +9,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deployment.local.scanned_accounts import Control, KeySeed, ScannedAccounts
+from deployment.local.scanned_accounts import Control, KeySeed
+from deployment.local.scanned_accounts.server import ScannedAccounts
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

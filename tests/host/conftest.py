@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from deployment.local.scanned_accounts import ScannedAccounts
+    from deployment.local.scanned_accounts.server import ScannedAccounts
 
 
 @pytest.fixture(scope="session", autouse=True)
