@@ -1,21 +1,14 @@
 """Starts and stops an AWS on this machine, and deploys the project's own template into it.
 
-ministack plays everything but IAM and STS. These `scanned_accounts` plays, for the main account too, because only
-there do keys have a last use. Both are child processes that end with this one, however it ends.
+`scanned_accounts` plays IAM and STS, for the main account, too, because only its keys have a last use; ministack
+plays the rest. Both are child processes that end with this one, however it ends.
 """
 
 import atexit
-import contextlib
 import hashlib
-import http.client
 import json
 import os
-import random
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -23,41 +16,34 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, WaiterError
 
+from deployment.local.children import (
+    HOST,
+    SECONDS_BETWEEN_LOOKS,
+    Child,
+    EmbeddedAwsError,
+    usable_ports,
+)
 from deployment.local.scanned_accounts import Control
-from library.errors import HammerError
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
+from deployment.local.stack import create_stack
 
 MAIN_ACCOUNT = "123456789012"
 REGION: Final = "eu-west-1"
 STACK = "hammer-iam-user-inactive-keys"
 TEMPLATE = Path(__file__).resolve().parents[1] / "cloudformation" / "main-account.yaml"
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
-_HOST = "127.0.0.1"
 _ARTIFACT_BUCKET = f"hammer-deployment-{MAIN_ACCOUNT}"
-_SECONDS_TO_START = 60
-_SECONDS_BETWEEN_LOOKS = 0.1
-_LOG_LINES_SHOWN = 15
 _LONG_AGO = "2018-02-14T16:48:02Z"
-# Below the ports that systems give to outgoing connections, one of which could take a port between the look and the
-# start. Drawn by chance, not in order, because several of these may start at the same moment.
-_PORT_RANGE = range(20000, 32000)
-_PORTS_TRIED = 50
-_SOME_PORTS = random.SystemRandom()
-# And nothing else: what a shell has set for AWS, Hammer, ministack or moto would reach the functions.
+# Nothing else: what a shell has set for AWS, Hammer, ministack or moto would reach the functions.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 _MINISTACK_SETTINGS = {
-    "BIND_HOST": _HOST,
-    "MINISTACK_HOST": _HOST,
+    "BIND_HOST": HOST,
+    "MINISTACK_HOST": HOST,
     "MINISTACK_REGION": REGION,
     # AWS waits one minute, then two, before it runs a failed function again.
     "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1",
@@ -66,30 +52,14 @@ _MINISTACK_SETTINGS = {
     "SFTP_ENABLED": "0",
 }
 
-# Runs a module as `python -m` does. Its standard input is a pipe whose other end only the parent holds: when the
-# parent ends, even by SIGKILL, the pipe closes, and the child ends with everything that it has started.
-_LAUNCHER = """
-import os, runpy, signal, sys, threading
-def end_with_parent():
-    os.read(0, 1)
-    os.killpg(0, signal.SIGKILL)
-threading.Thread(target=end_with_parent, daemon=True).start()
-sys.argv = sys.argv[1:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-"""
-
 T = TypeVar("T")
-
-
-class EmbeddedAwsError(HammerError):
-    """The embedded AWS did not start, did not take the stack, or did not get to a state in time."""
 
 
 class EmbeddedAws:
     """An AWS on this machine; a context manager, or `start` and `stop`.
 
     Ports that are not given are chosen free. Nothing is served before `start`. The main account is MAIN_ACCOUNT; the
-    accounts that hold the users are filled through `accounts`.
+    accounts are filled with users through `accounts`.
 
     With `permissions` every call needs what IAM's policies allow. ministack then plays IAM and STS, too, where all
     users and keys are old and were never used; `accounts` is of no use. An access key id of 12 digits is an account's
@@ -111,7 +81,7 @@ class EmbeddedAws:
         self._permissions = permissions
         self._endpoint = ""
         self._accounts_endpoint = ""
-        self._children: list[_Child] = []
+        self._children: list[Child] = []
         self._folder: Path | None = None
 
     def start(self) -> None:
@@ -119,31 +89,12 @@ class EmbeddedAws:
 
         Raises EmbeddedAwsError if a port is taken or a child does not come up; then nothing is left running.
         """
-        port, accounts_port = _usable_ports(*self._wanted_ports)
-        self._endpoint = f"http://{_HOST}:{port}"
-        self._accounts_endpoint = f"http://{_HOST}:{accounts_port}"
+        port, accounts_port = usable_ports(*self._wanted_ports)
+        self._endpoint = f"http://{HOST}:{port}"
+        self._accounts_endpoint = f"http://{HOST}:{accounts_port}"
         self._folder = Path(tempfile.mkdtemp(prefix="hammer-embedded-aws-"))
         atexit.register(self.stop)
-        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environment |= self.environment() | {"TMPDIR": str(self._folder)}
-        accounts = _Child(
-            "IAM and STS of the scanned accounts (moto)",
-            ["deployment.local.scanned_accounts", "--port", str(accounts_port)],
-            environment,
-            self._folder / "scanned-accounts.log",
-        )
-        # What ministack has in its environment, the functions have in theirs: this is how they find the endpoints, of
-        # which neither the template nor the code knows.
-        ministack = _Child(
-            "the embedded AWS (ministack)",
-            ["deployment.local.ministack_server"],
-            environment
-            | _MINISTACK_SETTINGS
-            | {"GATEWAY_PORT": str(port)}
-            | ({"AUTH": "true", "IAM_CREATED": _LONG_AGO} if self._permissions else {}),
-            self._folder / "ministack.log",
-        )
-        self._children = [accounts, ministack]
+        accounts, ministack = self._children = self._new_children(port, accounts_port, self._folder)
         try:
             for child in self._children:
                 child.start()
@@ -153,8 +104,31 @@ class EmbeddedAws:
             self.stop()
             raise
 
+    def _new_children(self, port: int, accounts_port: int, folder: Path) -> list[Child]:
+        """Those for IAM and STS, and for everything else; their logs and files are in `folder`."""
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment = inherited | self.environment() | {"TMPDIR": str(folder)}
+        accounts = Child(
+            "IAM and STS of the scanned accounts (moto)",
+            ["deployment.local.scanned_accounts", "--port", str(accounts_port)],
+            environment,
+            folder / "scanned-accounts.log",
+        )
+        # What ministack has in its environment, the functions have in theirs: this is how they find the endpoints, of
+        # which neither the template nor the code knows.
+        ministack = Child(
+            "the embedded AWS (ministack)",
+            ["deployment.local.ministack_server"],
+            environment
+            | _MINISTACK_SETTINGS
+            | {"GATEWAY_PORT": str(port)}
+            | ({"AUTH": "true", "IAM_CREATED": _LONG_AGO} if self._permissions else {}),
+            folder / "ministack.log",
+        )
+        return [accounts, ministack]
+
     def stop(self) -> None:
-        """End the children with everything they have started, and remove their files. Can be called twice."""
+        """End the children with everything they have started, and remove their files. May be called twice."""
         atexit.unregister(self.stop)
         for child in self._children:
             child.kill()
@@ -190,17 +164,22 @@ class EmbeddedAws:
             "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
-            # The profiles of whoever runs this must not get in the way, or come to harm.
+            # The profiles of the person who runs this must neither get in the way nor be changed.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": f"{_HOST},localhost",
-            "no_proxy": f"{_HOST},localhost",
+            "NO_PROXY": f"{HOST},localhost",
+            "no_proxy": f"{HOST},localhost",
         }
 
     def process_environment(self) -> dict[str, str]:
         """The whole environment for a child process: this process's, with no AWS settings but `environment`'s."""
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return others | self.environment()
+
+    @property
+    def endpoint(self) -> str:
+        """Where everything but IAM and STS is served, once it is started."""
+        return self._endpoint
 
     @property
     def accounts(self) -> Control:
@@ -215,7 +194,7 @@ class EmbeddedAws:
         """
         code = package.read_bytes()
         key = f"{package.stem}-{hashlib.sha256(code).hexdigest()[:16]}.zip"
-        s3 = self.session.client("s3", endpoint_url=self._endpoint, config=_NO_PROXY)
+        s3 = self.session.client("s3", endpoint_url=self._endpoint)
         s3.create_bucket(Bucket=_ARTIFACT_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket=_ARTIFACT_BUCKET, Key=key, Body=code)
         values = {"ArtifactBucket": _ARTIFACT_BUCKET, "ArtifactKey": key} | dict(parameters or {})
@@ -227,30 +206,15 @@ class EmbeddedAws:
         Raises EmbeddedAwsError with the reason if the stack is refused, and with the resources that failed, and why,
         if it does not come up.
         """
-        cloudformation = self.session.client("cloudformation", endpoint_url=self._endpoint, config=_NO_PROXY)
-        try:
-            cloudformation.create_stack(
-                StackName=name,
-                TemplateBody=template.read_text(encoding="utf-8"),
-                Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-                Capabilities=["CAPABILITY_NAMED_IAM"],
-            )
-            cloudformation.get_waiter("stack_create_complete").wait(
-                StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": _SECONDS_TO_START}
-            )
-        except ClientError as error:
-            raise EmbeddedAwsError(f"the stack {name} was refused: {error}") from error
-        except WaiterError as error:
-            raise EmbeddedAwsError(f"the stack {name} failed:\n{_failures(cloudformation, name)}") from error
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        cloudformation = self.session.client("cloudformation", endpoint_url=self._endpoint)
+        return create_stack(cloudformation, name, template, parameters)
 
     def invoke_schedule(self, rule: str = "hammer-initiate-iam-user-inactive-keys") -> None:
         """Do what EventBridge does when the schedule rule is due: invoke its targets asynchronously with its event.
 
         Returns at once; the scans run afterwards. Raises EmbeddedAwsError if the rule has no target.
         """
-        events = self.session.client("events", endpoint_url=self._endpoint, config=_NO_PROXY)
+        events = self.session.client("events", endpoint_url=self._endpoint)
         targets = events.list_targets_by_rule(Rule=rule)["Targets"]
         if not targets:
             raise EmbeddedAwsError(f"the schedule rule {rule} has no target")
@@ -273,16 +237,16 @@ class EmbeddedAws:
 
         ministack does neither for a message of the topic: there a run that failed stays failed.
         """
-        functions = self.session.client("lambda", endpoint_url=self._endpoint, config=_NO_PROXY)
+        functions = self.session.client("lambda", endpoint_url=self._endpoint)
         functions.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
 
     def finished_runs(self, function: str) -> int:
         """How many runs of a function have ended, well or not, retries included: the REPORT lines of its log."""
-        return sum(line.startswith("REPORT RequestId") for line in self.log(function))
+        return sum(1 for line in self.log(function) if line.startswith("REPORT RequestId"))
 
     def log(self, function: str) -> list[str]:
         """The lines of a function's log group, oldest first."""
-        logs = self.session.client("logs", endpoint_url=self._endpoint, config=_NO_PROXY)
+        logs = self.session.client("logs", endpoint_url=self._endpoint)
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
         return [event["message"].rstrip() for page in pages for event in page["events"]]
 
@@ -300,16 +264,17 @@ class EmbeddedAws:
                 child.raise_if_ended()
             if time.monotonic() > deadline:
                 raise EmbeddedAwsError(f"waited {seconds:g} seconds in vain for {what}")
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     @cached_property
     def session(self) -> boto3.Session:
-        """A session with the main account's credentials; its clients need `endpoint_url`, from `environment`."""
-        # Neither a profile nor a file of whoever runs this is looked at.
+        """A session with the main account's credentials; its clients need `endpoint_url`."""
+        # Ignore the profiles and files of the person who runs this.
         nothing = (None, None, None, None)
         own = botocore.session.Session(
             session_vars={"profile": nothing, "config_file": nothing, "credentials_file": nothing}
         )
+        own.set_default_client_config(Config(proxies={}))
         settings = self.environment()
         return boto3.Session(
             aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
@@ -317,104 +282,3 @@ class EmbeddedAws:
             region_name=REGION,
             botocore_session=own,
         )
-
-
-_NO_PROXY = Config(proxies={})
-
-
-class _Child:
-    """A child process in a process group of its own, its output in a file."""
-
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
-        self._name = name
-        self._command = command
-        self._environment = environment
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _LAUNCHER, *self._command],
-                cwd=_REPOSITORY,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait_until_it_answers(self, port: int, path: str) -> None:
-        deadline = time.monotonic() + _SECONDS_TO_START
-        # Its own log must name the port: an answer alone could be another server's.
-        while not (f"http://{_HOST}:{port}" in self._log.read_text(errors="replace") and _answers(port, path)):
-            self.raise_if_ended()
-            if time.monotonic() > deadline:
-                raise EmbeddedAwsError(
-                    f"{self._name} did not answer on port {port} within {_SECONDS_TO_START} seconds:\n"
-                    + self._last_lines()
-                )
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-
-    def raise_if_ended(self) -> None:
-        code = self._process.poll() if self._process else None
-        if code is not None:
-            raise EmbeddedAwsError(f"{self._name} ended with code {code}:\n{self._last_lines()}")
-
-    def kill(self) -> None:
-        if self._process is None:
-            return
-        # The whole group, and before the leader is waited for: until then its number cannot be another group's.
-        # Nothing of what it holds is worth an orderly end.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.communicate()
-        self._process = None
-
-    def _last_lines(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"    {line}" for line in lines[-_LOG_LINES_SHOWN:])
-
-
-def _usable_ports(*wanted: int | None) -> list[int]:
-    """The wanted ports if nobody listens on them; any free one for None. Raises EmbeddedAwsError if one is taken."""
-    with contextlib.ExitStack() as probes:
-        # All are held until all are found, or the same one could be found twice.
-        return [_hold(probes.enter_context(socket.socket()), port) for port in wanted]
-
-
-def _hold(probe: socket.socket, wanted: int | None) -> int:
-    # As servers do, so that a port that was in use a moment ago counts as free.
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    for port in [wanted] if wanted is not None else _SOME_PORTS.sample(_PORT_RANGE, _PORTS_TRIED):
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            reason = error.strerror
-        else:
-            return port
-    if wanted is None:
-        raise EmbeddedAwsError(f"found no free port of {_HOST} in {_PORTS_TRIED} attempts ({reason})")
-    raise EmbeddedAwsError(
-        f"port {wanted} of {_HOST} cannot be used ({reason}); stop the program that has it, or choose another port"
-    )
-
-
-def _answers(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection(_HOST, port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _failures(cloudformation: "CloudFormationClient", stack: str) -> str:
-    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-    return "\n".join(
-        f"    {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
-        for event in reversed(events)
-        if event["ResourceStatus"].endswith("_FAILED")
-    )

@@ -8,19 +8,17 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-from botocore.config import Config as ClientConfig
-
 from deployment.build_packages import build
 from deployment.local import jira_stand_in, slack_stand_in
 from deployment.local.embedded_aws import EmbeddedAws
 from deployment.local.jira_stand_in import JiraStandIn
+from deployment.local.runs import CommandRun, Scan, scan_of
 from deployment.local.scanned_accounts import UserState
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn
 from library.aws.issues_table import IssuesTable
@@ -46,53 +44,11 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _SECONDS_FOR_A_COMMAND = 120
 _SECONDS_FOR_THE_SCANS = 120
 _LINES = 20
-_NO_PROXY = ClientConfig(proxies={})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
-_DECISION = re.compile(r" INFO account=(\d+) user=(.*) key=(\S+) verdict=(.*) reason=(.*)$", re.MULTILINE)
 
 
 class EstateError(HammerError):
     """A part of the estate did not start, or did something else than it should."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided on one key, from the log of a function or a command; `account` is an id."""
-
-    account: str
-    user: str
-    key: str
-    verdict: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What one run of the schedule led to: counts by account id, decisions, and the errors of scans that failed."""
-
-    counts: Mapping[str, Mapping[str, int]]
-    decisions: tuple[Decision, ...]
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CommandRun:
-    """A command of the host that ended; `errors` is what it wrote to stderr, its log."""
-
-    command: str
-    code: int
-    output: str
-    errors: str
-
-    @property
-    def decisions(self) -> list[Decision]:
-        """What it decided on each key."""
-        return [Decision(*found) for found in _DECISION.findall(self.errors)]
-
-    @property
-    def summary(self) -> str:
-        """The line that counts what was done."""
-        return self.errors.rstrip().rpartition("\n")[2].partition(" INFO ")[2]
 
 
 class Estate:
@@ -158,9 +114,9 @@ class Estate:
             "jira": {"token": jira_stand_in.DEFAULT_TOKEN},
             "slack": {"api_token": slack_stand_in.DEFAULT_TOKEN},
         }
-        self.aws.session.client(
-            "secretsmanager", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
-        ).put_secret_value(SecretId=self.settings.credentials_secret, SecretString=json.dumps(secret))
+        self.aws.session.client("secretsmanager", endpoint_url=self.aws.endpoint).put_secret_value(
+            SecretId=self.settings.credentials_secret, SecretString=json.dumps(secret)
+        )
         return package, outputs
 
     def scan(self) -> Scan:
@@ -178,7 +134,7 @@ class Estate:
             seconds=_SECONDS_FOR_THE_SCANS,
         )
         lines = self.aws.log(IDENTIFICATION)[seen:]
-        scan = _scan_of(lines)
+        scan = scan_of(lines)
         if len(scan.counts) < accounts and not scan.errors:
             raise EstateError(f"the scan of {accounts} accounts left only this log:\n" + "\n".join(lines[-_LINES:]))
         return scan
@@ -211,17 +167,13 @@ class Estate:
 
     def invoke_and_wait(self, function: str, event: Mapping[str, Any]) -> dict[str, Any] | None:
         """Run a function to its end; what it failed with (`errorType`, `errorMessage`), None if it did not fail."""
-        functions = self.aws.session.client(
-            "lambda", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
-        )
+        functions = self.aws.session.client("lambda", endpoint_url=self.aws.endpoint)
         answer = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
         return dict(json.loads(answer["Payload"].read())) if answer.get("FunctionError") else None
 
     def log_streams(self, group: str) -> set[str]:
         """The names of the streams in a log group."""
-        logs = self.aws.session.client(
-            "logs", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
-        )
+        logs = self.aws.session.client("logs", endpoint_url=self.aws.endpoint)
         return {stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]}
 
     def let_time_pass(self, days: int) -> None:
@@ -264,14 +216,13 @@ class Estate:
         endpoint = self.aws.environment()["AWS_ENDPOINT_URL_IAM"]
         session = self.aws.session
         if account == self.settings.aws.main_account_id:
-            return session.client("iam", endpoint_url=endpoint, config=_NO_PROXY)
-        sts = session.client("sts", endpoint_url=endpoint, config=_NO_PROXY)
+            return session.client("iam", endpoint_url=endpoint)
+        sts = session.client("sts", endpoint_url=endpoint)
         role = f"arn:aws:iam::{account}:role/administrator"
         assumed = sts.assume_role(RoleArn=role, RoleSessionName="somebody")["Credentials"]
         return session.client(
             "iam",
             endpoint_url=endpoint,
-            config=_NO_PROXY,
             aws_access_key_id=assumed["AccessKeyId"],
             aws_secret_access_key=assumed["SecretAccessKey"],
             aws_session_token=assumed["SessionToken"],
@@ -282,9 +233,7 @@ class Estate:
         return self.settings.aws.accounts.get(account, account)
 
     def _dynamodb(self) -> "DynamoDBClient":
-        return self.aws.session.client(
-            "dynamodb", endpoint_url=self.aws.environment()["AWS_ENDPOINT_URL"], config=_NO_PROXY
-        )
+        return self.aws.session.client("dynamodb", endpoint_url=self.aws.endpoint)
 
 
 def _port(url: str) -> int:
@@ -296,26 +245,6 @@ def _port(url: str) -> int:
 
 def _channels(owners: list[Owner]) -> list[str]:
     return sorted({name[1:] for owner in owners for name in owner.slack_owner if name.startswith("#")})
-
-
-def _scan_of(lines: list[str]) -> Scan:
-    counts: dict[str, dict[str, int]] = {}
-    decisions: list[Decision] = []
-    errors: list[str] = []
-    for entry in _entries(lines):
-        account = entry.get("account_id", "")
-        if entry.get("level") == "ERROR":
-            errors.append(str(entry["message"]))
-        elif entry.get("message") == "Scan is complete":
-            counts[account] = {name: value for name, value in entry.items() if isinstance(value, int)}
-        elif "verdict" in entry:
-            decisions.append(Decision(account, *(entry[name] for name in ("user", "key", "verdict", "reason"))))
-    return Scan(counts, tuple(sorted(decisions, key=lambda one: (one.account, one.user, one.key))), tuple(errors))
-
-
-def _entries(lines: list[str]) -> list[dict[str, Any]]:
-    """The lines that are JSON objects; Lambda itself writes others between them."""
-    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def _moved_back(value: Any, by: timedelta) -> Any:

@@ -1,6 +1,7 @@
 """Tells on the terminal what happened on an estate, as tables that line up."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -9,9 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from deployment.local.estate import CommandRun, Decision, Estate
+from deployment.local.estate import Estate
+from deployment.local.runs import CommandRun, Decision
 from deployment.local.slack_stand_in import SlackMessage
 from library.issues.record import Issue
+from library.text import day
 
 _INDENT = 3
 _WIDTH_IN_A_PIPE = 150
@@ -71,7 +74,7 @@ class Story:
         """What was decided on keys, and why."""
         self.table(
             ("account", "user", "key", verdict, "why"),
-            ((self._name(one.account), one.user, one.key, one.verdict, one.reason) for one in decisions),
+            (self._row(decision) for decision in decisions),
         )
 
     def tickets(self, decisions: Sequence[Decision]) -> None:
@@ -79,20 +82,18 @@ class Story:
         issues = {issue.issue_id: issue for issue in self._estate.issues()}
         tickets = self._estate.jira.issues
         rows = []
-        for one in sorted(decisions, key=lambda one: (one.account, one.user, one.key)):
-            ticket = tickets.get(issues[one.key].jira.ticket or "")
+        for decision in sorted(decisions, key=lambda decision: decision.place):
+            ticket = tickets.get(issues[decision.key].jira.ticket or "")
             shown = (ticket.key, ticket.status, ticket.assignee or "-", str(len(ticket.comments))) if ticket else ()
-            rows.append((self._name(one.account), one.user, one.key, one.verdict, one.reason, *shown))
+            rows.append((*self._row(decision), *shown))
         headings = ("account", "user", "key", "what was done", "why", "ticket", "status", "assignee", "comments")
         self.table(headings, rows)
 
     def messages(self, messages: Sequence[SlackMessage]) -> None:
         """How many messages each recipient got in Slack."""
-        recipients = sorted({message.recipient for message in messages})
-        counted = (
-            f"{recipient} {sum(message.recipient == recipient for message in messages)}" for recipient in recipients
-        )
-        self.say(f"Slack took {len(messages)} messages: {', '.join(counted)}.")
+        counted = sorted(Counter(message.recipient for message in messages).items())
+        shown = ", ".join(f"{recipient} {count}" for recipient, count in counted)
+        self.say(f"Slack took {len(messages)} messages: {shown}.")
 
     def issues(self, issues: Iterable[Issue]) -> None:
         """The issues table, with the status that each key has in IAM now."""
@@ -127,6 +128,10 @@ class Story:
             ),
         )
 
+    def _row(self, decision: Decision) -> tuple[str, ...]:
+        account = self._name(decision.account)
+        return (account, decision.user, decision.key, decision.verdict, decision.reason)
+
     def _name(self, account: str) -> str:
         return self._estate.account_name(account)
 
@@ -135,4 +140,4 @@ class Story:
 
 
 def _day(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d}" if time else "-"
+    return day(time) if time else "-"

@@ -15,7 +15,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from deployment.local.embedded_aws import REGION, TEMPLATE, EmbeddedAws, EmbeddedAwsError
+from deployment.local.children import EmbeddedAwsError
+from deployment.local.embedded_aws import REGION, TEMPLATE, EmbeddedAws
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deployment.local.demo import Demo
 from deployment.local.estate import Estate, EstateError
+from deployment.local.steps import Demo
 from deployment.local.story import Story
 from tests.pipeline.conftest import configuration
 
@@ -30,11 +30,11 @@ def test_the_story_is_told_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_story_that_comes_out_otherwise_is_an_error(tmp_path: Path) -> None:
     estate = Estate(configuration(tmp_path / "config"))
-    demo = Demo(estate, Story(estate))
+    demo = Demo(estate, Story(estate), tmp_path / "report.html")
     try:
         demo.start()
         demo.deploy()
-        with pytest.raises(EstateError, match="expected an issue to report; it is not so"):
+        with pytest.raises(EstateError, match="expected an issue to report, but found otherwise"):
             demo.report()
     finally:
         estate.stop()
