@@ -24,7 +24,7 @@ from deployment.commands import (
 from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
-from library.cli import terminal
+from library.cli.exit_codes import FAILED
 from library.config.checks import with_organization
 from library.errors import CredentialsError
 
@@ -172,7 +172,7 @@ def main(config_folder: str | None) -> None:
         well = len(accounts) - len({obstacle.account_id for obstacle in refused})
         click.echo(f"{well} of {len(accounts)} accounts can be scanned; {len(missing)} things are missing otherwise")
         if refused or missing:
-            sys.exit(terminal.FAILED)
+            sys.exit(FAILED)
         click.echo("What the host needs is checked on the host: python -m remediation.check_access")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date
 
 
 def day(moment: datetime) -> str:
@@ -23,6 +23,17 @@ def minute(moment: datetime) -> str:
 def utc(moment: datetime) -> str:
     """`2026-03-08 09:30 UTC`, of an aware time."""
     return f"{minute(moment)} UTC"
+
+
+@overload
+def iso(moment: date) -> str: ...
+@overload
+def iso(moment: date | None) -> str | None: ...
+def iso(moment: date | None) -> str | None:
+    """`2026-03-08T09:30:00+00:00`, in UTC, of an aware time, and `2026-03-08` of a day; None stays None."""
+    if isinstance(moment, datetime):
+        return moment.astimezone(UTC).isoformat()
+    return None if moment is None else moment.isoformat()
 
 
 def days(count: int) -> str:

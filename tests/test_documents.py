@@ -12,7 +12,7 @@ from botocore import xform_name
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
-from library.cli import terminal
+from library.cli import exit_codes
 from library.messages import Message
 from tests.documents import (
     DOCUMENTS,
@@ -61,7 +61,7 @@ def test_every_alarm_of_the_templates_has_one_row_and_nothing_else_has() -> None
 
 
 def test_every_exit_code_has_one_row() -> None:
-    codes = {terminal.OK, terminal.FAILED, terminal.USAGE, terminal.LOCKED, terminal.INTERRUPTED}
+    codes = {exit_codes.OK, exit_codes.FAILED, exit_codes.USAGE, exit_codes.LOCKED, exit_codes.INTERRUPTED}
     for module, command in commands_of_the_code().items():
         said = re.search(r"Exit codes: (.*)", " ".join(f"{command.help} {command.epilog or ''}".split()))
         assert said is not None, module

@@ -17,6 +17,12 @@ def test_a_time_is_written_in_utc_and_not_rounded_up(moment: datetime) -> None:
     assert text.day(moment) == "2026-03-08"
     assert text.minute(moment) == "2026-03-08 23:59"
     assert text.utc(moment) == "2026-03-08 23:59 UTC"
+    assert text.iso(moment) == "2026-03-08T23:59:59.999999+00:00"
+
+
+def test_programs_get_a_day_as_it_is_and_nothing_for_nothing() -> None:
+    assert text.iso(LATE.date()) == "2026-03-08"
+    assert text.iso(None) is None
 
 
 @pytest.mark.parametrize(("count", "written"), [(0, "0 days"), (1, "1 day"), (2, "2 days"), (1200, "1200 days")])

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-# Until the commands import them from where they are.
-from library.cli.signals import stoppable_between_keys, uninterrupted
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["stoppable_between_keys", "uninterrupted"]
 
 CHOICES = "[y/N] (a: yes to the rest of this account, q: quit)"
 

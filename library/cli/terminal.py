@@ -11,14 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-# Until the commands import them from where they are.
-from library.cli.exit_codes import FAILED, INTERRUPTED, LOCKED, OK, USAGE
-from library.cli.logs import logging_to_standard_error
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-__all__ = ["FAILED", "INTERRUPTED", "LOCKED", "OK", "USAGE", "logging_to_standard_error"]
 
 PIPE_WIDTH = 240
 """Columns of a table in a pipe: wide enough that nothing is cut off."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from library.text import iso
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,7 +59,7 @@ class Step:
         """`after` with the entry of this step in its history: a map of `time` (ISO 8601, UTC), `what` and `why`."""
         if not self.what:
             return self.after
-        entry = {"time": self.time.astimezone(UTC).isoformat(), "what": self.what, "why": self.why[:_WHY_LIMIT]}
+        entry = {"time": iso(self.time), "what": self.what, "why": self.why[:_WHY_LIMIT]}
         return replace(self.after, history=(*self.after.history, entry)[-KEPT:])
 
     def changes(self, before: Issue | None) -> bool:

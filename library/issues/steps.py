@@ -6,7 +6,7 @@ Nothing here decides. Each function takes the issue as it is, and the time (UTC)
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from library.issues.record import (
     Timestamps,
 )
 from library.messages import Message
+from library.text import last_used_or_created, utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -281,8 +282,7 @@ def _covered_by(exemption: Exemption) -> str:
 
 
 def _use(details: IssueDetails) -> str:
-    verb = "never used, created" if details.never_used else "last used"
-    return f"{verb} {details.last_used.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{last_used_or_created(never_used=details.never_used)} {utc(details.last_used)}"
 
 
 def _difference(before: IssueDetails, after: IssueDetails) -> str:
@@ -295,5 +295,5 @@ def _difference(before: IssueDetails, after: IssueDetails) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return utc(value)
     return "none" if value in (None, "") else str(value)

@@ -9,6 +9,7 @@ from library.issues.access_keys import ACTIVE, INACTIVE, AccessKey, is_idle
 from library.issues.decisions import Skip
 from library.issues.record import Issue, Status
 from library.issues.reporting import TellRemediated, remediation_due
+from library.text import utc
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,7 +43,7 @@ def remediation_verdict(
     """
     times = issue.timestamps
     if times.remediated is not None and issue.status is Status.OPEN:
-        return _what_is_owed(issue) or Skip(f"already switched off at {times.remediated:%Y-%m-%d %H:%M} UTC")
+        return _what_is_owed(issue) or Skip(f"already switched off at {utc(times.remediated)}")
     if issue.interrupted and issue.status is Status.RESOLVED:
         return Finish()
     if issue.status is not Status.OPEN:
@@ -77,7 +78,7 @@ def _may_switch_off(issue: Issue, due: datetime, *, exemption: Exemption | None,
         return Skip(f"whitelisted by {exemption.id!r}")
     if now < due:
         days = (due - (issue.timestamps.reported or due)).days
-        return Skip(f"within its retention period of {days} days, due {due:%Y-%m-%d %H:%M} UTC", due)
+        return Skip(f"within its retention period of {days} days, due {utc(due)}", due)
     return Due(since=due)
 
 
@@ -135,7 +136,7 @@ def restore_verdict(issue: Issue) -> RestoreVerdict:
         return Skip("this system did not switch the key off")
     if restored is None or restored < off:
         return SwitchOn(off, announced=False)
-    return _what_is_owed(issue) or Skip(f"switched on again at {restored:%Y-%m-%d %H:%M} UTC")
+    return _what_is_owed(issue) or Skip(f"switched on again at {utc(restored)}")
 
 
 def restore_look(key: AccessKey | None) -> AccessKey | Skip:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from library.reports.entries import Standing
 from library.reports.figures import AHEAD
 from library.reports.files import csv_text
+from library.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, datetime
 
     from library.reports.entries import Entry
     from library.reports.figures import Figures
@@ -68,25 +68,25 @@ def as_csv(figures: Figures, names: Mapping[str, str]) -> str:
 def as_json(figures: Figures, names: Mapping[str, str]) -> str:
     """All figures as one JSON object, the issues last; the names are those of library.reports.figures."""
     content = {
-        "as_of": _iso(figures.now),
-        "since": _iso(figures.since),
+        "as_of": iso(figures.now),
+        "since": iso(figures.since),
         "totals": {standing.value: figures.count(standing) for standing in Standing},
         "accounts": [asdict(each) for each in figures.accounts],
         "idle_days": dict(figures.idle),
-        "weeks": [{**asdict(each), "monday": _iso(each.monday)} for each in figures.weeks],
-        "planned": {"until": _iso(figures.now + AHEAD), "keys": [each.issue.issue_id for each in figures.planned]},
+        "weeks": [{**asdict(each), "monday": iso(each.monday)} for each in figures.weeks],
+        "planned": {"until": iso(figures.now + AHEAD), "keys": [each.issue.issue_id for each in figures.planned]},
         "due_by_hand_only": figures.by_hand,
         "exceptions": [
             {
                 "account_id": each.account_id,
                 **asdict(each.exemption),
-                "until": _iso(each.exemption.until),
+                "until": iso(each.exemption.until),
                 "holds": each.holds,
                 "keys": each.keys,
             }
             for each in figures.exemptions
         ],
-        "failures": [{**asdict(each), "since": _iso(each.since)} for each in figures.failures],
+        "failures": [{**asdict(each), "since": iso(each.since)} for each in figures.failures],
         "issues": [asdict(row) for row in rows(figures, names)],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -109,29 +109,25 @@ def _row(entry: Entry, account_name: str) -> ReportRow:
         episode=issue.episode.value,
         resolution=details.resolution.value if details.resolution else None,
         idle_days=entry.idle_days,
-        created=details.create_date.isoformat(),
-        last_used=None if details.never_used else details.last_used.isoformat(),
+        created=iso(details.create_date),
+        last_used=None if details.never_used else iso(details.last_used),
         last_used_service=details.last_used_service,
         last_used_region=details.last_used_region,
         owner=entry.owner or None,
-        identified=_iso(times.identified),
-        reported=_iso(times.reported),
-        due=_iso(entry.due),
-        switched_off=_iso(times.remediated),
-        restored=_iso(times.restored),
-        resolved=_iso(times.resolved),
-        closed=_iso(times.closed),
+        identified=iso(times.identified),
+        reported=iso(times.reported),
+        due=iso(entry.due),
+        switched_off=iso(times.remediated),
+        restored=iso(times.restored),
+        resolved=iso(times.resolved),
+        closed=iso(times.closed),
         exception=exemption.id if exemption else None,
-        exception_until=_iso(exemption.until) if exemption else None,
+        exception_until=iso(exemption.until) if exemption else None,
         exception_reason=(exemption.reason or None) if exemption else None,
         exception_owner=(exemption.owner or None) if exemption else None,
         ticket=issue.jira.ticket,
         assignee=issue.jira.ticket_assignee_id,
         remediation_error=issue.remediation_error.cause if issue.remediation_error else None,
-        jira_owed=_iso(issue.jira.failed),
-        slack_owed=_iso(issue.slack.failed),
+        jira_owed=iso(issue.jira.failed),
+        slack_owed=iso(issue.slack.failed),
     )
-
-
-def _iso(moment: date | datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

@@ -11,6 +11,7 @@ import click
 from library.cli import terminal
 from library.issues.access_keys import idle_days
 from library.reports.files import csv_text
+from library.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +55,11 @@ def row(settings: Config, issue: Issue, verdict: str, reason: str, due: datetime
         key=issue.issue_id,
         verdict=verdict,
         reason=reason,
-        due=_iso(due),
+        due=iso(due),
         idle_days=idle_days(details.last_used, now),
-        created=details.create_date.isoformat(),
-        last_used=None if details.never_used else details.last_used.isoformat(),
-        reported=_iso(issue.timestamps.reported),
+        created=iso(details.create_date),
+        last_used=None if details.never_used else iso(details.last_used),
+        reported=iso(issue.timestamps.reported),
         ticket=issue.jira.ticket,
         assignee=issue.jira.ticket_assignee_id,
     )
@@ -87,7 +88,3 @@ def show(rows: Sequence[PlanRow], form: str) -> None:
             for each in rows
         ]
         terminal.console().print(terminal.table_of("The plan; nothing was changed", headings, cells))
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from library import messages
-from library.cli import host_command, terminal
-from library.cli.host_command import logger
+from library import messages, text
+from library.cli import exit_codes, wiring
+from library.cli.logs import logger
+from library.cli.run import run
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
@@ -44,12 +45,12 @@ def main(keys: tuple[str, ...], form: str) -> None:
 
     Exit codes: 0 done, 1 a key has no issue or something failed, 2 configuration or usage, 130 interrupted.
     """
-    sys.exit(host_command.run(STREAM, lambda settings: _show(settings, keys, form), read_only=True))
+    sys.exit(run(STREAM, lambda settings: _show(settings, keys, form), read_only=True))
 
 
 def _show(settings: Config, keys: Sequence[str], form: str) -> int:
-    found, code = [], terminal.OK
-    table = host_command.issues_table(settings)
+    found, code = [], exit_codes.OK
+    table = wiring.issues_table(settings)
     for key in dict.fromkeys(keys):
         issues = []
         for account_id in settings.aws.accounts:
@@ -57,12 +58,12 @@ def _show(settings: Config, keys: Sequence[str], form: str) -> int:
                 issue = table.get(account_id, key)
             except HammerError as error:
                 messages.error(logger, error.id, str(error))
-                code = terminal.FAILED
+                code = exit_codes.FAILED
             else:
                 issues += [issue] if issue is not None else []
         if not issues:
             messages.error(logger, Message.NOTHING_NAMED_SO, f"--key {key}: no issue has this key")
-            code = terminal.FAILED
+            code = exit_codes.FAILED
         found += issues
     if form == "json":
         click.echo(json.dumps([to_item(issue) for issue in found], indent=2, ensure_ascii=False, default=str))
@@ -74,12 +75,12 @@ def _show(settings: Config, keys: Sequence[str], form: str) -> int:
 
 def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
     details, times = issue.details, issue.timestamps
-    idle = "never used, created" if details.never_used else "last used"
+    idle = text.last_used_or_created(never_used=details.never_used)
     where = f" ({details.last_used_service} in {details.last_used_region})" if details.last_used_service else ""
     ended = f": {details.resolution.value}" if details.resolution and times.resolved else ""
     facts = (
         ("key", issue.issue_id),
-        ("account", f"{settings.aws.accounts.get(issue.account_id, '')} ({issue.account_id})"),
+        ("account", text.account(issue.account_id, settings.aws.accounts.get(issue.account_id, ""))),
         ("user", details.username),
         ("status", f"{issue.status.value}{ended}, {issue.episode.value} episode"),
         ("created", _moment(details.create_date)),
@@ -121,7 +122,7 @@ def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
 
 
 def _moment(time: datetime | None) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time else "no"
+    return text.utc(time) if time else "no"
 
 
 def _shown(time: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from library import messages, text
-from library.cli import terminal, wiring
+from library.cli import exit_codes, terminal, wiring
 from library.cli.logs import log_decision, logger
 from library.cli.run import run
 from library.cli.signals import stoppable
@@ -112,14 +112,14 @@ class Reporting:
                 logger, Message.NOTHING_NAMED_SO, f"--account {account}: not one of the accounts to report on"
             )
         if unknown:
-            return terminal.USAGE
+            return exit_codes.USAGE
         if self._options.dry_run:
             self._dry_run()
         elif self._settings.inactive_keys.reporting:
             self._real_run()
         else:
             logger.info("Reporting is switched off (user_inactivekeys.reporting): nothing is reported")
-        return terminal.FAILED if self._counts["failed"] else terminal.OK
+        return exit_codes.FAILED if self._counts["failed"] else exit_codes.OK
 
     @property
     def _has_channel(self) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from library import messages
-from library.cli import host_command, terminal
-from library.cli.host_command import logger
+from library.cli import exit_codes, wiring
+from library.cli.logs import logger
+from library.cli.run import run
 from library.errors import HammerError
 from library.messages import Message
 from library.reports import asff, files, report_data
@@ -72,7 +73,7 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
     """
     if form == "asff" and output is not None and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise click.UsageError(f"--output {output}: found something there already; expected a new folder")
-    sys.exit(host_command.run(STREAM, lambda settings: _report(settings, form, output, accounts), read_only=True))
+    sys.exit(run(STREAM, lambda settings: _report(settings, form, output, accounts), read_only=True))
 
 
 def _report(settings: Config, form: str, output: Path | None, accounts: tuple[str, ...]) -> int:
@@ -80,18 +81,18 @@ def _report(settings: Config, form: str, output: Path | None, accounts: tuple[st
     for account in unknown:
         messages.error(logger, Message.NOTHING_NAMED_SO, f"--account {account}: not one of aws.accounts")
     if unknown:
-        return terminal.USAGE
+        return exit_codes.USAGE
     in_force = _in_force(settings, accounts)
     now = datetime.now(UTC)
     reading = _Reading()
-    table = host_command.issues_table(settings)
+    table = wiring.issues_table(settings)
     for account in in_force.accounts:
         reading.read(table, account)
     found = figures(reading.issues, reading.unread, in_force, now)
     _write(found, in_force, settings, form, output)
     counted = ", ".join(f"{found.count(standing)} {standing.value}" for standing in Standing)
     logger.info("The report covers %d issues: %s; %d failures", len(found.entries), counted, len(found.failures))
-    return terminal.FAILED if reading.unread else terminal.OK
+    return exit_codes.FAILED if reading.unread else exit_codes.OK
 
 
 def _in_force(settings: Config, accounts: tuple[str, ...]) -> ReportSettings:

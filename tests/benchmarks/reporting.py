@@ -32,9 +32,9 @@ LATENCY = 0.1
 SIXTH = 6
 _RUN = """
 import sys
-from library.cli import host_command
+from library.cli.run import run
 from reporting.create_iam_key_inactive_tickets import STREAM, Options, Reporting
-sys.exit(host_command.run(STREAM, lambda settings: Reporting(settings, Options(), int(sys.argv[1])).run()))
+sys.exit(run(STREAM, lambda settings: Reporting(settings, Options(), int(sys.argv[1])).run()))
 """
 
 

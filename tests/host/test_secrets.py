@@ -23,7 +23,7 @@ from deployment.local.jira_stand_in import (
 )
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from deployment.local.stand_in import Silence
-from library.cli.terminal import USAGE
+from library.cli.exit_codes import USAGE
 from library.issues.record import Resolution, Status
 from tests.world import OTHER, REPORTING
 

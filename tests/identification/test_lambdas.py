@@ -492,4 +492,4 @@ def test_a_handler_imports_neither_jira_nor_slack_nor_what_is_the_hosts(handler:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "boto3" in loaded
-    assert not loaded & {"jira", "slack_sdk", "watchtower", "click", "rich", "library.cli.host_command"}
+    assert not loaded & {"jira", "slack_sdk", "watchtower", "click", "rich", "library.cli.run"}
