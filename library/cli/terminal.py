@@ -19,9 +19,10 @@ PIPE_WIDTH = 240
 
 
 class Advance(Protocol):
-    """Moves a bar on by a number of steps, by none if only the counts have changed."""
+    """What moves a bar on."""
 
-    def __call__(self, counts: str, steps: int = 1, /) -> None: ...
+    def __call__(self, counts: str, steps: int = 1, /) -> None:
+        """Move on by a number of steps, by none if only the counts have changed."""
 
 
 def _nowhere(_counts: str, _steps: int = 1, /) -> None:

@@ -46,7 +46,7 @@ HERE = {
     "python -m reporting.inactive_keys_report": "inactive-keys-report.html",
     "python -m reporting.inactive_keys_report --format asff --output findings": "findings (3 findings in 1 files)",
 }
-"""Run by this module, word for word, and what is said then; `AKIA…` stands for the key id of whoever reads it."""
+"""Run by this module, word for word, and what is said then; `AKIA…` stands for the key id of the reader."""
 
 ELSEWHERE = {
     # It writes to /etc/cron.d, so this is the host of a test.
