@@ -263,7 +263,7 @@ class EmbeddedAws:
             for child in self._children:
                 child.raise_if_ended()
             if time.monotonic() > deadline:
-                raise EmbeddedAwsError(f"waited {seconds:g} seconds in vain for {what}")
+                raise EmbeddedAwsError(f"waited {seconds:g} seconds without success for {what}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
     @cached_property

@@ -33,6 +33,7 @@ ISSUES = 3000
 ACCOUNTS = {f"10000000000{number}": f"team {number}" for number in range(8)}
 NOT_REMEDIATED = "100000000007"
 RETENTION = 14
+SPANS = ((180, "90 to 179 days"), (365, "180 to 364 days"), (730, "1 to 2 years"), (1095, "2 to 3 years"))
 
 Row = dict[str, Any]
 
@@ -143,72 +144,86 @@ def number(text: str) -> int:
     return int(text.replace(",", "") or 0)
 
 
+class PlainCount:
+    """The figures of rows, counted without the code of the report."""
+
+    def __init__(self, rows: list[Row], now: datetime) -> None:
+        monday = datetime(*now.timetuple()[:3], tzinfo=UTC) - timedelta(days=now.weekday())
+        self._now = now
+        self._since = monday - timedelta(weeks=12)
+        self.accounts: dict[str, Counter[str]] = {account: Counter() for account in ACCOUNTS}
+        self.weeks: dict[str, Counter[str]] = {name: Counter() for name in ("identified", "resolved", "remediated")}
+        self.planned: Counter[str] = Counter()
+        self.ages: Counter[str] = Counter()
+        for row in rows:
+            at = {name: datetime.fromisoformat(time) for name, time in row["timestamps"].items()}
+            self._account(row, at)
+            self._weeks(at)
+            if row["status"] == "open" and "remediated" not in at:
+                self._idle_key(row, at)
+        self.total: Counter[str] = sum(self.accounts.values(), Counter())
+
+    def _account(self, row: Row, at: dict[str, datetime]) -> None:
+        here = self.accounts[row["account_id"]]
+        if row["status"] == "whitelisted" or (row["status"] == "closed" and "resolved" not in at):
+            here["whitelisted"] += 1
+        if "resolved" in at and at["resolved"] >= self._since:
+            here["resolved"] += 1
+        if "remediated" in at and at["remediated"] >= self._since:
+            here["switched off"] += 1
+        if row["status"] != "closed":
+            details = (row["jira_details"].get("failed"), row["slack_details"].get("failed"))
+            here["failures"] += len(list(filter(None, (*details, row.get("remediation_error")))))
+
+    def _weeks(self, at: dict[str, datetime]) -> None:
+        for name, weeks in self.weeks.items():
+            if name in at and at[name] >= self._since:
+                weeks["{}-W{:02}".format(*at[name].isocalendar()[:2])] += 1
+
+    def _idle_key(self, row: Row, at: dict[str, datetime]) -> None:
+        here = self.accounts[row["account_id"]]
+        here["open"] += 1
+        idle = (self._now - datetime.fromisoformat(row["issue_details"]["last_used"])).days
+        here["longest"] = max(here["longest"], idle)
+        more = "3 to 5 years" if idle < 1825 else "5 years or more"
+        self.ages[next((name for limit, name in SPANS if idle < limit), more)] += 1
+        exempt = row["issue_details"]["username"].startswith("break-glass-")
+        if "reported" in at and row["account_id"] != NOT_REMEDIATED and not exempt:
+            days = max(RETENTION, 7 if row["episode"] == "reactivated" else 0)
+            due = at["reported"] + timedelta(days=days)
+            if due <= self._now + timedelta(days=30):
+                self.planned[max(due, self._now).date().isoformat()] += 1
+
+
 def test_every_figure_is_that_of_a_plain_count_of_the_rows(
     browser: Browser, report: Path, dynamodb: DynamoDBClient
 ) -> None:
     browser.open(report)
     now = datetime.fromisoformat(browser.run("return document.querySelector('time').dateTime"))
     deserialize = TypeDeserializer().deserialize
-    counted: dict[str, Counter[str]] = {account: Counter() for account in ACCOUNTS}
-    weeks: dict[str, Counter[str]] = {name: Counter() for name in ("identified", "resolved", "remediated")}
-    planned: Counter[str] = Counter()
-    ages: Counter[str] = Counter()
-    spans = ((180, "90 to 179 days"), (365, "180 to 364 days"), (730, "1 to 2 years"), (1095, "2 to 3 years"))
-    monday = datetime(*now.timetuple()[:3], tzinfo=UTC) - timedelta(days=now.weekday())
-    since = monday - timedelta(weeks=12)
     pages = dynamodb.get_paginator("scan").paginate(TableName=TABLE)
     found = [{name: deserialize(value) for name, value in item.items()} for page in pages for item in page["Items"]]
     assert len(found) == ISSUES
-    for row in found:
-        here, times = counted[row["account_id"]], row["timestamps"]
-        at = {name: datetime.fromisoformat(time) for name, time in times.items()}
-        is_on = row["status"] == "open" and "remediated" not in times
-        here["open"] += is_on
-        exempted = row["status"] == "whitelisted" or (row["status"] == "closed" and "resolved" not in times)
-        here["whitelisted"] += exempted
-        here["resolved"] += "resolved" in at and at["resolved"] >= since
-        here["switched off"] += "remediated" in at and at["remediated"] >= since
-        if row["status"] != "closed":
-            owed = [
-                row["jira_details"].get("failed"),
-                row["slack_details"].get("failed"),
-                row.get("remediation_error"),
-            ]
-            here["failures"] += len([one for one in owed if one])
-        for name, of_weeks in weeks.items():
-            if name in at and at[name] >= since:
-                of_weeks["{}-W{:02}".format(*at[name].isocalendar()[:2])] += 1
-        if not is_on:
-            continue
-        idle = (now - datetime.fromisoformat(row["issue_details"]["last_used"])).days
-        here["longest"] = max(here["longest"], idle)
-        more = "3 to 5 years" if idle < 1825 else "5 years or more"
-        ages[next((name for limit, name in spans if idle < limit), more)] += 1
-        exempt = row["issue_details"]["username"].startswith("break-glass-")
-        if "reported" in at and row["account_id"] != NOT_REMEDIATED and not exempt:
-            days = max(RETENTION, 7 if row["episode"] == "reactivated" else 0)
-            due = at["reported"] + timedelta(days=days)
-            if due <= now + timedelta(days=30):
-                planned[max(due, now).date().isoformat()] += 1
-    total: Counter[str] = sum(counted.values(), Counter())
+    counted = PlainCount(found, now)
+    total, weeks = counted.total, counted.weeks
 
     names = ("open", "longest", "whitelisted", "resolved", "switched off", "failures")
     shown = {row[0]: [number(cell) for cell in row[1:]] for row in table(browser, "Issues by account")}
-    longest = max(each["longest"] for each in counted.values())
+    longest = max(account["longest"] for account in counted.accounts.values())
     assert shown.pop("All accounts") == [longest if name == "longest" else total[name] for name in names]
-    assert shown == {ACCOUNTS[account]: [each[name] for name in names] for account, each in counted.items()}
+    assert shown == {ACCOUNTS[id_]: [account[name] for name in names] for id_, account in counted.accounts.items()}
 
     headlines = browser.run(
         "return [...document.querySelectorAll('.headlines strong')].map((one) => one.textContent)"
     )
-    expected = (total["open"], planned.total(), total["resolved"], total["whitelisted"], total["failures"])
-    assert [number(each) for each in headlines] == list(expected)
+    expected = (total["open"], counted.planned.total(), total["resolved"], total["whitelisted"], total["failures"])
+    assert [number(text) for text in headlines] == list(expected)
     assert min(expected) > 20
 
     by_age = {row[0]: number(row[1]) for row in table(browser, "Idle keys that are on")}
-    assert {age: count for age, count in by_age.items() if count} == ages
+    assert {age: count for age, count in by_age.items() if count} == counted.ages
     by_day = {row[0]: number(row[1]) for row in table(browser, "Keys to be switched off")}
-    assert {day: count for day, count in by_day.items() if count} == planned
+    assert {day: count for day, count in by_day.items() if count} == counted.planned
     by_week = {row[0][:8]: [number(cell) for cell in row[1:]] for row in table(browser, "Issues per ISO week")}
     assert len(by_week) == 13
     assert by_week == {week: [of_weeks[week] for of_weeks in weeks.values()] for week in by_week}

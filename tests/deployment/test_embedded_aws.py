@@ -133,7 +133,7 @@ def test_a_command_in_its_environment_is_in_the_main_account_and_its_region(
 
 
 def test_what_does_not_come_to_pass_in_time_is_named(aws: EmbeddedAws) -> None:
-    with pytest.raises(EmbeddedAwsError, match="in vain for the end of the world"):
+    with pytest.raises(EmbeddedAwsError, match="without success for the end of the world"):
         aws.wait_for(lambda: False, "the end of the world", seconds=0)
 
 
