@@ -9,6 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.calls import code_of, error_of
+from library.aws.conditional_update import MAPS, update_of
 from library.errors import AwsCallFailed, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
 from library.issues.record import Issue, UnreadableIssue, from_item, to_item
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5
 """How often a step reads and decides again before it gives up; each time somebody else has written."""
-
-Path = tuple[str, ...]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -90,7 +89,8 @@ class IssuesTable:
             if decision is None or not decision.changes(issue):
                 return Outcome(issue, issue)
             after = decision.recorded
-            if self._create(after) if issue is None else self._update(issue, after):
+            written = self._create(after) if issue is None else self._update(issue, after)
+            if written:
                 return Outcome(issue, after, written=True)
             issue = self.get(account_id, issue_id)
         raise RecordChanged(
@@ -119,45 +119,43 @@ class IssuesTable:
             )
         return after
 
-    def _create(self, wanted: Issue) -> bool:
-        item = {name: _serialize(value) for name, value in to_item(wanted).items()}
-        return self._conditionally(
-            "PutItem",
-            lambda: self._client.put_item(
-                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(issue_id)"
-            ),
+    def _create(self, issue: Issue) -> bool:
+        create = partial(
+            self._client.put_item,
+            TableName=self._table,
+            Item={name: _serialize(value) for name, value in to_item(issue).items()},
+            ConditionExpression="attribute_not_exists(issue_id)",
         )
+        return self._conditionally("PutItem", create)
 
-    def _update(self, record: Issue, wanted: Issue) -> bool:
-        changes, conditions, names, values = update_expression(to_item(record), to_item(wanted))
-
-        def update() -> object:
-            return self._client.update_item(
-                TableName=self._table,
-                Key=_key(record.account_id, record.issue_id),
-                UpdateExpression=changes,
-                ConditionExpression=conditions,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={name: _serialize(value) for name, value in values.items()},
-            )
-
+    def _update(self, before: Issue, after: Issue) -> bool:
+        wanted = update_of(to_item(before), to_item(after))
+        update = partial(
+            self._client.update_item,
+            TableName=self._table,
+            Key=_key(before.account_id, before.issue_id),
+            UpdateExpression=wanted.expression,
+            ConditionExpression=wanted.condition,
+            ExpressionAttributeNames=wanted.names,
+            ExpressionAttributeValues={name: _serialize(value) for name, value in wanted.values.items()},
+        )
         try:
             return self._conditionally("UpdateItem", update)
         except AwsCallFailed as error:
             # Rows of Hammer's own lack some maps, and DynamoDB writes nothing into a map that is not there.
             if error.code != "ValidationException":
                 raise
-            self._add_missing_maps(record)
+            self._add_missing_maps(before)
             return self._conditionally("UpdateItem", update)
 
-    def _add_missing_maps(self, record: Issue) -> None:
-        for attribute in _MAPS:
+    def _add_missing_maps(self, issue: Issue) -> None:
+        for attribute in MAPS:
             self._conditionally(
                 "UpdateItem",
                 partial(
                     self._client.update_item,
                     TableName=self._table,
-                    Key=_key(record.account_id, record.issue_id),
+                    Key=_key(issue.account_id, issue.issue_id),
                     UpdateExpression="SET #map = :empty",
                     ConditionExpression="attribute_exists(issue_id) AND "
                     "(attribute_not_exists(#map) OR attribute_type(#map, :null))",
@@ -178,67 +176,6 @@ class IssuesTable:
     def _failed(self, operation: str, error: ClientError | BotoCoreError) -> AwsCallFailed:
         text = f"table {self._table!r} (dynamodb:{operation}): {error}"
         return error_of(f"dynamodb:{operation}", error, text, id=Message.TABLE_FAILED)
-
-
-def update_expression(
-    before: dict[str, Any], after: dict[str, Any]
-) -> tuple[str, str, dict[str, str], dict[str, Any]]:
-    """The update that turns one row into another, as (update, condition, names, values) of DynamoDB's expressions.
-
-    Only attributes that differ are written. The condition holds what the decision was made on: the status, the
-    episode, every timestamp but `updated` (which a mere refresh of details moves), and what is overwritten.
-    """
-    old, new = dict(_leaves(before)), dict(_leaves(after))
-    changed = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
-    times = {("timestamps", name) for name in _TIMES}
-    guarded = sorted({("status",), ("episode",), *times, *changed} - {("timestamps", "updated")})
-    names: dict[str, str] = {}
-    values: dict[str, Any] = {}
-
-    def name(path: Path) -> str:
-        for part in path:
-            names[f"#{part}"] = part
-        return ".".join(f"#{part}" for part in path)
-
-    def value(content: Any) -> str:
-        values[placeholder := f":v{len(values)}"] = content
-        return placeholder
-
-    sets = [f"{name(path)} = {value(new[path])}" for path in changed if path in new]
-    removes = [name(path) for path in changed if path not in new]
-    update = " ".join(
-        part for part in (sets and f"SET {', '.join(sets)}", removes and f"REMOVE {', '.join(removes)}") if part
-    )
-    conditions = ["attribute_exists(issue_id)"]
-    for path in guarded:
-        absent = path not in old
-        if absent or _ABSENT_MEANS.get(path) == old[path]:
-            alternatives = [f"attribute_not_exists({name(path)})", f"attribute_type({name(path)}, {value('NULL')})"]
-            alternatives += [] if absent else [f"{name(path)} = {value(old[path])}"]
-            conditions.append(f"({' OR '.join(alternatives)})")
-        else:
-            conditions.append(f"{name(path)} = {value(old[path])}")
-    return update, " AND ".join(conditions), names, values
-
-
-_TIMES = ("identified", "reported", "reminded", "remediation_started", "remediated", "restored", "resolved", "closed")
-# Rows of Hammer's own lack these, and are read as if they had these values.
-_ABSENT_MEANS: Mapping[Path, Any] = {
-    ("episode",): "first",
-    ("issue_details", "never_used"): False,
-    ("issue_details", "user_id"): "",
-    ("slack_details", "recipients"): [],
-}
-_MAPS = ("issue_details", "timestamps", "jira_details", "slack_details")
-
-
-def _leaves(item: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    for attribute, content in item.items():
-        if attribute in _MAPS:
-            for part, value in content.items():
-                yield (attribute, part), value
-        else:
-            yield (attribute,), content
 
 
 def _key(account_id: str, issue_id: str) -> dict[str, Any]:

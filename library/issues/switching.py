@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from library.issues.access_keys import ACTIVE, INACTIVE, AccessKey, is_idle
 from library.issues.decisions import Skip
 from library.issues.record import Issue, Status
-from library.issues.reporting import TellRemediated, remediation_due
+from library.issues.reporting import TellRemediated, remediation_due, retention_days
 from library.text import utc
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """An earlier run was cut off after it had announced to switch the key off: if it is off, complete the rest."""
+    """An earlier run was cut off after it had recorded the intent: if the key is off, complete the rest."""
 
 
 RemediationVerdict = Due | Finish | TellRemediated | Skip
@@ -51,7 +51,9 @@ def remediation_verdict(
     due = remediation_due(issue, configured_days)
     if due is None:
         return Skip("not reported yet")
-    return Finish() if issue.interrupted else _may_switch_off(issue, due, exemption=exemption, now=now)
+    if issue.interrupted:
+        return Finish()
+    return _may_switch_off(due, retention_days(issue, configured_days), exemption=exemption, now=now)
 
 
 def verdict_ignoring_intent(
@@ -64,7 +66,7 @@ def verdict_ignoring_intent(
     due = remediation_due(issue, configured_days)
     if issue.status is not Status.OPEN or due is None:
         return Skip("switching it off was announced, but the key is on")
-    return _may_switch_off(issue, due, exemption=exemption, now=now)
+    return _may_switch_off(due, retention_days(issue, configured_days), exemption=exemption, now=now)
 
 
 def _what_is_owed(issue: Issue) -> TellRemediated | None:
@@ -72,12 +74,11 @@ def _what_is_owed(issue: Issue) -> TellRemediated | None:
     return TellRemediated(jira=jira, slack=slack) if jira or slack else None
 
 
-def _may_switch_off(issue: Issue, due: datetime, *, exemption: Exemption | None, now: datetime) -> Due | Skip:
-    """The two conditions that hold for an interrupted remediation, too: not exempted, and the retention is over."""
+def _may_switch_off(due: datetime, days: int, *, exemption: Exemption | None, now: datetime) -> Due | Skip:
+    """The two conditions that hold for an interrupted remediation, too: not exempted, and its retention is over."""
     if exemption is not None:
         return Skip(f"whitelisted by {exemption.id!r}")
     if now < due:
-        days = (due - (issue.timestamps.reported or due)).days
         return Skip(f"within its retention period of {days} days, due {utc(due)}", due)
     return Due(since=due)
 

@@ -187,7 +187,7 @@ class Run:
 
     def _done(self, issue: Issue, why: str, *, counted_as: str | None = None) -> None:
         self._in_a_row[issue.account_id] = 0
-        # Before anything is told: the line is the record's, and this process may die while it tells.
+        # The line follows the record at once: this process may die while it tells people.
         self._decided(issue, self._way.done, why, counted_as=counted_as)
         self._tell(issue, self._direction.news(issue, datetime.now(UTC)))
 

@@ -21,8 +21,9 @@ from library.issues.switching import remediation_verdict
 from library.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from library.aws.issues_table import IssuesTable
     from library.config.settings import Config
 
 STREAM = "remediation.show_issue"
@@ -49,28 +50,35 @@ def main(keys: tuple[str, ...], form: str) -> None:
 
 
 def _show(settings: Config, keys: Sequence[str], form: str) -> int:
-    found, code = [], exit_codes.OK
     table = wiring.issues_table(settings)
+    issues, failed = [], False
     for key in dict.fromkeys(keys):
-        issues = []
-        for account_id in settings.aws.accounts:
-            try:
-                issue = table.get(account_id, key)
-            except HammerError as error:
-                messages.error(logger, error.id, str(error))
-                code = exit_codes.FAILED
-            else:
-                issues += [issue] if issue is not None else []
-        if not issues:
+        found, unread = _issues_of(key, table, settings.aws.accounts)
+        if not found:
             messages.error(logger, Message.NOTHING_NAMED_SO, f"--key {key}: no issue has this key")
-            code = exit_codes.FAILED
-        found += issues
+        failed = failed or unread or not found
+        issues += found
     if form == "json":
-        click.echo(json.dumps([to_item(issue) for issue in found], indent=2, ensure_ascii=False, default=str))
+        click.echo(json.dumps([to_item(issue) for issue in issues], indent=2, ensure_ascii=False, default=str))
     else:
         now = datetime.now(UTC)
-        click.echo("\n\n".join("\n".join(_lines(settings, issue, now)) for issue in found))
-    return code
+        click.echo("\n\n".join("\n".join(_lines(settings, issue, now)) for issue in issues))
+    return exit_codes.FAILED if failed else exit_codes.OK
+
+
+def _issues_of(key: str, table: IssuesTable, accounts: Iterable[str]) -> tuple[list[Issue], bool]:
+    """The issues that this key has in these accounts, and whether one of them could not be read."""
+    found, unread = [], False
+    for account_id in accounts:
+        try:
+            issue = table.get(account_id, key)
+        except HammerError as error:
+            messages.error(logger, error.id, str(error))
+            unread = True
+        else:
+            if issue is not None:
+                found.append(issue)
+    return found, unread
 
 
 def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
@@ -114,11 +122,9 @@ def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
         exemption=exemption,
         now=now,
     )
-    return (
-        verdict.reason
-        if isinstance(verdict, Skip)
-        else "due; the key will be looked at again before it is switched off"
-    )
+    if isinstance(verdict, Skip):
+        return verdict.reason
+    return "due; the key will be looked at again before it is switched off"
 
 
 def _moment(time: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""Switching one key, off or on: the same acts in an order that a run may be cut off in, between any two of them."""
+"""Switching one key, off or on: the same acts in the same order, so that a run may be cut off between any two."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Way:
     """Off or on, and the words for it.
 
     `listed_in` is the setting that names the accounts. `since` is what the prompt calls the moment from which on the
-    key may be switched. After `failures_in_a_row` the rest of an account is left for the next run; None is no limit.
+    key may be switched. After `failures_in_a_row` the rest of an account is left for the next run; None means never.
     """
 
     name: Literal["off", "on"]

@@ -167,7 +167,7 @@ def test_a_key_that_is_whitelisted_by_its_id_is_left_alone(estate: Estate) -> No
     assert_left_alone(estate, issue)
 
 
-def test_an_exception_that_has_expired_or_is_of_another_account_holds_nothing_up(estate: Estate) -> None:
+def test_an_exemption_that_has_expired_or_is_of_another_account_holds_nothing_up(estate: Estate) -> None:
     estate.whitelist({"id": "joe", "until": "2020-01-31"})
     issue = estate.add_due_issue("joe")
     assert estate.remediate().exit_code == 0
@@ -573,7 +573,7 @@ def test_a_key_that_is_in_hand_when_the_run_is_stopped_is_finished_first(estate:
 # --- what takes effect within a run ---
 
 
-def test_an_exception_that_is_made_while_the_operator_thinks_holds(estate: Estate) -> None:
+def test_an_exemption_that_is_made_while_the_operator_thinks_holds(estate: Estate) -> None:
     issue = estate.add_due_issue("joe")
     dialogue = estate.dialogue(REMEDIATION)
     dialogue.wait_for("[y/N]")
@@ -648,7 +648,7 @@ def test_no_key_of_the_user_whose_session_token_this_process_has_is_switched_off
     assert estate.key_status(other) == "Inactive"
 
 
-def test_a_role_is_assumed_anew_before_its_session_ends(estate: Estate, wire: Wire) -> None:
+def test_a_role_is_assumed_again_before_its_session_ends(estate: Estate, wire: Wire) -> None:
     issue = estate.add_due_issue("ann", account=OTHER)
     settings = load()
     switch = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
@@ -838,7 +838,7 @@ def test_an_intent_whose_key_is_still_on_is_carried_out(estate: Estate) -> None:
     assert estate.read(issue).timestamps.remediated is not None
 
 
-def test_an_intent_does_not_outweigh_a_use_or_an_exception(estate: Estate) -> None:
+def test_an_intent_does_not_outweigh_a_use_or_an_exemption(estate: Estate) -> None:
     used = estate.add_due_issue("ann", remediation_started=estate.ago(minutes=10))
     exempted = estate.add_due_issue("joe", remediation_started=estate.ago(minutes=10))
     estate.accounts.use_key(MAIN, used.issue_id, estate.now)

@@ -20,6 +20,7 @@ from library.issues.reporting import (
     TellRemediated,
     exemptions_that_end,
     remediation_due,
+    reminder_step,
     reporting_step,
     retention_days,
 )
@@ -144,6 +145,10 @@ def test_reminder_steps_as_long_as_the_retention_period_or_longer_are_left_out(
 def test_reminders_come_only_where_remediation_is_on() -> None:
     issue = reported(timestamps=times(reported=days_ago(13)))
     assert step(issue, replace(BOTH, retention_days=None)) == Skip("reported before")
+
+
+def test_an_issue_that_was_not_reported_has_no_reminder() -> None:
+    assert reminder_step(an_issue(), BOTH, NOW) is None
 
 
 def test_reminders_of_a_reactivated_key_are_counted_from_its_seven_days() -> None:

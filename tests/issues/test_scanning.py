@@ -89,7 +89,7 @@ def test_idle_key_with_whitelisted_record_that_was_reported_before_begins_a_new_
 
 
 @pytest.mark.parametrize("status", [Status.WHITELISTED, Status.CLOSED])
-def test_an_exception_takes_no_week_of_grace_from_a_key_that_a_person_had_switched_on_again(status: Status) -> None:
+def test_an_exemption_takes_no_week_of_grace_from_a_key_that_a_person_had_switched_on_again(status: Status) -> None:
     after = scan(reported(status=status, episode=Episode.REACTIVATED))
     assert after is not None
     assert (after.episode, after.timestamps.reported) == (Episode.REACTIVATED, None)

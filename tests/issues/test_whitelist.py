@@ -1,4 +1,4 @@
-"""Which users and keys an exception means, and how long."""
+"""Which users and keys an exemption means, and how long."""
 
 import string
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -118,7 +118,7 @@ def test_an_entry_without_until_holds_for_good() -> None:
     assert Exemption("bob").holds(datetime(9999, 12, 31, tzinfo=UTC))
 
 
-def test_an_exception_counts_in_its_account_only() -> None:
+def test_an_exemption_counts_in_its_account_only() -> None:
     whitelist = Whitelist({"123456789012": (Exemption("bob"),)})
     assert whitelist.find("123456789012", "Bob", KEY, NOW) == Exemption("bob")
     assert whitelist.find("210987654321", "bob", KEY, NOW) is None
