@@ -1,0 +1,89 @@
+"""Mistakes to plant in a copy of the code, each of which the timelines must find."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.world import HANDLERS, REPOSITORY
+
+PARTS = ("library", "identification", "reporting_remediation", "deployment", "tests")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """`planted` in the place of `right`, wherever that stands in the file."""
+
+    name: str
+    file: str
+    right: str
+    planted: str
+
+    def planted_text(self) -> str:
+        """The file with the mistake in it. Raises ValueError if it has no place for it any more."""
+        text = (REPOSITORY / self.file).read_text(encoding="utf-8")
+        if self.right not in text:
+            raise ValueError(f"{self.name}: {self.file} has no {self.right!r}")
+        return text.replace(self.right, self.planted)
+
+
+_SWITCH = '    iam.call("UpdateAccessKey", UserName=key.user_name, AccessKeyId=key.key_id, Status=status)\n'
+_LOOK = '    if key is None:\n        return Skip("the key does not exist any more")\n    if key.status != ACTIVE:'
+MISTAKES = (
+    Mistake("no second look", "library/issues/switching.py", _LOOK, f"    return key\n{_LOOK}"),
+    Mistake("`>=` for `>`", "library/issues/access_keys.py", "now - moment > timedelta", "now - moment >= timedelta"),
+    Mistake(
+        "retention from detection",
+        "library/issues/reporting.py",
+        "start = reported or issue.timestamps.reported",
+        "start = reported or (issue.timestamps.reported and issue.timestamps.identified)",
+    ),
+    Mistake("whitelist ignored", "library/issues/switching.py", "    if exemption is not None:", "    if False:"),
+    Mistake(
+        "failure recorded as done",
+        "library/aws/iam_keys.py",
+        _SWITCH,
+        f"    try:\n    {_SWITCH}    except AwsCallFailed:\n        return\n",
+    ),
+    Mistake(
+        "whole-item put",
+        "library/aws/issues_table.py",
+        "else self._update(issue, after)",
+        "else self._client.put_item(TableName=self._table, Item=_serialize(to_item(after))['M']) is not None",
+    ),
+    Mistake(
+        "late scan believed",
+        "library/issues/scanning.py",
+        "    times = issue.timestamps\n    return (\n",
+        "    times = issue.timestamps\n    return False and (\n",
+    ),
+    Mistake(
+        "no week of grace", "library/issues/reporting.py", "REACTIVATED_GRACE_DAYS = 7", "REACTIVATED_GRACE_DAYS = 0"
+    ),
+)
+
+
+def plant(mistake: Mistake, timelines: int, seed: int) -> tuple[str, str]:
+    """In which timeline the mistake was found in a copy of the code, or `none`, and what had gone wrong."""
+    with tempfile.TemporaryDirectory(prefix="hammer-planted-") as folder:
+        for part in PARTS:
+            shutil.copytree(REPOSITORY / part, Path(folder) / part, ignore=shutil.ignore_patterns("__pycache__"))
+        (Path(folder) / mistake.file).write_text(mistake.planted_text(), encoding="utf-8")
+        parts = ("", "reporting_remediation", HANDLERS.relative_to(REPOSITORY))
+        path = os.pathsep.join(str(Path(folder) / part) for part in parts)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "--timelines", str(timelines), "--seed", str(seed)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    when = next(line for line in done.stdout.splitlines() if line.startswith("The first thing"))
+    why = next((line for line in done.stderr.splitlines() if line.startswith("AssertionError")), "")
+    return when.rpartition(": ")[2], why
