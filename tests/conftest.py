@@ -13,6 +13,7 @@ import botocore.handlers
 import botocore.retries.bucket
 import pytest
 from botocore.config import Config
+from hypothesis import HealthCheck, settings
 
 from tests.aws_models import aws_models_read_once
 from tests.tiers import (
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from deployment.local.scanned_accounts.server import ScannedAccounts
     from tests.world.topic import Topic
 
+
+# No test depends on speed.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 __all__ = [
     "pytest_collection_modifyitems",

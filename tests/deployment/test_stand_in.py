@@ -77,6 +77,7 @@ def test_where_a_stand_in_is_can_only_be_told_once_it_is_started() -> None:
         _ = SlackStandIn().base_url
 
 
+@pytest.mark.process
 def test_the_slack_stand_in_runs_as_a_process_and_ends_quietly() -> None:
     command = [sys.executable, "-m", "deployment.local.slack_stand_in"]
     root = Path(__file__).parents[2]
