@@ -7,10 +7,11 @@ import signal
 import socket
 import struct
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,21 @@ Answer = tuple[int, Mapping[str, str], Any]
 Request = TypeVar("Request")
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An answer that is sent as it is written here, whatever a client makes of it.
+
+    Of `body` only the first `sent` bytes are sent (None: all of them), then the connection ends. Between two bytes,
+    those of the headers included, `pause_seconds` pass.
+    """
+
+    status: int = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    sent: int | None = None
+    pause_seconds: float = 0.0
+
+
 class Silence(Enum):
     """What a client gets instead of an answer."""
 
@@ -47,7 +63,7 @@ class Rule(Generic[Request]):
     """
 
     applies: Callable[[Request], bool]
-    answer: Answer | Silence
+    answer: Answer | Raw | Silence
     after_doing: bool = False
     times: int | None = None
 
@@ -87,7 +103,7 @@ class StandIn(ABC, Generic[Request]):
         with self._lock:
             self._rules.append(rule)
 
-    def respond(self, request: Request, carry_out: Callable[[], Answer]) -> Answer | Silence:
+    def respond(self, request: Request, carry_out: Callable[[], Answer]) -> Answer | Raw | Silence:
         """Keep the call, and answer it by the first rule that applies, or by carrying it out."""
         with self._lock:
             self.requests.append(request)
@@ -188,12 +204,14 @@ class StandInHandler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def send(self, answer: Answer | Silence) -> None:
+    def send(self, answer: Answer | Raw | Silence) -> None:
         """Send an answer, or stay silent in the way that is asked for."""
         if self.stand_in.latency_seconds:
             threading.Event().wait(self.stand_in.latency_seconds)
         if isinstance(answer, Silence):
             self._stay_silent(answer)
+        elif isinstance(answer, Raw):
+            self._send_raw(answer)
         else:
             self.send_json(*answer)
 
@@ -208,6 +226,21 @@ class StandInHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
+
+    def _send_raw(self, answer: Raw) -> None:
+        self.close_connection = True
+        headers = {"Content-Type": "text/html", "Content-Length": str(len(answer.body)), **answer.headers}
+        lines = [
+            f"HTTP/1.1 {answer.status} {answer.status}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        whole = "\r\n".join([*lines, "", ""]).encode() + answer.body[: answer.sent]
+        step = 1 if answer.pause_seconds else len(whole)
+        # A client that has had enough goes away.
+        with suppress(OSError):
+            for start in range(0, len(whole), step):
+                self.wfile.write(whole[start : start + step])
+                time.sleep(answer.pause_seconds)
 
     def _stay_silent(self, how: Silence) -> None:
         self.close_connection = True

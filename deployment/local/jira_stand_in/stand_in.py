@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     from deployment.local.jira_stand_in.site import Flavour, JiraIssue, JiraUser
-    from deployment.local.stand_in import Answer, Silence
+    from deployment.local.stand_in import Answer, Raw, Silence
 
 
 class JiraStandIn(StandIn[JiraRequest]):
@@ -85,7 +85,7 @@ class JiraStandIn(StandIn[JiraRequest]):
                 "requests": [asdict(request) for request in self.requests],
             }
 
-    def answer(self, request: JiraRequest, authorization: str, url: str) -> Answer | Silence:
+    def answer(self, request: JiraRequest, authorization: str, url: str) -> Answer | Raw | Silence:
         """Carry out one call to `url`: status, headers and body, or no answer."""
 
         def answer() -> Answer:

@@ -31,7 +31,7 @@ def carry_out(workspace: Workspace, method: str, arguments: Mapping[str, Any]) -
 
 
 def _test(_workspace: Workspace, _arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {"user": "hammer", "team": "Stand-in"}
+    return {"user": "hammer", "team": "Stand-in", "team_id": TEAM, "user_id": "UHAMMER01", "bot_id": "BHAMMER01"}
 
 
 def _list_users(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _list_channels(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[s
     listed = [
         {"id": channel_id, "name": channel.name, "is_private": channel.private, "is_archived": channel.archived}
         for channel_id, channel in workspace.channels.items()
-        if (with_archived or not channel.archived) and _is_listed(channel, types)
+        if channel.listed and (with_archived or not channel.archived) and _is_listed(channel, types)
     ]
     return _page(workspace, "channels", listed, arguments)
 
@@ -69,9 +69,7 @@ def _open_conversation(workspace: Workspace, arguments: Mapping[str, Any]) -> di
         raise Refusal("user_not_found")
     if workspace.users[user_id].deleted:
         raise Refusal("user_disabled")
-    conversation = user_id.replace("U", "D", 1)
-    workspace.direct[conversation] = user_id
-    return {"channel": {"id": conversation}}
+    return {"channel": {"id": workspace.conversation(user_id)}}
 
 
 def _post_message(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,23 +77,30 @@ def _post_message(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[st
     blocks = arguments.get("blocks") or []
     if isinstance(blocks, str):
         blocks = json.loads(blocks)
-    recipient = _recipient(workspace, where)
+    conversation, recipient = _recipient(workspace, where)
     if not text and not blocks:
         raise Refusal("no_text")
     workspace.messages.append(SlackMessage(recipient, text, tuple(blocks)))
-    return {"channel": where, "ts": f"1700000000.{len(workspace.messages):06d}", "message": {"text": text}}
+    return {"channel": conversation, "ts": f"1700000000.{len(workspace.messages):06d}", "message": {"text": text}}
 
 
-def _recipient(workspace: Workspace, where: str) -> str:
+def _recipient(workspace: Workspace, where: str) -> tuple[str, str]:
+    """The id of the conversation, and who reads it."""
+    if where in workspace.users:
+        where = workspace.conversation(where)
     if where in workspace.direct:
-        return workspace.users[workspace.direct[where]].name
-    channel = workspace.channel(where)
-    if channel is None:
+        user = workspace.users[workspace.direct[where]]
+        if user.deleted:
+            raise Refusal("user_disabled")
+        return where, user.name
+    channel_id = workspace.channel_id(where)
+    if channel_id is None:
         raise Refusal("channel_not_found")
+    channel = workspace.channels[channel_id]
     for code, applies in POSTING.items():
         if applies(channel):
             raise Refusal(code)
-    return f"#{channel.name}"
+    return channel_id, f"#{channel.name}"
 
 
 def _is_hidden(channel: SlackChannel) -> bool:
@@ -110,12 +115,20 @@ def _is_closed_to_the_bot(channel: SlackChannel) -> bool:
     return not channel.bot_is_member
 
 
+def _is_restricted(channel: SlackChannel) -> bool:
+    return channel.restricted
+
+
 POSTING: dict[str, Callable[[SlackChannel], bool]] = {
     "channel_not_found": _is_hidden,
     "is_archived": _is_archived,
     "not_in_channel": _is_closed_to_the_bot,
+    "restricted_action": _is_restricted,
 }
 """The error code with which a message to a channel is refused, and when; the first that applies."""
+
+TEAM = "T00000001"
+"""The id of the workspace."""
 
 METHODS: dict[str, Method] = {
     "auth.test": _test,
@@ -125,6 +138,16 @@ METHODS: dict[str, Method] = {
     "conversations.open": _open_conversation,
     "chat.postMessage": _post_message,
 }
+
+
+SCOPES: dict[str, str] = {
+    "users.list": "users:read",
+    "users.lookupByEmail": "users:read.email",
+    "conversations.list": "channels:read",
+    "conversations.open": "im:write",
+    "chat.postMessage": "chat:write",
+}
+"""What a token must be allowed for a method; a method that is not named here needs nothing."""
 
 
 def _shown_user(workspace: Workspace, user_id: str) -> dict[str, Any]:
@@ -144,6 +167,8 @@ def _page(
     workspace: Workspace, name: str, entries: list[dict[str, Any]], arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The page of a listing that is asked for by `cursor` and `limit`; its entries are under `name`."""
+    if workspace.org_wide and arguments.get("team_id") != TEAM:
+        raise Refusal("missing_argument")
     cursor = str(arguments.get("cursor") or "")
     if cursor and not cursor.removeprefix("from:").isdigit():
         raise Refusal("invalid_cursor")

@@ -9,7 +9,7 @@ from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from deployment.local.slack_stand_in.methods import Refusal, carry_out
+from deployment.local.slack_stand_in.methods import SCOPES, Refusal, carry_out
 from deployment.local.slack_stand_in.workspace import DEFAULT_CHANNELS, DEFAULT_USERS, workspace_of
 from deployment.local.stand_in import Rule, StandIn, StandInHandler
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deployment.local.slack_stand_in.workspace import SlackChannel, SlackMessage, SlackUser
-    from deployment.local.stand_in import Answer, Silence
+    from deployment.local.stand_in import Answer, Raw, Silence
 
 DEFAULT_TOKEN = "xoxb-stand-in"
 _API = "/api/"
@@ -34,7 +34,9 @@ class SlackRequest:
 class SlackStandIn(StandIn[SlackRequest]):
     """A workspace on a local port, from `start()` to `stop()` or for the length of a `with`.
 
-    A page of a listing has at most `page_size` entries whatever `limit` asks for.
+    A page of a listing has at most `page_size` entries whatever `limit` asks for. The token is allowed what `scopes`
+    names (None: everything); while `token_error` is not empty it is refused with this code, for whatever method. An
+    `org_wide` token must say of which workspace a listing is wanted.
     """
 
     def __init__(
@@ -45,9 +47,15 @@ class SlackStandIn(StandIn[SlackRequest]):
         channels: tuple[SlackChannel, ...] = DEFAULT_CHANNELS,
         page_size: int = 2,
         port: int = 0,
+        scopes: frozenset[str] | None = None,
+        token_error: str = "",
+        org_wide: bool = False,
     ) -> None:
         super().__init__(_Handler, port)
         self.workspace = workspace_of(users, channels, page_size)
+        self.workspace.org_wide = org_wide
+        self.scopes = scopes
+        self.token_error = token_error
         self._token = token
 
     @property
@@ -67,21 +75,36 @@ class SlackStandIn(StandIn[SlackRequest]):
         status: int = 503,
         headers: Mapping[str, str] | None = None,
         error: str = "service_unavailable",
-        silence: Silence | None = None,
+        silence: Raw | Silence | None = None,
         after_doing: bool = False,
-        times: int = 1,
+        times: int | None = 1,
+        channel: str = "",
     ) -> None:
-        """Fail the next `times` calls of a method.
+        """Fail the next `times` calls of a method (None: all), or those to one `channel`, named as the client does.
 
         The answer is `status` with `headers` and Slack's error body, or `silence`; `after_doing` carries the call out
         first. Slack's own refusals have status 200.
         """
 
         def applies(request: SlackRequest) -> bool:
-            return request.api_method == api_method
+            return request.api_method == api_method and channel in ("", request.arguments.get("channel"))
 
         answer: Answer = (status, headers or {}, {"ok": False, "error": error})
         self.add_rule(Rule(applies, silence or answer, after_doing, times))
+
+    def limit(self, channel: str, retry_after: str, *, times: int | None = None) -> None:
+        """Let Slack's limit of one conversation be reached: it asks to wait, for as long as `retry_after` says.
+
+        `channel` is the name without #, or the id.
+        """
+        names = {channel, self.workspace.channel_id(channel) or channel}
+
+        def applies(request: SlackRequest) -> bool:
+            return request.api_method == "chat.postMessage" and request.arguments.get("channel") in names
+
+        self.add_rule(
+            Rule(applies, (429, {"Retry-After": retry_after}, {"ok": False, "error": "ratelimited"}), times=times)
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything that was received, for JSON."""
@@ -91,15 +114,16 @@ class SlackStandIn(StandIn[SlackRequest]):
                 "requests": [asdict(request) for request in self.requests],
             }
 
-    def answer(self, api_method: str, authorization: str, arguments: Mapping[str, Any]) -> Answer | Silence:
+    def answer(self, api_method: str, authorization: str, arguments: Mapping[str, Any]) -> Answer | Raw | Silence:
         """Carry out one call: status, headers and body, or no answer."""
 
         def answer() -> Answer:
             try:
                 self._check_token(authorization)
-                return 200, {}, carry_out(self.workspace, api_method, arguments)
+                self._check_scope(api_method)
+                return 200, self._headers(), carry_out(self.workspace, api_method, arguments)
             except Refusal as refusal:
-                return 200, {}, refusal.body
+                return 200, self._headers(), refusal.body
 
         return self.respond(SlackRequest(api_method, dict(arguments)), answer)
 
@@ -108,6 +132,17 @@ class SlackStandIn(StandIn[SlackRequest]):
             raise Refusal("not_authed")
         if authorization != f"Bearer {self._token}":
             raise Refusal("invalid_auth")
+        if self.token_error:
+            raise Refusal(self.token_error)
+
+    def _check_scope(self, api_method: str) -> None:
+        needed = SCOPES.get(api_method, "")
+        if needed and self.scopes is not None and needed not in self.scopes:
+            raise Refusal("missing_scope", needed=needed, provided=",".join(sorted(self.scopes)))
+
+    def _headers(self) -> dict[str, str]:
+        scopes = sorted(set(SCOPES.values()) if self.scopes is None else self.scopes)
+        return {"X-OAuth-Scopes": ",".join(scopes)}
 
 
 def arguments_of(content_type: str, body: bytes) -> dict[str, Any]:

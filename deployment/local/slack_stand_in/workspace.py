@@ -20,12 +20,18 @@ class SlackUser:
 
 @dataclass(frozen=True, slots=True)
 class SlackChannel:
-    """A channel; `name` is without #."""
+    """A channel; `name` is without #.
+
+    `restricted` lets only some of its members post; one that is not `listed` is left out of every listing, as a
+    large workspace or an administrator may have it.
+    """
 
     name: str
     private: bool = False
     archived: bool = False
     bot_is_member: bool = True
+    restricted: bool = False
+    listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +56,27 @@ DEFAULT_CHANNELS = (SlackChannel("general"), SlackChannel("random"), SlackChanne
 class Workspace:
     """The state of a workspace: `users` and `channels` by id, `direct` a user's id by that of the conversation.
 
-    A page of a listing has at most `page_size` entries whatever is asked for, as Slack may do, so that clients have
-    to follow cursors.
+    To an `org_wide` token a listing is refused that does not say of which workspace (`team_id`). A page of a listing
+    has at most `page_size` entries whatever is asked for, as Slack may do, so that clients have to follow cursors.
     """
 
     users: dict[str, SlackUser]
     channels: dict[str, SlackChannel]
     page_size: int
+    org_wide: bool = False
     direct: dict[str, str] = field(default_factory=dict)
     messages: list[SlackMessage] = field(default_factory=list)
 
-    def channel(self, where: str) -> SlackChannel | None:
-        """The channel with this id or name."""
-        by_name = next((channel for channel in self.channels.values() if channel.name == where), None)
-        return self.channels.get(where, by_name)
+    def channel_id(self, where: str) -> str | None:
+        """The id of the channel with this id or name."""
+        by_name = next((number for number, channel in self.channels.items() if channel.name == where), None)
+        return where if where in self.channels else by_name
+
+    def conversation(self, user_id: str) -> str:
+        """The id of the direct conversation with a user, who need not have one yet."""
+        conversation = user_id.replace("U", "D", 1)
+        self.direct[conversation] = user_id
+        return conversation
 
 
 def workspace_of(users: tuple[SlackUser, ...], channels: tuple[SlackChannel, ...], page_size: int) -> Workspace:
