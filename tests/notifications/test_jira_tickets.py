@@ -38,7 +38,7 @@ from deployment.local.jira_stand_in import (
     JiraUser,
     Transition,
 )
-from deployment.local.stand_in import Silence
+from deployment.local.stand_in import Answer, Raw, Silence
 from library.errors import CredentialsError, TicketError
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_errors import TicketGone
@@ -46,7 +46,7 @@ from library.notifications.jira_tickets import JiraTickets, Ticket
 from library.notifications.jira_words import NewTicket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 
 LABEL = "hammer-123456789012-AKIAI6UV7TCFQNA623TA"
@@ -999,9 +999,7 @@ class CrowdedJira(JiraStandIn):
         self._asked = itertools.count(1)
         self._together = threading.Barrier(8)
 
-    def answer(
-        self, request: JiraRequest, authorization: str, url: str
-    ) -> tuple[int, Mapping[str, str], Any] | Silence:
+    def answer(self, request: JiraRequest, authorization: str, url: str) -> Answer | Raw | Silence:
         if request.path != f"{ISSUE}/AWSSEC-1":
             return super().answer(request, authorization, url)
         if next(self._asked) <= 8:

@@ -14,7 +14,7 @@ import pytest
 from slack_sdk.http_retry.builtin_interval_calculators import FixedValueRetryIntervalCalculator
 
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn, SlackUser
-from deployment.local.stand_in import Silence
+from deployment.local.stand_in import Answer, Raw, Silence
 from library.errors import CredentialsError
 from library.notifications.slack_calls import SlackCalls
 from library.notifications.slack_messages import Delivery, SlackMessages
@@ -233,9 +233,7 @@ def test_a_rate_limit_is_waited_for_as_the_server_asks(slack: SlackStandIn, mess
 class LimitedListing(SlackStandIn):
     """Limits the rate of the first call for each page of a listing."""
 
-    def answer(
-        self, api_method: str, authorization: str, arguments: Mapping[str, Any]
-    ) -> tuple[int, Mapping[str, str], dict[str, Any]] | Silence:
+    def answer(self, api_method: str, authorization: str, arguments: Mapping[str, Any]) -> Answer | Raw | Silence:
         asked = [(request.api_method, request.arguments.get("cursor")) for request in self.requests]
         if api_method.endswith(".list") and (api_method, arguments.get("cursor")) not in asked:
             self.fail_next(api_method, status=429, headers={"Retry-After": "0"}, error="ratelimited")
@@ -392,9 +390,7 @@ class BusyChannel(SlackStandIn):
         self._open: Counter[str] = Counter()
         self._posts = 0
 
-    def answer(
-        self, api_method: str, authorization: str, arguments: Mapping[str, Any]
-    ) -> tuple[int, Mapping[str, str], dict[str, Any]] | Silence:
+    def answer(self, api_method: str, authorization: str, arguments: Mapping[str, Any]) -> Answer | Raw | Silence:
         if api_method != "chat.postMessage":
             return super().answer(api_method, authorization, arguments)
         place = arguments["channel"]

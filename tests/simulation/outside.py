@@ -32,7 +32,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from deployment.local.slack_stand_in import SlackStandIn, arguments_of
-from deployment.local.stand_in import Silence
+from deployment.local.stand_in import Raw, Silence
 from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
 from tests.world import MAIN, OWN_KEY, REGION, SECRET
 from tests.world.configuration import CREDENTIALS, PARENT
@@ -472,7 +472,7 @@ class Outside:
 
         def carry_out() -> requests.Response:
             answered = self.jira.answer(made, authorization, str(request.url))
-            assert not isinstance(answered, Silence)
+            assert not isinstance(answered, (Raw, Silence))
             self.jira_answered(made, answered[0], answered[2])
             return _response(request, *answered)
 
@@ -493,7 +493,7 @@ class Outside:
 
         def carry_out() -> addinfourl:
             answered = self.slack.answer(method, str(request.get_header("Authorization")), arguments)
-            assert not isinstance(answered, Silence)
+            assert not isinstance(answered, (Raw, Silence))
             if answered[2].get("ok"):
                 self.slack_answered(method, arguments)
             return _opened(request, *answered)
