@@ -41,8 +41,13 @@ def details(**overrides: Any) -> IssueDetails:
 
 
 def times(**overrides: Any) -> Timestamps:
-    """An issue that was found 20 days ago and to which nothing else has happened."""
+    """An issue that was found 20 days ago and to which nothing else has happened.
+
+    Where it is reported, and nothing else is given, the report named the date of a retention period of 14 days.
+    """
     defaults: dict[str, Any] = {"identified": days_ago(20), "updated": days_ago(20)}
+    if overrides.get("reported") is not None:
+        defaults["promised"] = overrides["reported"] + timedelta(days=14)
     return Timestamps(**{**defaults, **overrides})
 
 

@@ -64,11 +64,17 @@ class IssueDetails:
 
 @dataclass(frozen=True, slots=True)
 class Timestamps:
-    """The map `timestamps`: when each step happened, UTC; None when it has not happened in this episode."""
+    """The map `timestamps`: when each step happened, UTC; None when it has not happened in this episode.
+
+    `promised` is the latest date that a confirmed message named: no schedule switches the key off before it.
+    `date_told` is when people were told that date, if the report did not name it.
+    """
 
     identified: datetime | None = None
     updated: datetime | None = None
     reported: datetime | None = None
+    promised: datetime | None = None
+    date_told: datetime | None = None
     reminded: datetime | None = None
     remediation_started: datetime | None = None
     remediated: datetime | None = None

@@ -1,4 +1,4 @@
-"""What people are to be told of an issue, and when: the report, the reminders, the end, exemptions that run out."""
+"""What people are to be told of an issue, and when: report, date, reminders, end, exemptions that run out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 REACTIVATED_GRACE_DAYS = 7
 """A key that a person switched on again stays on for at least a week, whatever the retention period."""
 
+LATE_DATE_DAYS = 7
+"""Who is told a date only after the report has the retention period from then on, but no more than a week."""
+
 EXEMPTION_NOTICE = timedelta(days=14)
 """How long before its last day people are told that an exemption ends."""
 
@@ -30,10 +33,22 @@ def retention_days(issue: Issue, configured_days: int) -> int:
     return max(configured_days, grace)
 
 
-def remediation_due(issue: Issue, configured_days: int, *, reported: datetime | None = None) -> datetime | None:
-    """When the key may be switched off (UTC), counted from the report; None as long as there is none."""
-    start = reported or issue.timestamps.reported
-    return None if start is None else start + timedelta(days=retention_days(issue, configured_days))
+def retention_over(issue: Issue, configured_days: int) -> datetime | None:
+    """When the retention period ends (UTC), which begins with the report; None as long as there is none."""
+    reported = issue.timestamps.reported
+    return None if reported is None else reported + timedelta(days=retention_days(issue, configured_days))
+
+
+def remediation_date(issue: Issue, configured_days: int, now: datetime) -> datetime:
+    """From when on a schedule may switch the key off (UTC), if people are told so at `now`.
+
+    A date that they were told never comes forward, even if the retention period was shortened since.
+    """
+    days, promised = retention_days(issue, configured_days), issue.timestamps.promised
+    over = retention_over(issue, configured_days)
+    if over is None:
+        return now + timedelta(days=days)
+    return max(over, promised or now + timedelta(days=min(days, LATE_DATE_DAYS)))
 
 
 # --- reporting ------------------------------------------------------------------------------------------------
@@ -63,6 +78,13 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class TellDate:
+    """Say that the key will be switched off from `date` (UTC) on, and with it what is still owed."""
+
+    date: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Remind:
     """Say, `days` before the remediation, that it is coming, and with it what is still owed."""
 
@@ -89,7 +111,7 @@ class CloseSilently:
     """Nobody was ever told of the issue: close it and say nothing, unless a ticket is found under its label."""
 
 
-ReportingStep = Report | Remind | TellRemediated | Close | CloseSilently | Skip
+ReportingStep = Report | TellDate | Remind | TellRemediated | Close | CloseSilently | Skip
 
 
 def reporting_step(
@@ -131,7 +153,10 @@ def _open_step(issue: Issue, policy: ReportingPolicy, *, exemption: Exemption | 
         return Skip("whitelisted by now, the next scan records it")
     if issue.timestamps.reported is None:
         return Report(jira=policy.jira, slack=policy.slack, first=True)
-    # Before what is owed, or a channel that stays down would keep the other one from reminding.
+    # Before what is owed, or a channel that stays down would keep the other one from being told.
+    date = _date_to_tell(issue, policy, now)
+    if date is not None:
+        return TellDate(date)
     days = reminder_step(issue, policy, now)
     if days is not None:
         return Remind(days)
@@ -140,23 +165,30 @@ def _open_step(issue: Issue, policy: ReportingPolicy, *, exemption: Exemption | 
     return Skip("reported before")
 
 
+def _date_to_tell(issue: Issue, policy: ReportingPolicy, now: datetime) -> datetime | None:
+    """The date of a reported issue that people were told no date of, or an earlier one; else None."""
+    if policy.retention_days is None:
+        return None
+    date, promised = remediation_date(issue, policy.retention_days, now), issue.timestamps.promised
+    return date if promised is None or promised < date else None
+
+
 def reminder_step(issue: Issue, policy: ReportingPolicy, now: datetime) -> int | None:
     """The reminder that is due at `now` (UTC): the nearest step that was reached and not said yet, else None.
 
-    Steps as long as the retention period or longer are left out: the report itself says the date then.
+    Counted from the date that people were told. Steps that reach back to when they were told are left out.
     """
-    if policy.retention_days is None:
+    reported, promised = issue.timestamps.reported, issue.timestamps.promised
+    if policy.retention_days is None or reported is None or promised is None:
         return None
-    due = remediation_due(issue, policy.retention_days)
-    if due is None:
-        return None
-    longest = retention_days(issue, policy.retention_days)
-    reached = [d for d in policy.reminder_days if d < longest and now >= due - timedelta(days=d)]
+    told = max(reported, issue.timestamps.date_told or reported)
+    steps = {days: promised - timedelta(days=days) for days in policy.reminder_days}
+    reached = [days for days, begins in steps.items() if told < begins <= now]
     if not reached:
         return None
     nearest = min(reached)
     reminded = issue.timestamps.reminded
-    return nearest if reminded is None or reminded < due - timedelta(days=nearest) else None
+    return nearest if reminded is None or reminded < steps[nearest] else None
 
 
 @dataclass(frozen=True, slots=True)

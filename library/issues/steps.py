@@ -120,6 +120,7 @@ class Occasion(StrEnum):
     """What people are told of, as the word that the history has for it."""
 
     REPORT = "reported"
+    DATE = "told a date"
     REMINDER = "reminded"
     NEWS = "told"
 
@@ -134,10 +135,20 @@ class Failure:
 
 
 def jira_confirmed(
-    issue: Issue, occasion: Occasion, *, told: Issue, ticket: JiraDetails | None, slack_follows: bool, now: datetime
+    issue: Issue,
+    occasion: Occasion,
+    *,
+    told: Issue,
+    ticket: JiraDetails | None,
+    slack_follows: bool,
+    now: datetime,
+    date: datetime | None = None,
 ) -> Step:
-    """JIRA has taken the message about the issue `told`; `ticket` is None where there was no ticket to write on."""
-    after = _heard(issue, occasion, told, now)
+    """JIRA has taken the message about the issue `told`; `ticket` is None where there was no ticket to write on.
+
+    `date` (UTC) is when the key will be switched off according to the message, None if it does not say so.
+    """
+    after = _heard(issue, occasion, told, now, date)
     if ticket is not None:
         after = replace(after, jira=ticket)
     if slack_follows:
@@ -154,9 +165,13 @@ def slack_confirmed(
     recipients: tuple[str, ...],
     failures: Sequence[Failure] = (),
     now: datetime,
+    date: datetime | None = None,
 ) -> Step:
-    """Slack has taken the message about the issue `told`; `failures` is what JIRA said before, if it did not."""
-    after = _heard(issue, occasion, told, now)
+    """Slack has taken the message about the issue `told`; `failures` is what JIRA said before, if it did not.
+
+    `date` (UTC) is when the key will be switched off according to the message, None if it does not say so.
+    """
+    after = _heard(issue, occasion, told, now, date)
     after = replace(after, slack=replace(after.slack, notified=now, recipients=recipients, failed=None))
     after = _owing(after, [failure.channel for failure in failures], now)
     why = "; ".join(f"{failure.channel} not notified yet: {failure.cause}" for failure in failures)
@@ -200,15 +215,19 @@ def closed(
     return Step(after, what, why, now)
 
 
-def _heard(issue: Issue, occasion: Occasion, told: Issue, now: datetime) -> Issue:
+def _heard(issue: Issue, occasion: Occasion, told: Issue, now: datetime, date: datetime | None) -> Issue:
     times = issue.timestamps
     if times.identified != told.timestamps.identified:
         # A scan has begun a new episode meanwhile, of which nobody has heard.
         return issue
     if occasion is Occasion.REPORT:
         times = replace(times, reported=times.reported or now)
+    elif occasion is Occasion.DATE:
+        times = replace(times, date_told=now)
     elif occasion is Occasion.REMINDER:
         times = replace(times, reminded=now)
+    if date is not None:
+        times = replace(times, promised=date if times.promised is None else max(times.promised, date))
     return replace(issue, timestamps=times)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from library.issues.access_keys import ACTIVE, INACTIVE, AccessKey, is_idle
 from library.issues.decisions import Skip
 from library.issues.record import Issue, Status
-from library.issues.reporting import TellRemediated, remediation_due, retention_days
+from library.issues.reporting import TellRemediated, retention_days, retention_over
 from library.text import utc
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ RemediationVerdict = Due | Finish | TellRemediated | Skip
 
 
 def remediation_verdict(
-    issue: Issue, configured_days: int, *, exemption: Exemption | None, now: datetime
+    issue: Issue, configured_days: int, *, exemption: Exemption | None, now: datetime, by_hand: bool = False
 ) -> RemediationVerdict:
     """Whether an issue allows its key to be switched off at `now` (UTC).
 
-    `configured_days` is the retention, `exemption` the entry of the whitelist that names the key or its user now.
+    `configured_days` is the retention, `exemption` the entry of the whitelist that names the key or its user now. A
+    schedule switches off no key before the date that people were told, and none of people who were told no date. An
+    operator who is shown that date decides `by_hand`.
     """
     times = issue.timestamps
     if times.remediated is not None and issue.status is Status.OPEN:
@@ -48,25 +50,27 @@ def remediation_verdict(
         return Finish()
     if issue.status is not Status.OPEN:
         return Skip(f"{issue.status.value}, not open")
-    due = remediation_due(issue, configured_days)
-    if due is None:
+    over = retention_over(issue, configured_days)
+    if over is None:
         return Skip("not reported yet")
     if issue.interrupted:
         return Finish()
-    return _may_switch_off(due, retention_days(issue, configured_days), exemption=exemption, now=now)
+    days = retention_days(issue, configured_days)
+    return _may_switch_off(issue, over, days, exemption=exemption, now=now, by_hand=by_hand)
 
 
 def verdict_ignoring_intent(
-    issue: Issue, configured_days: int, *, exemption: Exemption | None, now: datetime
+    issue: Issue, configured_days: int, *, exemption: Exemption | None, now: datetime, by_hand: bool = False
 ) -> Due | TellRemediated | Skip:
     """As `remediation_verdict` for a key that is on: ignores an earlier recorded intent to switch it off."""
-    verdict = remediation_verdict(issue, configured_days, exemption=exemption, now=now)
+    verdict = remediation_verdict(issue, configured_days, exemption=exemption, now=now, by_hand=by_hand)
     if not isinstance(verdict, Finish):
         return verdict
-    due = remediation_due(issue, configured_days)
-    if issue.status is not Status.OPEN or due is None:
+    over = retention_over(issue, configured_days)
+    if issue.status is not Status.OPEN or over is None:
         return Skip("switching it off was announced, but the key is on")
-    return _may_switch_off(due, retention_days(issue, configured_days), exemption=exemption, now=now)
+    days = retention_days(issue, configured_days)
+    return _may_switch_off(issue, over, days, exemption=exemption, now=now, by_hand=by_hand)
 
 
 def _what_is_owed(issue: Issue) -> TellRemediated | None:
@@ -74,13 +78,21 @@ def _what_is_owed(issue: Issue) -> TellRemediated | None:
     return TellRemediated(jira=jira, slack=slack) if jira or slack else None
 
 
-def _may_switch_off(due: datetime, days: int, *, exemption: Exemption | None, now: datetime) -> Due | Skip:
-    """The two conditions that hold for an interrupted remediation, too: not exempted, and its retention is over."""
+def _may_switch_off(
+    issue: Issue, over: datetime, days: int, *, exemption: Exemption | None, now: datetime, by_hand: bool
+) -> Due | Skip:
+    """What holds for an interrupted remediation, too: not exempted, the retention is over, the told date has come."""
     if exemption is not None:
         return Skip(f"whitelisted by {exemption.id!r}")
-    if now < due:
-        return Skip(f"within its retention period of {days} days, due {utc(due)}", due)
-    return Due(since=due)
+    promised = issue.timestamps.promised
+    if promised is None and not by_hand:
+        return Skip("nobody was told a date; reporting tells one")
+    due = over if promised is None or by_hand else max(over, promised)
+    if now >= due:
+        return Due(since=due)
+    if due > over:
+        return Skip(f"its people were told {utc(due)}", due)
+    return Skip(f"within its retention period of {days} days, due {utc(due)}", due)
 
 
 def second_look(

@@ -108,10 +108,24 @@ def episode_comment(issue: Issue, context: TextContext) -> Comment:
     )
 
 
+def date_comment(issue: Issue, context: TextContext) -> Comment:
+    """When the key will be switched off, for people who were told no date yet, or an earlier one."""
+    # A run that was killed before it was recorded is repeated with a later date, and must find this one.
+    since = issue.timestamps.promised or issue.timestamps.reported
+    return _comment(
+        _reference(issue, f"date {_stamp(issue.timestamps.identified)} {_stamp(since)}"),
+        f"This access key {facts.idleness(issue, context)}.",
+        _automatic(context),
+        _what_to_do(context),
+    )
+
+
 def reminder_comment(issue: Issue, context: TextContext, days_left: int) -> Comment:
     """`days_left` before the key is switched off, or as soon after that as a run could say so."""
     return _comment(
-        _reference(issue, f"reminder {days_left} {_stamp(issue.timestamps.identified)}"),
+        _reference(
+            issue, f"reminder {days_left} {_stamp(issue.timestamps.identified)} {_stamp(issue.timestamps.promised)}"
+        ),
         f"*Reminder:* this access key {facts.idleness(issue, context)} "
         f"and will be switched off within {days(days_left)}.",
         _what_to_do(context),

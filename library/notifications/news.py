@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 from library.issues import steps
 from library.issues.record import Episode, Resolution, Status
-from library.issues.reporting import Close, CloseSilently, Remind, Report, TellRemediated, reminder_step
+from library.issues.reporting import (
+    Close,
+    CloseSilently,
+    Remind,
+    Report,
+    TellDate,
+    TellRemediated,
+    reminder_step,
+)
 from library.issues.steps import Occasion
 from library.notifications import facts, jira_words, slack_words
-from library.text import days
+from library.text import days, utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from library.notifications.slack_words import Message
     from library.notifications.terms import Audience, Terms
 
-Owed = Report | Remind | TellRemediated | Close | CloseSilently
+Owed = Report | TellDate | Remind | TellRemediated | Close | CloseSilently
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class News:
     and nothing if that is None; Slack by one message of all `messages`, if there are any. The history calls it
     `occasion`, at `time` (UTC). Where it `settles` what was owed, each channel's confirmation is recorded by itself.
     Where no channel took it, each is owed it from then on, unless it is not `owed_unheard`: the step is due again.
+    `date` (UTC) is from when on the key will be switched off according to the words, None if they do not say so.
     """
 
     reason: str
@@ -68,6 +77,7 @@ class News:
     messages: tuple[Message, ...] = ()
     settles: bool = True
     owed_unheard: bool = True
+    date: datetime | None = None
 
     @property
     def ends(self) -> bool:
@@ -76,7 +86,7 @@ class News:
 
     @property
     def verdict(self) -> str:
-        """How a run counts it: `reported`, `reminded`, `told` or `closed`."""
+        """How a run counts it: `reported`, `told a date`, `reminded`, `told` or `closed`."""
         return "closed" if self.ends else self.occasion.value
 
 
@@ -88,6 +98,8 @@ def of_step(issue: Issue, step: Owed, terms: Terms, now: datetime) -> News:
     match step:
         case Report():
             return _report(issue, step, terms, now)
+        case TellDate():
+            return _date(issue, step, terms, now)
         case Remind():
             return _reminder(issue, step, terms, now)
         case TellRemediated():
@@ -102,15 +114,37 @@ def of_step(issue: Issue, step: Owed, terms: Terms, now: datetime) -> News:
 def _report(issue: Issue, step: Report, terms: Terms, now: datetime) -> News:
     context, audience = terms.context(issue, now), terms.audience(issue)
     days_left = _days_of_the_last_reminder(issue, terms)
-    reminders = () if days_left is None else (jira_words.reminder_comment(issue, context, days_left),)
+    occasion, later = Occasion.REPORT, list[jira_words.Comment]()
+    if days_left is not None:
+        occasion, later = Occasion.REMINDER, [jira_words.reminder_comment(issue, context, days_left)]
+    elif issue.timestamps.date_told is not None:
+        occasion, later = Occasion.DATE, [jira_words.date_comment(issue, context)]
     return News(
         reason=f"{issue.episode.value} episode" if step.first else "delivery that was still owed",
         time=now,
         audience=audience,
-        occasion=Occasion.REPORT if days_left is None else Occasion.REMINDER,
+        occasion=occasion,
         on_ticket=_raise(issue, context, audience) if step.jira else None,
-        comments=(*_episode_comments(issue, context), *reminders),
+        comments=(*_episode_comments(issue, context), *later),
         messages=_report_and_reminder(issue, context, terms, days_left) if step.slack else (),
+        date=context.remediation_due,
+    )
+
+
+def _date(issue: Issue, step: TellDate, terms: Terms, now: datetime) -> News:
+    context, audience = terms.context(issue, now), terms.audience(issue)
+    missed = _episode_comments(issue, context) if issue.jira.failed is not None else ()
+    return News(
+        reason=f"remediation after {utc(step.date)}",
+        time=now,
+        audience=audience,
+        occasion=Occasion.DATE,
+        on_ticket=_raise(issue, context, audience),
+        comments=(*missed, jira_words.date_comment(issue, context)),
+        # The report says the date, and all that somebody needs who has missed it.
+        messages=(slack_words.report(issue, context, terms.jira_server),),
+        owed_unheard=False,
+        date=step.date,
     )
 
 
@@ -126,6 +160,7 @@ def _reminder(issue: Issue, step: Remind, terms: Terms, now: datetime) -> News:
         comments=(*missed, jira_words.reminder_comment(issue, context, step.days)),
         messages=_report_and_reminder(issue, context, terms, step.days),
         owed_unheard=False,
+        date=context.remediation_due,
     )
 
 
@@ -227,7 +262,13 @@ def last_step(
         return steps.closed(issue, told=told, recipients=recipients, failures=failures, now=news.time)
     if recipients is not None:
         return steps.slack_confirmed(
-            issue, news.occasion, told=told, recipients=recipients, failures=failures, now=news.time
+            issue,
+            news.occasion,
+            told=told,
+            recipients=recipients,
+            failures=failures,
+            now=news.time,
+            date=news.date,
         )
     if failures and (heard or news.owed_unheard):
         return steps.not_notified(issue, failures, news.time)

@@ -109,6 +109,7 @@ class Notices:
                 ticket=None if ticket is None else JiraDetails(ticket.key, ticket.assignee),
                 slack_follows=bool(news.messages) and self._slack is not None,
                 now=news.time,
+                date=news.date,
             ),
         )
 

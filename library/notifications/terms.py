@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from library.issues.reporting import ReportingPolicy, remediation_due
+from library.issues.reporting import ReportingPolicy, remediation_date
 from library.notifications.facts import TextContext
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class Terms:
 
     def context(self, issue: Issue, now: datetime) -> TextContext:
         """What the words about the issue need at `now` (UTC)."""
-        times, due = issue.timestamps, None
-        if issue.account_id in self.remediated_accounts and times.remediated is None:
-            due = remediation_due(issue, self.retention_days, reported=times.reported or now)
+        due = None
+        if issue.account_id in self.remediated_accounts and issue.timestamps.remediated is None:
+            due = remediation_date(issue, self.retention_days, now)
         return TextContext(
             account_name=self.account_names.get(issue.account_id, issue.account_id),
             criteria_days=self.criteria_days,

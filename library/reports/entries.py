@@ -26,8 +26,8 @@ class ReportSettings:
 
     `accounts` is name by id, of the accounts that are reported on. `remediation` is whether keys are switched off by
     schedule at all, `remediation_accounts` the ids of the accounts in which they may be. A key is idle after more
-    than `criteria_days`, and is switched off `retention_days` after its report. `max_keys_per_run` is None without a
-    limit.
+    than `criteria_days`, and is switched off `retention_days` after its report at the earliest. `max_keys_per_run`
+    is None without a limit.
     """
 
     accounts: Mapping[str, str]
@@ -92,13 +92,14 @@ class Entry:
 def entry_of(issue: Issue, settings: ReportSettings, now: datetime) -> Entry:
     """The issue as it stands at `now` (UTC)."""
     exemption = settings.whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
-    due = _due(issue, settings, exemption, now)
+    due = _due(issue, settings, exemption, now, by_hand=False)
+    due_by_hand = _due(issue, settings, exemption, now, by_hand=True)
     return Entry(
         issue=issue,
         standing=standing(issue),
         idle_days=idle_days(issue.details.last_used, now),
         due=due if settings.remediation else None,
-        due_by_hand=due is not None and due <= now and not settings.remediation,
+        due_by_hand=due_by_hand is not None and due_by_hand <= now and not settings.remediation,
         exemption=exemption,
         failures=tuple(_failures(issue)),
     )
@@ -112,12 +113,14 @@ def standing(issue: Issue) -> Standing:
     return Standing.WHITELISTED if is_exempted(issue) else Standing.RESOLVED
 
 
-def _due(issue: Issue, settings: ReportSettings, exemption: Exemption | None, now: datetime) -> datetime | None:
+def _due(
+    issue: Issue, settings: ReportSettings, exemption: Exemption | None, now: datetime, *, by_hand: bool
+) -> datetime | None:
     """From when on remediation would switch the key off, by schedule or by hand; None if nobody may."""
     if issue.account_id not in settings.remediation_accounts or standing(issue) is not Standing.OPEN:
         return None
     # The key is on: an intent that an interrupted run has recorded changes nothing.
-    verdict = verdict_ignoring_intent(issue, settings.retention_days, exemption=exemption, now=now)
+    verdict = verdict_ignoring_intent(issue, settings.retention_days, exemption=exemption, now=now, by_hand=by_hand)
     if isinstance(verdict, Due):
         return verdict.since
     return verdict.due if isinstance(verdict, Skip) else None

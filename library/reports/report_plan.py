@@ -45,11 +45,11 @@ def _notes(figures: Figures, settings: ReportSettings) -> Iterator[Note]:
     if without:
         yield Note(f"Remediation is off for {', '.join(without)}: nothing is switched off there.")
     looked_at_again = "Each key is looked at again right before, and stays on if it is in use by then."
-    untold = sum(1 for entry in figures.entries if _nobody_was_told(entry))
+    untold = sum(1 for entry in figures.entries if _nobody_was_told_a_date(entry))
     if untold:
         yield Note(
             f"{looked_at_again} {counted(untold, 'idle key has', 'idle keys have')} no date yet, because nobody was "
-            f"told of them: the retention period of {settings.retention_days} days begins with the report."
+            f"told one. Reporting tells it; the retention period is {settings.retention_days} days."
         )
     else:
         yield Note(looked_at_again)
@@ -57,9 +57,9 @@ def _notes(figures: Figures, settings: ReportSettings) -> Iterator[Note]:
         yield Note(f"A run switches off at most {settings.max_keys_per_run:,} keys; the rest waits.")
 
 
-def _nobody_was_told(entry: Entry) -> bool:
+def _nobody_was_told_a_date(entry: Entry) -> bool:
     is_open = entry.standing is Standing.OPEN and entry.exemption is None
-    return is_open and entry.issue.timestamps.reported is None
+    return is_open and entry.issue.timestamps.promised is None
 
 
 def _days_ahead(figures: Figures) -> Chart:

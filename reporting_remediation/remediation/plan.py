@@ -27,7 +27,8 @@ FORMATS = click.Choice(["table", "json", "csv"])
 class PlanRow:
     """One issue with what would become of its key; the names are those of the JSON objects and the CSV columns.
 
-    Times are ISO 8601 in UTC. `due` is when the key may be switched off, None if that is not known.
+    Times are ISO 8601 in UTC. `due` is when the key may be switched off, None if that is not known; `promised` is the
+    date that people were told.
     """
 
     account: str
@@ -41,6 +42,7 @@ class PlanRow:
     created: str
     last_used: str | None
     reported: str | None
+    promised: str | None
     ticket: str | None
     assignee: str | None
 
@@ -60,6 +62,7 @@ def row(settings: Config, issue: Issue, verdict: str, reason: str, due: datetime
         created=iso(details.create_date),
         last_used=None if details.never_used else iso(details.last_used),
         reported=iso(issue.timestamps.reported),
+        promised=iso(issue.timestamps.promised),
         ticket=issue.jira.ticket,
         assignee=issue.jira.ticket_assignee_id,
     )

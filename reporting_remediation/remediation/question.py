@@ -27,9 +27,18 @@ def facts(issue: Issue, account_name: str, ready: Ready, since: str, now: dateti
         ("last used", "never" if key.last_used is None else utc(key.last_used) + where),
         ("idle days", str(idle_days(key.idle_since, now))),
         (since, utc(ready.since)),
+        *_told(issue),
         ("ticket", issue.jira.ticket or "none"),
         ("assignee", issue.jira.ticket_assignee_id or "none"),
     )
+
+
+def _told(issue: Issue) -> tuple[tuple[str, str], ...]:
+    """From when on the key may be switched off, as its people know it; nothing of a key that is switched off."""
+    if issue.switched_off_at is not None and not issue.interrupted:
+        return ()
+    promised = issue.timestamps.promised
+    return (("date told", "none" if promised is None else utc(promised)),)
 
 
 def _with_last_use(key: AccessKey, issue: Issue) -> AccessKey:

@@ -95,6 +95,7 @@ def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
         ("idle since", f"{_moment(details.last_used)}, {idle} {idle_days(details.last_used, now)} days ago{where}"),
         ("found", _moment(times.identified)),
         ("reported", _moment(times.reported)),
+        ("date told", _moment(times.promised)),
         ("reminded", _moment(times.reminded)),
         ("switched off", _moment(times.remediated)),
         ("switched on", _moment(times.restored) + (f", wanted by {issue.restore.by}" if issue.restore else "")),

@@ -11,7 +11,7 @@ from library.issues import steps
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Outcome, Skip, Step, Verdict
 from library.issues.record import Issue, Status
-from library.issues.reporting import TellRemediated, remediation_due
+from library.issues.reporting import TellRemediated, retention_over
 from library.issues.switching import Due, Finish, remediation_verdict, second_look, verdict_ignoring_intent
 from library.notifications import news
 from library.text import utc
@@ -86,14 +86,25 @@ class SwitchingOff:
         return issue.details.last_used, issue.issue_id
 
     def due(self, issue: Issue) -> datetime | None:
-        """The end of the retention of an issue whose key is not switched off."""
-        ahead = issue.status is Status.OPEN and issue.timestamps.remediated is None
-        return remediation_due(issue, self._retention_days) if ahead else None
+        """When a run like this may switch off a key that is not switched off; None if nobody knows yet."""
+        times = issue.timestamps
+        if issue.status is not Status.OPEN or times.remediated is not None:
+            return None
+        over = retention_over(issue, self._retention_days)
+        if self._by_hand or over is None:
+            return over
+        return None if times.promised is None else max(over, times.promised)
+
+    @property
+    def _by_hand(self) -> bool:
+        return not self._options.batch
 
     def judge(self, issue: Issue, now: datetime) -> Proceed | TellRemediated | Skip:
         """Open, reported, not exempted, and its retention is over; or an earlier run was cut off."""
         exemption = self._exemption(issue, issue.details.username, now)
-        verdict = remediation_verdict(issue, self._retention_days, exemption=exemption, now=now)
+        verdict = remediation_verdict(
+            issue, self._retention_days, exemption=exemption, now=now, by_hand=self._by_hand
+        )
         if isinstance(verdict, Due | Finish):
             return Proceed(interrupted=isinstance(verdict, Finish))
         return verdict
@@ -112,11 +123,14 @@ class SwitchingOff:
         )
         if isinstance(looked, Skip):
             return looked
-        return Ready(looked, f"due since {utc(verdict.since)}", verdict.since)
+        untold = "; nobody was told a date" if issue.timestamps.promised is None else ""
+        return Ready(looked, f"due since {utc(verdict.since)}{untold}", verdict.since)
 
     def _due_or_not(self, issue: Issue, now: datetime) -> Due | Skip:
         exemption = self._exemption(issue, issue.details.username, now)
-        verdict = verdict_ignoring_intent(issue, self._retention_days, exemption=exemption, now=now)
+        verdict = verdict_ignoring_intent(
+            issue, self._retention_days, exemption=exemption, now=now, by_hand=self._by_hand
+        )
         return Skip("changed by somebody else meanwhile") if isinstance(verdict, TellRemediated) else verdict
 
     def _exemption(self, issue: Issue, user_name: str, now: datetime) -> Exemption | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from library.notifications.news import News
 
-VERDICTS = ("reported", "reminded", "closed", "told")
+VERDICTS = ("reported", "told a date", "reminded", "closed", "told")
 """How news is counted, in the order of the columns."""
 
 _PLACES = ("account", "owner", "Slack")

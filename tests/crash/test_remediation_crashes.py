@@ -76,7 +76,7 @@ class SwitchSweep(Sweep):
         key = estate.add_key("joe", account=account, status=scenario.key_status, key_id=f"AKIA{account}0001")
         if scenario.refused:
             estate.accounts.fail(account, "UpdateAccessKey", "AccessDenied")
-        days = {"identified": 21.0, "updated": 21.0, "reported": 20.0, **dict(scenario.days_ago)}
+        days = {"identified": 21.0, "updated": 21.0, "reported": 20.0, "promised": 6.0, **dict(scenario.days_ago)}
         issue = Issue(
             account_id=account,
             issue_id=key,

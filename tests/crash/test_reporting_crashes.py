@@ -19,7 +19,7 @@ from library.issues.record import (
     Timestamps,
 )
 from tests.crash.sweep import Sweep
-from tests.world import REGION, REPORTING
+from tests.world import REGION, REPORTING, RETENTION_DAYS
 from tests.world.configuration import write_whitelist
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ EXCEPTION_ENDS_IN_DAYS = 5
 
 @dataclass(frozen=True)
 class Scenario:
-    """An issue that reporting is about to do something with; `kept` is the status of the ticket it has, if any."""
+    """An issue that reporting is about to do something with; `kept` is the status of the ticket it has, if any.
+
+    `untold` is whether its report named no date, as remediation was off then.
+    """
 
     id: str
     status: Status = Status.OPEN
@@ -49,11 +52,13 @@ class Scenario:
     whitelisted: bool = False
     issues: int = 1
     tags: Mapping[str, str] = field(default_factory=dict)
+    untold: bool = False
 
 
 SCENARIOS = (
     Scenario("raise, with assignee and link", tags={"owner": "alice"}),
     Scenario("remind", kept="To Do", days_ago={"reported": 8}),
+    Scenario("tell a date after the report", kept="To Do", days_ago={"reported": 60}, untold=True),
     Scenario("comment on a new episode", episode=Episode.REOPENED, kept="To Do"),
     Scenario("raise anew what was deleted", episode=Episode.REACTIVATED, lost_ticket=True),
     Scenario(
@@ -117,6 +122,8 @@ class ReportSweep(Sweep):
         estate, scenario = self._estate, self._scenario
         days: dict[str, float] = {"identified": 21, "updated": 0.1, **scenario.days_ago}
         reported = estate.ago(days=days["reported"]) if "reported" in days else None
+        if reported is not None and not scenario.untold:
+            days["promised"] = days["reported"] - RETENTION_DAYS
         issue = Issue(
             account_id=account,
             issue_id=f"AKIA{account}{number:04}",

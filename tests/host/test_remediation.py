@@ -123,6 +123,28 @@ def test_the_retention_period_is_over_right_after_its_last_moment(estate: Estate
 # --- the guards ---
 
 
+def test_a_schedule_leaves_a_key_whose_people_were_told_no_date_and_an_operator_is_told_so(estate: Estate) -> None:
+    issue = estate.add_due_issue("joe", promised=None)
+    result = estate.remediate()
+    assert result.exit_code == 0
+    assert "verdict=skipped reason=nobody was told a date; reporting tells one" in result.output
+    assert_left_alone(estate, issue)
+
+    dialogue = estate.dialogue(REMEDIATION)
+    dialogue.wait_for("date told  none")
+    dialogue.answer("y")
+    assert dialogue.exit_code() == 0, dialogue.screen
+    assert estate.key_status(issue) == "Inactive"
+
+
+def test_a_date_that_was_told_holds_though_the_period_was_shortened_since(estate: Estate) -> None:
+    issue = estate.add_due_issue("joe", reported=estate.ago(days=2))
+    estate.keys(remediation_retention_period=1)
+    result = estate.remediate()
+    assert f"reason=its people were told {estate.ago(days=2 - RETENTION_DAYS):%Y-%m-%d %H:%M} UTC" in result.output
+    assert_left_alone(estate, issue)
+
+
 def test_a_key_that_was_not_reported_is_left_alone(estate: Estate) -> None:
     issue = estate.add_issue()
     result = estate.remediate()
@@ -683,6 +705,7 @@ def test_a_plan_as_json_comes_alone_on_standard_output(estate: Estate) -> None:
         "created": due.details.create_date.isoformat(),
         "last_used": due.details.last_used.isoformat(),
         "reported": reported.isoformat(),
+        "promised": (reported + timedelta(days=RETENTION_DAYS)).isoformat(),
         "ticket": due.jira.ticket,
         "assignee": "Support-General",
     }

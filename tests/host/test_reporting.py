@@ -51,7 +51,10 @@ def test_an_open_issue_is_reported_to_jira_and_slack_and_both_are_recorded(estat
         None,
     )
     assert (after.slack.notified, after.slack.recipients) == (after.timestamps.reported, ("#devops-channel",))
-    assert "Reporting is done: 1 reported, 0 reminded, 0 closed, 0 told, 0 skipped, 0 failed" in result.output
+    assert (
+        "Reporting is done: 1 reported, 0 told a date, 0 reminded, 0 closed, 0 told, 0 skipped, 0 failed"
+        in result.output
+    )
     assert f"account={MAIN} user=joe key={issue.issue_id} verdict=reported" in result.output
 
 
@@ -350,6 +353,46 @@ def test_nobody_is_reminded_of_what_the_whitelist_names_by_now(estate: Estate) -
     estate.add_due_issue("joe", reported=estate.ago(days=8))
     assert estate.report().exit_code == 0
     assert estate.messages() == []
+
+
+def test_people_who_were_told_no_date_are_told_one_on_the_ticket_and_over_slack_once(estate: Estate) -> None:
+    issue = estate.add_due_issue(reported=estate.ago(days=60), promised=None)
+    assert estate.report().exit_code == 0
+    told = estate.read(issue).timestamps
+    assert told.promised is not None
+    assert told.date_told is not None
+    assert told.promised - told.date_told == timedelta(days=7)
+    when = f"in the first remediation run after {told.promised:%Y-%m-%d %H:%M} UTC"
+    ((_, message),) = estate.messages()
+    ((comment,),) = [ticket.comments for ticket in estate.tickets_of(issue)]
+    assert (when in message, when in comment) == (True, True)
+    assert estate.report().exit_code == 0
+    assert len(estate.messages()) == 1
+    assert estate.read(issue).timestamps == told
+
+
+def test_a_channel_that_could_not_say_the_date_makes_up_for_it_and_the_other_one_has_promised_it(
+    estate: Estate,
+) -> None:
+    issue = estate.add_due_issue(reported=estate.ago(days=60), promised=None)
+    estate.slack_is_down()
+    assert estate.report().exit_code == 1
+    promised = estate.read(issue).timestamps.promised
+    assert promised is not None
+    assert estate.messages() == []
+    assert estate.report().exit_code == 0
+    ((_, message),) = estate.messages()
+    assert f"after {promised:%Y-%m-%d %H:%M} UTC" in message
+    assert estate.read(issue).timestamps.promised == promised
+    assert len(estate.tickets_of(issue)[0].comments) == 1
+
+
+def test_a_date_that_no_channel_could_say_is_not_promised(estate: Estate) -> None:
+    issue = estate.add_due_issue(reported=estate.ago(days=60), promised=None)
+    estate.jira_is_down()
+    estate.slack_is_down()
+    assert estate.report().exit_code == 1
+    assert estate.read(issue).timestamps.promised is None
 
 
 def test_a_reminder_that_one_channel_could_not_say_is_made_up_for_by_that_channel(estate: Estate) -> None:
@@ -740,7 +783,7 @@ def test_a_mistake_of_ours_on_one_issue_does_not_stop_the_others(estate: Estate)
     result = estate.report()
     assert result.exit_code == 1
     assert f"ERROR E-RUN-01 account {MAIN} key {odd.issue_id}: unexpected: TypeError" in result.output
-    assert "1 reported, 0 reminded, 0 closed, 0 told, 0 skipped, 1 failed" in result.output
+    assert "1 reported, 0 told a date, 0 reminded, 0 closed, 0 told, 0 skipped, 1 failed" in result.output
     assert len(estate.tickets_of(good)) == 1
 
 
@@ -778,7 +821,10 @@ def test_one_issue_that_fails_does_not_stop_the_others(estate: Estate) -> None:
     result = estate.report()
 
     assert result.exit_code == 1
-    assert "Reporting is done: 1 reported, 0 reminded, 0 closed, 0 told, 0 skipped, 1 failed" in result.output
+    assert (
+        "Reporting is done: 1 reported, 0 told a date, 0 reminded, 0 closed, 0 told, 0 skipped, 1 failed"
+        in result.output
+    )
     assert estate.read(failing).jira.failed is not None
     assert len(estate.tickets_of(good)) == 1
 

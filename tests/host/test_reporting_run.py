@@ -47,11 +47,11 @@ def test_a_dry_run_prints_what_would_be_done_per_account_and_owner(estate: Estat
         assert [line for line in plan.splitlines() if f" {user} " in line and f"would be {verdict}" in line], user
     rows = [line.split() for line in totals.splitlines() if line.startswith(("master", "slave1"))]
     assert rows == [
-        ["master", f"({MAIN})", "Support-General", "#devops-channel", "1", "1", "1", "0"],
-        ["master", f"({MAIN})", "alice", "alice,", "#devops-channel", "1", "0", "0", "0"],
-        ["slave1", f"({OTHER})", "Support-General", "#devops-channel", "1", "0", "0", "0"],
+        ["master", f"({MAIN})", "Support-General", "#devops-channel", "1", "0", "1", "1", "0"],
+        ["master", f"({MAIN})", "alice", "alice,", "#devops-channel", "1", "0", "0", "0", "0"],
+        ["slave1", f"({OTHER})", "Support-General", "#devops-channel", "1", "0", "0", "0", "0"],
     ]
-    assert "Nothing was changed; a run would have: 3 reported, 1 reminded, 1 closed" in result.output
+    assert "Nothing was changed; a run would have: 3 reported, 0 told a date, 1 reminded, 1 closed" in result.output
 
 
 def test_a_dry_run_names_those_who_would_be_told_that_an_exemption_ends(estate: Estate) -> None:
@@ -64,7 +64,7 @@ def test_a_dry_run_names_those_who_would_be_told_that_an_exemption_ends(estate: 
     plan, _, totals = planned.stdout.partition("Per account and owner")
     assert [line for line in plan.splitlines() if " ci-* " in line and "would be told" in line]
     (row,) = [line.split() for line in totals.splitlines() if line.startswith("master")]
-    assert row == ["master", f"({MAIN})", "Support-General", "#devops-channel", "0", "0", "0", "1"]
+    assert row == ["master", f"({MAIN})", "Support-General", "#devops-channel", "0", "0", "0", "0", "1"]
     assert [recipient for recipient, _ in estate.messages()] == ["#devops-channel"]
 
 
@@ -107,7 +107,7 @@ def test_what_a_dry_run_says_is_what_the_run_then_does(estate: Estate) -> None:
     estate.add_issue("exempt", status=Status.WHITELISTED)
     planned = estate.run(REPORTING, "--dry-run", "--limit", "2").stderr
     done = estate.run(REPORTING, "--limit", "2").stderr
-    counted = "2 reported, 1 reminded, 0 closed, 0 told, 2 skipped, 0 failed"
+    counted = "2 reported, 0 told a date, 1 reminded, 0 closed, 0 told, 2 skipped, 0 failed"
     assert counted in planned
     assert f"Reporting is done: {counted}" in done
 
@@ -286,7 +286,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(estate: Estate) -> None:
     assert dialogue.exit_code() == 0, dialogue.screen
     assert "━" in dialogue.screen
     assert "3/3" in dialogue.screen
-    assert "3 reported, 0 reminded" in dialogue.screen
+    assert "3 reported, 0 told a date, 0 reminded" in dialogue.screen
 
 
 def test_in_a_pipe_there_is_no_bar(estate: Estate) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -96,13 +98,21 @@ def issues(estate: Estate) -> dict[str, Issue]:
     return {issue.details.username: issue for issue in found}
 
 
-def test_a_reported_issue_keeps_its_ticket_and_is_switched_off_when_it_is_due(estate: Estate) -> None:
+def test_a_reported_issue_keeps_its_ticket_is_told_a_date_and_switched_off_when_that_has_come(estate: Estate) -> None:
     due, early = ticket(estate, "due"), ticket(estate, "early")
     hammers_row(estate, "due", ticket=due, reported=estate.ago(days=15))
     hammers_row(estate, "early", ticket=early, reported=estate.ago(days=3))
     tickets = set(estate.jira.issues)
     scan()
     assert estate.run(REPORTING).exit_code == 0
+    assert estate.run(REMEDIATION, "--batch").exit_code == 0
+    told = issues(estate)["due"]
+    assert estate.key_status(told) == "Active", "nobody had been told a date"
+    promised = told.timestamps.promised
+    assert promised is not None
+    assert promised - estate.now >= timedelta(days=7)
+    assert any(f"after {promised:%Y-%m-%d %H:%M} UTC" in comment for comment in estate.jira.issues[due].comments)
+    estate.put(replace(told, timestamps=replace(told.timestamps, promised=estate.ago(hours=1))))
     assert estate.run(REMEDIATION, "--batch").exit_code == 0
     assert set(estate.jira.issues) == tickets, "no second ticket"
     found = issues(estate)

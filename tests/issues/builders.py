@@ -61,7 +61,7 @@ MOMENTS = st.none() | st.integers(-60, 60).map(lambda minutes: NOW + minutes * M
 def in_order(any_times: Timestamps) -> Timestamps:
     """The same without what cannot be: nothing is reminded of or remediated before it was reported."""
     if any_times.reported is None:
-        return replace(any_times, reminded=None, remediation_started=None, remediated=None)
+        return replace(any_times, promised=None, reminded=None, remediation_started=None, remediated=None)
     return any_times if any_times.remediation_started else replace(any_times, remediated=None)
 
 
@@ -75,7 +75,7 @@ RECORDS = st.builds(
         tags=st.sampled_from([None, {}, {"owner": "bob"}]),
         resolution=st.none() | st.sampled_from(Resolution),
     ),
-    timestamps=st.builds(Timestamps, *([MOMENTS] * 9)).map(in_order),
+    timestamps=st.builds(Timestamps, *([MOMENTS] * 11)).map(in_order),
     jira=st.sampled_from([JiraDetails(), TICKET, replace(TICKET, failed=NOW)]),
     slack=st.sampled_from([SlackDetails(), TOLD, replace(TOLD, failed=NOW)]),
     remediation_error=st.none() | st.just(RemediationError("throttled", NOW)),

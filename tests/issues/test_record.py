@@ -93,7 +93,7 @@ def test_the_row_has_the_names_that_operators_write_their_reports_on() -> None:
     issue = an_issue(
         status=Status.RESOLVED,
         details=details(resolution=Resolution.REMEDIATED),
-        timestamps=Timestamps(*[NOW] * 9),
+        timestamps=Timestamps(*[NOW] * 11),
         episode=Episode.REOPENED,
         jira=JiraDetails("AWSSEC-1", "bob", NOW),
         slack=SlackDetails(NOW, ("#devops",), NOW, NOW.date()),
@@ -102,7 +102,10 @@ def test_the_row_has_the_names_that_operators_write_their_reports_on() -> None:
         history=({"time": "2026-11-23T12:00:00+00:00", "what": "found", "why": "idle"},),
     )
     now = "2026-11-23T12:00:00+00:00"
-    steps = "identified updated reported reminded remediation_started remediated restored resolved closed"
+    steps = (
+        "identified updated reported promised date_told reminded remediation_started remediated restored resolved "
+        "closed"
+    )
     assert to_item(issue) == {
         "account_id": ACCOUNT,
         "issue_id": KEY,

@@ -17,12 +17,14 @@ from library.issues.reporting import (
     Remind,
     Report,
     ReportingPolicy,
+    TellDate,
     TellRemediated,
     exemptions_that_end,
-    remediation_due,
+    remediation_date,
     reminder_step,
     reporting_step,
     retention_days,
+    retention_over,
 )
 from library.issues.whitelist import Exemption, Whitelist
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, times
@@ -138,7 +140,7 @@ def test_reminder_steps_as_long_as_the_retention_period_or_longer_are_left_out(
     retention: int, due: int | None
 ) -> None:
     policy = replace(BOTH, retention_days=retention, reminder_days=(7,))
-    issue = reported(timestamps=times(reported=days_ago(retention - 1)))
+    issue = reported(timestamps=times(reported=days_ago(retention - 1), promised=days_ago(-1)))
     assert step(issue, policy) == (Skip("reported before") if due is None else Remind(due))
 
 
@@ -153,9 +155,74 @@ def test_an_issue_that_was_not_reported_has_no_reminder() -> None:
 
 def test_reminders_of_a_reactivated_key_are_counted_from_its_seven_days() -> None:
     policy = replace(BOTH, retention_days=0)
-    issue = reported(episode=Episode.REACTIVATED, timestamps=times(reported=days_ago(6)))
+    issue = reported(episode=Episode.REACTIVATED, timestamps=times(reported=days_ago(6), promised=days_ago(-1)))
     assert step(issue, policy) == Remind(1)
-    assert step(replace(issue, episode=Episode.REOPENED), policy) == Skip("reported before")
+    on_the_day = replace(issue, timestamps=times(reported=days_ago(6), promised=days_ago(6)))
+    assert step(replace(on_the_day, episode=Episode.REOPENED), policy) == Skip("reported before")
+
+
+# --- the date --------------------------------------------------------------------------------------------------
+
+WHILE_OFF = reported(timestamps=times(reported=days_ago(60), promised=None))
+"""Reported while remediation was off, or by an older version: nobody was told a date."""
+
+
+@pytest.mark.parametrize(
+    ("episode", "retention", "days"),
+    [
+        (Episode.FIRST, 14, 7),
+        (Episode.FIRST, 7, 7),
+        (Episode.FIRST, 3, 3),
+        (Episode.FIRST, 0, 0),
+        (Episode.REACTIVATED, 0, 7),
+        (Episode.REACTIVATED, 30, 7),
+    ],
+)
+def test_who_was_told_no_date_is_told_one_the_retention_period_from_now_and_at_most_seven_days_of_it(
+    episode: Episode, retention: int, days: int
+) -> None:
+    policy = replace(BOTH, retention_days=retention)
+    assert step(replace(WHILE_OFF, episode=episode), policy) == TellDate(NOW + timedelta(days=days))
+
+
+def test_the_date_that_is_told_late_is_never_before_the_retention_period_is_over() -> None:
+    issue = reported(timestamps=times(reported=days_ago(1), promised=None))
+    assert step(issue, replace(BOTH, retention_days=30)) == TellDate(days_ago(-29))
+
+
+def test_where_remediation_is_off_nobody_is_told_a_date() -> None:
+    assert step(WHILE_OFF, replace(BOTH, retention_days=None)) == Skip("reported before")
+
+
+def test_a_channel_that_is_owed_the_report_does_not_keep_the_other_one_from_being_told_the_date() -> None:
+    assert step(replace(WHILE_OFF, jira=replace(TICKET, failed=days_ago(1)))) == TellDate(days_ago(-7))
+
+
+def test_nobody_is_told_a_date_of_what_the_whitelist_names_by_now_or_of_what_is_switched_off() -> None:
+    assert step(WHILE_OFF, whitelisted=True) == Skip("whitelisted by now, the next scan records it")
+    off = replace(WHILE_OFF.timestamps, remediation_started=days_ago(1), remediated=days_ago(1))
+    assert isinstance(step(replace(WHILE_OFF, timestamps=off)), Skip)
+
+
+def test_a_date_that_moves_later_with_a_lengthened_period_is_told_and_none_that_moves_earlier() -> None:
+    issue = reported(timestamps=times(reported=days_ago(2)))
+    assert step(issue, replace(BOTH, retention_days=30)) == TellDate(days_ago(-28))
+    assert step(issue, replace(BOTH, retention_days=3)) == Skip("reported before")
+    assert step(issue, BOTH) == Skip("reported before")
+
+
+def test_reminders_count_from_the_date_that_was_told_whatever_the_period_is_by_now() -> None:
+    told = times(reported=days_ago(2), promised=days_ago(-7))
+    assert step(reported(timestamps=told), replace(BOTH, retention_days=3)) == Remind(7)
+    assert step(reported(timestamps=told), replace(BOTH, retention_days=3), now=NOW - SECOND) == Skip(
+        "reported before"
+    )
+
+
+def test_reminder_steps_that_reach_back_to_when_the_date_was_told_are_left_out() -> None:
+    told = reported(timestamps=times(reported=days_ago(60), promised=days_ago(-7), date_told=NOW))
+    assert step(told) == Skip("reported before")
+    assert step(told, now=days_ago(-6)) == Remind(1)
 
 
 @pytest.mark.parametrize(
@@ -297,9 +364,9 @@ def test_the_retention_period_is_at_least_seven_days_wherever_the_episode_is_rea
 ) -> None:
     issue = reported(episode=episode)
     assert retention_days(issue, configured) == days
-    assert remediation_due(issue, configured) == days_ago(18) + timedelta(days=days)
+    assert retention_over(issue, configured) == days_ago(18) + timedelta(days=days)
 
 
-def test_there_is_no_due_date_without_a_report_unless_one_is_about_to_be_made() -> None:
-    assert remediation_due(an_issue(), 14) is None
-    assert remediation_due(an_issue(), 14, reported=NOW) == NOW + timedelta(days=14)
+def test_without_a_report_there_is_no_end_and_the_date_is_that_of_a_report_that_is_about_to_be_made() -> None:
+    assert retention_over(an_issue(), 14) is None
+    assert remediation_date(an_issue(), 14, NOW) == NOW + timedelta(days=14)

@@ -177,7 +177,7 @@ def test_key_not_idle_any_more_off_or_gone_with_resolved_closed_or_no_record_is_
 def test_new_episode_keeps_the_ticket_and_when_it_was_restored_and_owes_nothing_of_the_old_one() -> None:
     record = resolved(
         Resolution.REMEDIATED,
-        timestamps=Timestamps(*[days_ago(9)] * 8),
+        timestamps=Timestamps(*[days_ago(9)] * 10),
         jira=replace(TICKET, failed=days_ago(9)),
         slack=replace(TOLD, failed=days_ago(9)),
         remediation_error=RemediationError("throttled", days_ago(9)),

@@ -27,6 +27,7 @@ from tests.issues.builders import TICKET, TOLD, closed, reported, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 ALICE = Exemption("alice")
 BY = "arn:aws:iam::123456789012:user/bob"
@@ -107,32 +108,51 @@ def test_a_scan_says_what_it_has_made_of_the_issue(
 # --- what people are told --------------------------------------------------------------------------------------
 
 
-def on_ticket(issue: Issue, occasion: Occasion, *, told: Issue | None = None, slack_follows: bool = True) -> Step:
+def on_ticket(
+    issue: Issue,
+    occasion: Occasion,
+    *,
+    told: Issue | None = None,
+    slack_follows: bool = True,
+    date: datetime | None = None,
+) -> Step:
     """JIRA has taken a message on the ticket AWSSEC-1."""
     return steps.jira_confirmed(
-        issue, occasion, told=told or issue, ticket=TICKET, slack_follows=slack_follows, now=NOW
+        issue, occasion, told=told or issue, ticket=TICKET, slack_follows=slack_follows, now=NOW, date=date
     )
 
 
 def over_slack(
-    issue: Issue, occasion: Occasion, *, told: Issue | None = None, failures: list[Failure] | None = None
+    issue: Issue,
+    occasion: Occasion,
+    *,
+    told: Issue | None = None,
+    failures: list[Failure] | None = None,
+    date: datetime | None = None,
 ) -> Step:
     """Slack has taken a message for #ops and bob."""
     return steps.slack_confirmed(
-        issue, occasion, told=told or issue, recipients=("#ops", "bob"), failures=failures or (), now=NOW
+        issue,
+        occasion,
+        told=told or issue,
+        recipients=("#ops", "bob"),
+        failures=failures or (),
+        now=NOW,
+        date=date,
     )
 
 
 def test_a_report_on_a_ticket_is_recorded_with_it_and_slack_is_owed_the_message_until_it_has_it() -> None:
     issue = an_issue(jira=JiraDetails(failed=days_ago(1)))
     step = on_ticket(issue, Occasion.REPORT)
-    assert step.after == an_issue(timestamps=times(reported=NOW), jira=TICKET, slack=SlackDetails(failed=NOW))
+    after = an_issue(timestamps=times(reported=NOW, promised=None), jira=TICKET, slack=SlackDetails(failed=NOW))
+    assert step.after == after
     assert said(step) == ("reported on ticket AWSSEC-1", "")
 
 
 def test_nothing_is_owed_to_slack_where_nothing_is_said_there() -> None:
     step = on_ticket(an_issue(), Occasion.REPORT, slack_follows=False)
-    assert step.after == an_issue(timestamps=times(reported=NOW), jira=TICKET)
+    assert step.after == an_issue(timestamps=times(reported=NOW, promised=None), jira=TICKET)
 
 
 def test_a_message_that_slack_is_owed_is_owed_since_the_first_time() -> None:
@@ -143,7 +163,7 @@ def test_a_message_that_slack_is_owed_is_owed_since_the_first_time() -> None:
 def test_a_report_over_slack_is_recorded_with_who_has_got_it() -> None:
     step = over_slack(an_issue(slack=SlackDetails(failed=days_ago(1))), Occasion.REPORT)
     assert step.after == an_issue(
-        timestamps=times(reported=NOW), slack=SlackDetails(notified=NOW, recipients=("#ops", "bob"))
+        timestamps=times(reported=NOW, promised=None), slack=SlackDetails(notified=NOW, recipients=("#ops", "bob"))
     )
     assert said(step) == ("reported over Slack: #ops, bob", "")
 
@@ -156,6 +176,40 @@ def test_what_jira_did_not_take_is_owed_and_said_with_what_slack_took() -> None:
 
 def test_the_first_confirmation_says_when_an_issue_was_reported() -> None:
     assert over_slack(reported(), Occasion.REPORT).after.timestamps == times(reported=days_ago(18))
+
+
+@pytest.mark.parametrize(
+    ("before", "named", "after"),
+    [
+        (None, days_ago(-14), days_ago(-14)),
+        (days_ago(-14), days_ago(-30), days_ago(-30)),
+        (days_ago(-14), days_ago(-7), days_ago(-14)),
+        (days_ago(-14), None, days_ago(-14)),
+        (None, None, None),
+    ],
+    ids=["first", "later", "earlier", "no date", "never a date"],
+)
+@pytest.mark.parametrize("occasion", [Occasion.REPORT, Occasion.DATE, Occasion.REMINDER])
+def test_promised_is_the_latest_date_that_a_confirmed_message_named(
+    occasion: Occasion, before: datetime | None, named: datetime | None, after: datetime | None
+) -> None:
+    issue = reported(timestamps=times(reported=days_ago(18), promised=before))
+    for step in (on_ticket(issue, occasion, date=named), over_slack(issue, occasion, date=named)):
+        assert step.after.timestamps.promised == after
+        assert step.after.timestamps.reported == days_ago(18)
+
+
+def test_what_no_channel_took_promises_nothing() -> None:
+    issue = reported(timestamps=times(reported=days_ago(18), promised=None))
+    assert steps.not_notified(issue, JIRA_FAILED, NOW).after.timestamps == issue.timestamps
+
+
+def test_a_date_that_is_told_after_the_report_is_recorded_with_the_moment() -> None:
+    issue = reported(timestamps=times(reported=days_ago(18), promised=None))
+    step = on_ticket(issue, Occasion.DATE, date=days_ago(-7))
+    assert step.after.timestamps == replace(issue.timestamps, promised=days_ago(-7), date_told=NOW)
+    assert said(step) == ("told a date on ticket AWSSEC-1", "")
+    assert said(over_slack(issue, Occasion.DATE, date=days_ago(-7)))[0] == "told a date over Slack: #ops, bob"
 
 
 def test_a_reminder_is_recorded_each_time() -> None:
@@ -173,8 +227,11 @@ def test_news_moves_no_time_of_a_report() -> None:
 
 @pytest.mark.parametrize("occasion", Occasion)
 def test_a_message_about_the_episode_before_is_no_report_of_this_one(occasion: Occasion) -> None:
-    current = an_issue(timestamps=times(identified=NOW))
-    for step in (on_ticket(current, occasion, told=reported()), over_slack(current, occasion, told=reported())):
+    current, old = an_issue(timestamps=times(identified=NOW)), reported()
+    for step in (
+        on_ticket(current, occasion, told=old, date=days_ago(-7)),
+        over_slack(current, occasion, told=old, date=days_ago(-7)),
+    ):
         assert step.after.timestamps == current.timestamps
 
 

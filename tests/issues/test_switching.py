@@ -37,13 +37,20 @@ ALICE = Exemption("alice")
 # --- remediation: the record -----------------------------------------------------------------------------------
 
 
-def verdict(issue: Issue, days: int = 14, *, exemption: Exemption | None = None, now: datetime = NOW) -> object:
-    return remediation_verdict(issue, days, exemption=exemption, now=now)
+def verdict(
+    issue: Issue,
+    days: int = 14,
+    *,
+    exemption: Exemption | None = None,
+    now: datetime = NOW,
+    by_hand: bool = False,
+) -> object:
+    return remediation_verdict(issue, days, exemption=exemption, now=now, by_hand=by_hand)
 
 
 @pytest.mark.parametrize("days", [0, 1, 14])
 def test_due_when_reported_at_least_the_retention_period_times_24_hours_ago(days: int) -> None:
-    issue = reported(timestamps=times(reported=days_ago(days)))
+    issue = reported(timestamps=times(reported=days_ago(days), promised=NOW))
     assert verdict(issue, days) == Due(since=NOW)
     assert verdict(issue, days, now=NOW + SECOND) == Due(since=NOW)
     too_early = verdict(issue, days, now=NOW - SECOND)
@@ -53,9 +60,35 @@ def test_due_when_reported_at_least_the_retention_period_times_24_hours_ago(days
 
 
 def test_reactivated_is_due_after_seven_days_at_least() -> None:
-    issue = reported(episode=Episode.REACTIVATED, timestamps=times(reported=days_ago(7)))
+    issue = reported(episode=Episode.REACTIVATED, timestamps=times(reported=days_ago(7), promised=days_ago(7)))
     assert verdict(issue, 0) == Due(since=NOW)
     assert isinstance(verdict(issue, 0, now=NOW - SECOND), Skip)
+
+
+UNTOLD = reported(timestamps=times(reported=days_ago(60), promised=None))
+
+
+def test_a_schedule_switches_off_nothing_whose_people_were_told_no_date_and_an_operator_may() -> None:
+    assert verdict(UNTOLD) == Skip("nobody was told a date; reporting tells one")
+    assert verdict(UNTOLD, by_hand=True) == Due(since=days_ago(46))
+    announced = replace(UNTOLD, timestamps=replace(UNTOLD.timestamps, remediation_started=days_ago(1)))
+    judged = verdict_ignoring_intent(announced, 14, exemption=None, now=NOW)
+    assert judged == Skip("nobody was told a date; reporting tells one")
+    assert isinstance(verdict_ignoring_intent(announced, 14, exemption=None, now=NOW, by_hand=True), Due)
+
+
+def test_a_period_that_was_shortened_since_does_not_bring_the_date_forward() -> None:
+    issue = reported(timestamps=times(reported=days_ago(2), promised=days_ago(-28)))
+    assert verdict(issue, 1) == Skip("its people were told 2026-12-21 12:00 UTC", days_ago(-28))
+    assert verdict(issue, 1, now=days_ago(-28)) == Due(since=days_ago(-28))
+    assert verdict(issue, 1, by_hand=True) == Due(since=days_ago(1))
+
+
+def test_a_period_that_was_lengthened_since_holds_and_so_does_it_for_an_operator() -> None:
+    issue = reported(timestamps=times(reported=days_ago(18), promised=days_ago(4)))
+    for by_hand in (False, True):
+        answer = verdict(issue, 30, by_hand=by_hand)
+        assert answer == Skip("within its retention period of 30 days, due 2026-12-05 12:00 UTC", days_ago(-12))
 
 
 @pytest.mark.parametrize("status", [Status.WHITELISTED, Status.RESOLVED, Status.CLOSED])
@@ -130,6 +163,8 @@ def test_due_means_open_reported_long_enough_ago_not_remediated_and_not_whitelis
     assert exemption is None
     wait = max(days, 7 if record.episode is Episode.REACTIVATED else 0)
     assert (NOW - record.timestamps.reported).total_seconds() >= wait * 24 * 3600
+    assert record.timestamps.promised is not None
+    assert record.timestamps.promised <= NOW
 
 
 # --- remediation: the second look ------------------------------------------------------------------------------

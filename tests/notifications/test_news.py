@@ -17,6 +17,7 @@ from library.issues.reporting import (
     Remind,
     Report,
     ReportingPolicy,
+    TellDate,
     TellRemediated,
 )
 from library.issues.steps import JIRA, SLACK, Failure, Occasion
@@ -137,6 +138,52 @@ def test_a_report_that_is_owed_since_before_a_reminder_has_the_reminder_with_it(
     (reminder,) = on_the_ticket(of_step(issue, OWED))
     assert reminder.endswith("will be switched off within 7 days.")
     assert of_step(issue, OWED).occasion is Occasion.REMINDER
+
+
+WHILE_OFF = reported(timestamps=times(reported=days_ago(60), promised=None))
+WEEK = TellDate(NOW + timedelta(days=7))
+
+
+def test_a_date_is_told_on_the_ticket_and_over_slack_and_each_confirmation_promises_it() -> None:
+    what = of_step(WHILE_OFF, WEEK)
+    assert isinstance(what.on_ticket, RaiseTicket)
+    (comment,) = what.comments
+    (message,) = what.messages
+    for text in (comment.text, message.naming("AWSSEC-1")):
+        assert "in the first remediation run after 2026-11-30 12:00 UTC" in text
+    assert (what.date, what.verdict, what.reason) == (
+        WEEK.date,
+        "told a date",
+        "remediation after 2026-11-30 12:00 UTC",
+    )
+    assert (what.settles, what.owed_unheard) == (True, False)
+
+
+def test_whoever_has_missed_the_report_is_told_it_with_the_date() -> None:
+    what = of_step(replace(owing(WHILE_OFF, JIRA), episode=Episode.REOPENED), WEEK)
+    assert [text.split(":")[0] for text in on_the_ticket(what)] == [
+        "This access key is an issue again",
+        "This access key has not been used for 100 days.",
+    ]
+
+
+def test_a_channel_that_has_missed_the_date_gets_the_same_words_later_and_a_later_reminder_in_its_place() -> None:
+    told = replace(WHILE_OFF.timestamps, promised=WEEK.date, date_told=NOW)
+    later = of_step(owing(replace(WHILE_OFF, timestamps=told), JIRA, SLACK), OWED)
+    first = of_step(WHILE_OFF, WEEK)
+    assert later.messages == first.messages
+    assert on_the_ticket(later) == on_the_ticket(first)
+    assert (later.occasion, later.date) == (Occasion.DATE, WEEK.date)
+    reminded = replace(told, date_told=days_ago(6), promised=days_ago(-1), reminded=NOW)
+    after = of_step(owing(replace(WHILE_OFF, timestamps=reminded), SLACK), replace(OWED, jira=False))
+    assert (over_slack(after), after.occasion) == (["Reminder:"], Occasion.REMINDER)
+
+
+def test_every_message_that_names_a_date_says_so_and_no_other() -> None:
+    assert of_step(an_issue(), FIRST).date == NOW + timedelta(days=14)
+    assert of_step(reported(), Remind(7)).date == days_ago(4)
+    assert of_step(an_issue(), FIRST, remediated_accounts=frozenset()).date is None
+    assert of_step(resolved(Resolution.USED), Close(slack=True)).date is None
 
 
 def test_slack_has_missed_the_report_if_it_was_last_told_before_this_episode() -> None:
@@ -372,5 +419,6 @@ def test_an_account_without_a_name_is_called_by_its_id() -> None:
 
 def test_every_occasion_is_counted_under_its_own_name() -> None:
     found = {of_step(an_issue(), FIRST).verdict, of_step(reported(), Remind(7)).verdict}
+    found.add(of_step(reported(), TellDate(NOW)).verdict)
     found |= {of_step(SWITCHED_OFF, BOTH).verdict, of_step(resolved(Resolution.USED), Close(slack=True)).verdict}
     assert found == {*(occasion.value for occasion in Occasion), "closed"}

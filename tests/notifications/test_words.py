@@ -29,6 +29,7 @@ from library.notifications.facts import TextContext
 from library.notifications.jira_words import (
     Comment,
     closing_comment,
+    date_comment,
     description,
     episode_comment,
     failure_comment,
@@ -113,6 +114,7 @@ EVERY_WIKI_TEXT: list[Callable[[Issue, TextContext], str]] = [
     description,
     lambda i, c: episode_comment(i, c).text,
     lambda i, c: reminder_comment(i, c, 7).text,
+    lambda i, c: date_comment(i, c).text,
     lambda i, c: closing_comment(i, c).text,
     lambda i, c: remediated_comment(i, c).text,
     lambda i, c: failure_comment(i, c).text,
@@ -129,6 +131,7 @@ EVERY_COMMENT: list[Callable[[Issue, TextContext], Comment]] = [
     episode_comment,
     lambda i, c: reminder_comment(i, c, 7),
     lambda i, c: reminder_comment(i, c, 1),
+    date_comment,
     closing_comment,
     remediated_comment,
     failure_comment,

@@ -225,7 +225,7 @@ def test_without_automatic_remediation_nothing_is_planned_and_what_is_due_by_han
 
 
 def test_a_key_that_a_person_switched_on_again_has_its_week() -> None:
-    issue = reported(1)
+    issue = an_issue(timestamps=times(reported=days_ago(1), promised=days_ago(-6)))
     again = replace(issue, episode=type(issue.episode).REACTIVATED)
     assert of(again, retention_days=0).planned[0].due == NOW + timedelta(days=6)
 

@@ -99,7 +99,7 @@ def test_the_notes_on_the_plan_name_what_limits_it() -> None:
     assert notes(limited) == [
         "Remediation is off for slave1: nothing is switched off there.",
         "Each key is looked at again right before, and stays on if it is in use by then. 1 idle key has no date yet, "
-        "because nobody was told of them: the retention period of 14 days begins with the report.",
+        "because nobody was told one. Reporting tells it; the retention period is 14 days.",
         "A run switches off at most 1,000 keys; the rest waits.",
     ]
 

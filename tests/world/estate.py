@@ -192,7 +192,8 @@ class Estate:
     ) -> Issue:
         """Make an idle key in IAM with its row in the table.
 
-        `facts` are status, episode, resolution, tags, ticket, jira_failed, slack_failed, and timestamps.
+        `facts` are status, episode, resolution, tags, ticket, jira_failed, slack_failed, and timestamps; its people
+        were told the date of the retention period in force, unless `promised` is given.
         """
         key = self.add_key(user, account=account, idle_days=idle_days, status=key_status, key_id=key_id)
         details = IssueDetails(
@@ -214,6 +215,10 @@ class Estate:
         ticket = facts.pop("ticket", None)
         failed = {channel: facts.pop(f"{channel}_failed", None) for channel in ("jira", "slack")}
         reported = facts.get("reported")
+        if reported is not None:
+            grace = 7 if episode is Episode.REACTIVATED else 0
+            configured: int = self.settings["user_inactivekeys"]["remediation_retention_period"]
+            facts.setdefault("promised", reported + timedelta(days=max(configured, grace)))
         identified = facts.pop("identified", (reported or self.now) - timedelta(hours=1))
         # The scan that ended the issue has moved this one.
         updated = facts.pop("updated", identified if status is Status.OPEN else self.ago(hours=1))
