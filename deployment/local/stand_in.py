@@ -27,7 +27,7 @@ STATE = "/_stand_in/state"
 """The path at which a stand-in shows what it has received."""
 
 Answer = tuple[int, Mapping[str, str], Any]
-"""Status, headers, and the body that is sent as JSON; None is sent as an empty body."""
+"""Status, headers, and the body that is sent as JSON; bytes are sent as a page of HTML, None as an empty body."""
 
 Request = TypeVar("Request")
 
@@ -52,6 +52,8 @@ class Silence(Enum):
 
     RESET = "a reset connection"
     HANGING = "nothing until the client goes away"
+    CUT = "half of an answer, and an orderly end"
+    TRICKLE = "an answer of one byte at a time, which never ends"
 
 
 @dataclass(slots=True)
@@ -216,12 +218,13 @@ class StandInHandler(BaseHTTPRequestHandler):
             self.send_json(*answer)
 
     def send_json(self, status: int, headers: Mapping[str, str], body: Any) -> None:
-        """Answer with `body` as JSON, with nothing if it is None."""
-        payload = b"" if body is None else json.dumps(body).encode()
+        """Answer with `body` as JSON, as a page if it is bytes, with nothing if it is None."""
+        is_page = isinstance(body, bytes)
+        payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/json;charset=UTF-8")
+        self.send_header("Content-Type", f"{'text/html' if is_page else 'application/json'};charset=UTF-8")
         if status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
@@ -247,9 +250,19 @@ class StandInHandler(BaseHTTPRequestHandler):
         if how is Silence.HANGING:
             self.connection.recv(1)
             return
+        if how in (Silence.CUT, Silence.TRICKLE):
+            self._send_in_part(forever=how is Silence.TRICKLE)
+            return
         # With a linger time of zero the kernel sends a reset instead of an orderly end.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
+
+    def _send_in_part(self, *, forever: bool) -> None:
+        self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"')
+        with suppress(OSError):
+            while forever:
+                threading.Event().wait(0.02)
+                self.wfile.write(b" ")
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent: STATE shows what came in."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from jira import JIRA, JIRAError
+from jira import JIRAError
 from oauthlib.oauth1 import SIGNATURE_RSA  # type: ignore[import-untyped]
 from requests.exceptions import ChunkedEncodingError, SSLError
 from requests.exceptions import ConnectionError as RequestsConnectionError
@@ -19,6 +19,8 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from library.errors import CredentialsError, TicketError
 from library.messages import Message
 from library.notifications import jira_errors
+from library.notifications.http_limits import AnswerTooLarge
+from library.notifications.jira_client import JiraClient, Unproven
 from library.notifications.jira_errors import Refused
 from library.notifications.patience import Patience
 from library.text import is_token
@@ -33,7 +35,6 @@ for _name in ("oauthlib", "requests_oauthlib"):
 T = TypeVar("T")
 
 ANSWER_SECONDS = 30.0
-_CONNECT_SECONDS = 5
 # One call is made at most once more than there are waits.
 _WAITS_SECONDS = (0.5, 1.0, 2.0)
 # A server that asks for a longer wait is left alone until the next run.
@@ -64,7 +65,7 @@ class JiraCalls:
         self.server = server.rstrip("/")
         self._login = _login(credentials)
         self._verify: str | bool = ca_bundle or True
-        self._timeout = (_CONNECT_SECONDS, answer_seconds)
+        self._answer_seconds = answer_seconds
         self._sleep = sleep
         # A session of requests is not made for several threads.
         self._own = threading.local()
@@ -80,14 +81,16 @@ class JiraCalls:
         self._client()
         return self._deployment == "Cloud"
 
-    def read(self, doing: str, call: Callable[[JIRA], T]) -> T:
+    def read(self, doing: str, call: Callable[[JiraClient], T]) -> T:
         """Make a call that changes nothing, and repeat it if it fails in passing.
 
         `doing` completes `JIRA did not …` in the text of the TicketError that is raised if the call fails.
         """
         return self._made(doing, call, None, is_read=True)
 
-    def change(self, doing: str, call: Callable[[JIRA], T], look_first: Callable[[], T | None] | None = None) -> T:
+    def change(
+        self, doing: str, call: Callable[[JiraClient], T], look_first: Callable[[], T | None] | None = None
+    ) -> T:
         """Make a call that changes something; it is only repeated if JIRA refused it because of a rate limit.
 
         If `look_first` then finds what the call was to make, that is the result. `doing` as in `read`.
@@ -95,7 +98,7 @@ class JiraCalls:
         return self._made(doing, call, look_first, is_read=False)
 
     def _made(
-        self, doing: str, call: Callable[[JIRA], T], look_first: Callable[[], T | None] | None, *, is_read: bool
+        self, doing: str, call: Callable[[JiraClient], T], look_first: Callable[[], T | None] | None, *, is_read: bool
     ) -> T:
         client = self._client()
         with self._explained(doing):
@@ -104,9 +107,9 @@ class JiraCalls:
         self._patience.answered()
         return result
 
-    def _client(self) -> JIRA:
+    def _client(self) -> JiraClient:
         """The client of this thread."""
-        client: JIRA | None = getattr(self._own, "client", None)
+        client: JiraClient | None = getattr(self._own, "client", None)
         if client is None:
             # One thread after the other: JIRA locks out a user whose wrong credentials are tried again and again.
             with self._login_lock:
@@ -120,22 +123,13 @@ class JiraCalls:
             self._own.client = client
         return client
 
-    def _connect(self) -> JIRA:
-        client = JIRA(
-            self.server,
-            options={"verify": self._verify},
-            # The client would repeat a creation whose answer was lost, and wait for ever for one that never comes.
-            max_retries=0,
-            timeout=self._timeout,
-            # Its log has headers and bodies in it.
-            logging=False,
-            get_server_info=self._deployment is None,
-            **self._login,
-        )
+    def _connect(self) -> JiraClient:
+        client = JiraClient(self.server, self._login, verify=self._verify, answer_seconds=self._answer_seconds)
         if self._deployment is None:
+            info = client.server_info()
             # With wrong credentials Cloud shows an empty JIRA instead of refusing: no ticket would be found.
             client.myself()
-            self._deployment = str(client.deploymentType)
+            self._deployment = str(info["deploymentType"])
         client.deploymentType = self._deployment
         return client
 
@@ -183,8 +177,12 @@ class JiraCalls:
             yield
         except JIRAError as error:
             failure = jira_errors.answered(doing, error)
+        except Unproven as error:
+            failure = jira_errors.unproven(doing, error)
+        except AnswerTooLarge as error:
+            failure = TicketError(f"JIRA did not {doing}: {error}", id=Message.NOT_JIRA)
         except OSError as error:
-            failure = jira_errors.unreachable(doing, error, self._timeout)
+            failure = jira_errors.unreachable(doing, error, self._answer_seconds)
         except (ValueError, LookupError, TypeError, AttributeError, NotImplementedError):
             # Valid HTTP, but not in the form that JIRA answers in: a proxy's page, for example.
             failure = TicketError(
@@ -223,9 +221,16 @@ def _login(credentials: Mapping[str, Any]) -> dict[str, Any]:
                 raise CredentialsError(
                     "the JIRA credentials' oauth.key_cert is not a private key in PEM without a passphrase"
                 ) from None
-            # The client's own default is HMAC, which JIRA does not take. It has to be this very object: the client
-            # goes on to other methods after a refusal unless the method is identical to the last one it knows.
-            return {"oauth": {**oauth, "signature_method": SIGNATURE_RSA}}
+            return {
+                "oauth1": {
+                    "client_key": oauth["consumer_key"],
+                    "rsa_key": key,
+                    # The library's own default is HMAC, which JIRA does not take.
+                    "signature_method": SIGNATURE_RSA,
+                    "resource_owner_key": oauth["access_token"],
+                    "resource_owner_secret": oauth["access_token_secret"],
+                }
+            }
     raise CredentialsError(
         "the JIRA credentials have none of token, basic (username, password) "
         "and oauth (access_token, access_token_secret, consumer_key, key_cert)"

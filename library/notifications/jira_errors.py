@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from html import unescape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +18,39 @@ from requests.exceptions import ConnectTimeout, SSLError, Timeout
 
 from library.errors import TicketError
 from library.messages import Message
+from library.notifications.facts import clean
+from library.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from requests import Response
+
+    from library.notifications.jira_client import Unproven
+
 _SAID_LIMIT = 500
+_DENIED = "X-Authentication-Denied-Reason"
+_HEADERS = (_DENIED, "X-Seraph-LoginReason")
 
 
 class Refused(TicketError):
-    """JIRA understood the call and will not do it; `fields` are those that it names as the reason."""
+    """JIRA understood the call and will not do it.
+
+    `fields` are those that it names as the reason, `messages` what it says of no field in particular.
+    """
 
     def __init__(
-        self, sentence: str, status: int, fields: Collection[str] = (), *, id: Message | None = None
+        self,
+        sentence: str,
+        status: int,
+        fields: Collection[str] = (),
+        *,
+        messages: Collection[str] = (),
+        id: Message | None = None,
     ) -> None:
         self.status = status
         self.fields = frozenset(fields)
+        self.messages = tuple(messages)
         super().__init__(sentence, id=id)
 
 
@@ -38,66 +60,97 @@ class TicketGone(TicketError):
     ID = Message.TICKET_GONE
 
 
-def retry_after(error: Exception) -> int | None:
-    """Seconds that JIRA asks to wait for."""
-    asked = _header(error, "Retry-After") if isinstance(error, JIRAError) else ""
-    return int(asked) if asked.isdecimal() else None
+def retry_after(error: Exception) -> float | None:
+    """Seconds that JIRA asks to wait for, which it says as a number or as a date (RFC 9110, 10.2.3)."""
+    asked = _header(error.response, "Retry-After").strip() if isinstance(error, JIRAError) else ""
+    if asked.isdecimal():
+        return int(asked)
+    try:
+        return max(0.0, (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def answered(doing: str, error: JIRAError) -> TicketError:
     """What an answer that is not a success means."""
     status = error.status_code
+    said = _said(error.response)
+    words = f"HTTP {status}" + (f", {said}" if said else "")
     if status == HTTPStatus.UNAUTHORIZED:
         return Refused(
-            f"JIRA did not {doing}: it does not accept the credentials (HTTP 401)", status, id=Message.JIRA_LOGIN
+            f"JIRA did not {doing}: it does not accept the credentials ({words})", status, id=Message.JIRA_LOGIN
         )
-    denied = _header(error, "X-Authentication-Denied-Reason")
-    if status == HTTPStatus.FORBIDDEN and denied:
-        return Refused(
-            f"JIRA did not {doing}: it denies the login (HTTP 403, {_line(denied)})", status, id=Message.JIRA_LOGIN
-        )
-    body = _body(error)
+    if status == HTTPStatus.FORBIDDEN and _header(error.response, _DENIED):
+        return Refused(f"JIRA did not {doing}: it denies the login ({words})", status, id=Message.JIRA_LOGIN)
+    body = _body(error.response)
     if status is None or not body.keys() & {"errorMessages", "errors"}:
         # Of a proxy, for example; its 404 says nothing about a ticket.
         return TicketError(
-            f"JIRA did not {doing}: HTTP {status}, and not in the form that JIRA answers in", id=Message.NOT_JIRA
+            f"JIRA did not {doing}: HTTP {status}, and not in the form that JIRA answers in"
+            + (f" ({said})" if said else ""),
+            id=Message.NOT_JIRA,
         )
-    messages, fields = body.get("errorMessages") or [], body.get("errors") or {}
-    said = ", ".join(map(_line, [*messages, *(f"{name}: {text}" for name, text in fields.items())]))
-    sentence = f"JIRA did not {doing}: HTTP {status}" + (f", {said[:_SAID_LIMIT]}" if said else "")
+    sentence = f"JIRA did not {doing}: {words}"
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TicketError(sentence)
-    return Refused(sentence, status, fields)
+    fields = body.get("errors")
+    return Refused(sentence, status, fields if isinstance(fields, dict) else (), messages=_messages(body))
 
 
-def unreachable(doing: str, error: OSError, timeout: tuple[float, float]) -> TicketError:
-    """What it means that no answer came; `timeout` has the seconds to connect and to be answered."""
-    return TicketError(f"JIRA could not be reached to {doing}: {_cause(error, timeout)}", id=Message.JIRA_UNREACHABLE)
+def unproven(doing: str, error: Unproven) -> TicketError:
+    """What an answer means that is neither a refusal nor the documented success."""
+    said = _said(error.response)
+    words = f"{error.said} ({said})" if said else error.said
+    return TicketError(f"JIRA did not {doing}: {clean(words)}", id=Message.NOT_JIRA)
 
 
-def _header(error: JIRAError, name: str) -> str:
-    return str(error.response.headers.get(name, "")) if error.response is not None else ""
+def unreachable(doing: str, error: OSError, answer_seconds: float) -> TicketError:
+    """What it means that no answer came within `answer_seconds`, or at all."""
+    cause = _cause(error, answer_seconds)
+    return TicketError(f"JIRA could not be reached to {doing}: {cause}", id=Message.JIRA_UNREACHABLE)
 
 
-def _body(error: JIRAError) -> dict[str, Any]:
+def _header(response: Response | None, name: str) -> str:
+    return str(response.headers.get(name, "")) if response is not None else ""
+
+
+def _body(response: Response | None) -> dict[str, Any]:
     """The JSON object that came with an answer; empty if none did."""
     try:
-        body = json.loads(error.response.text) if error.response is not None else None
+        body = json.loads(response.content) if response is not None else None
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def _line(said: object) -> str:
-    return " ".join(str(said).split()).rstrip(".")
+def _said(response: Response | None) -> str:
+    """JIRA's own words, in whichever of its shapes they came; the title of a page."""
+    if response is None:
+        return ""
+    body, words = _body(response), [_header(response, name) for name in _HEADERS]
+    words += _messages(body)
+    fields = body.get("errors")
+    if isinstance(fields, dict):
+        words += [f"{name}: {text}" for name, text in fields.items()]
+    if not body:
+        title = re.search(r"(?is)<title[^>]*>(.*?)</title>", response.text[:100_000])
+        words += [f"a page with the title '{clean(unescape(title[1]))}'"] if title else []
+    return cut(", ".join(clean(word).rstrip(".") for word in words if word), _SAID_LIMIT)
 
 
-def _cause(error: OSError, timeout: tuple[float, float]) -> str:
+def _messages(body: dict[str, Any]) -> list[str]:
+    several = body.get("errorMessages")
+    single = [body.get("message"), body.get("errorMessage")]
+    return [str(each) for each in [*(several if isinstance(several, list) else [several]), *single] if each]
+
+
+def _cause(error: OSError, answer_seconds: float) -> str:
     if isinstance(error, SSLError):
         return f"its certificate cannot be verified; a private CA belongs into ca_bundle ({_root(error)})"
+    if isinstance(error, ConnectTimeout):
+        return "no connection in time"
     if isinstance(error, Timeout):
-        seconds = timeout[0] if isinstance(error, ConnectTimeout) else timeout[1]
-        return f"no answer within {seconds} seconds"
+        return f"no answer within {answer_seconds} seconds"
     return _root(error)
 
 
@@ -106,4 +159,4 @@ def _root(error: BaseException) -> str:
     while inner := error.__cause__ or error.__context__:
         error = inner
     strerror = getattr(error, "strerror", None)
-    return _line(strerror or error or type(error).__name__)
+    return clean(strerror or error or type(error).__name__).rstrip(".")

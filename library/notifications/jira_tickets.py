@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from library import messages
 from library.errors import TicketError
 from library.messages import Message
+from library.notifications.jira_closing import Closing, TicketArchived, is_done
 from library.notifications.jira_errors import Refused, TicketGone
 from library.notifications.jira_people import Assignees, identity
 
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 
 _COMMENTS_PER_PAGE = 100
 _LINK = "relates to"
-_RESOLUTIONS = ("done", "fixed", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,13 @@ class JiraTickets:
         issue_type: str = "Task",
         priority: str = "Major",
         close_transitions: Sequence[str] = ("Close Issue", "Done"),
+        close_fields: Mapping[str, Any] | None = None,
     ) -> None:
         self._calls = calls
         self._assignees = Assignees(calls)
         self._issue_type = issue_type
         self._priority = priority
-        self._close_transitions = tuple(close_transitions)
+        self._closing = Closing(calls, close_transitions, close_fields or {})
 
     def log_in(self) -> str:
         """Who the credentials belong to, as JIRA shows the name; raises TicketError if JIRA does not take them."""
@@ -70,7 +71,7 @@ class JiraTickets:
                 Ticket(str(issue.key), identity(issue.raw["fields"]["assignee"]))
                 for issue in client.search_issues(jql, maxResults=0, fields=["assignee", "status"])
                 # The index may lag behind the ticket.
-                if not _is_done(issue.raw)
+                if not is_done(issue.raw)
             ],
         )
         return found[0] if found else None
@@ -97,7 +98,7 @@ class JiraTickets:
     def is_open(self, ticket: str) -> bool:
         """Whether the ticket exists and is not done."""
         try:
-            return not _is_done(self._issue(ticket).raw)
+            return not is_done(self._issue(ticket))
         except TicketGone:
             return False
 
@@ -110,20 +111,34 @@ class JiraTickets:
     def close(self, ticket: str, label: str = "") -> None:
         """Add the label, if one is given, and close the ticket; one that is done or gone is left as it is.
 
-        Of the transitions on offer the first configured one is taken, else one that leads to the status category
-        done; if there is none, TicketError is raised.
+        Raises TicketError if its status is not done afterwards; TicketArchived if it is archived and refuses that.
         """
         try:
             issue = self._issue(ticket)
-            if _is_done(issue.raw):
+            if is_done(issue):
                 return
             # Before the transition, so that a run that dies in between has both still to do.
-            if label and label not in issue.raw["fields"]["labels"]:
-                self._add_label(ticket, issue, label)
+            if label and label not in issue["fields"]["labels"]:
+                self._add_label(ticket, label)
             with _gone(ticket):
-                self._close(ticket)
+                self._close(ticket, issue)
         except TicketGone:
             return
+
+    def _close(self, ticket: str, issue: Mapping[str, Any]) -> None:
+        try:
+            self._closing.close(ticket)
+        except TicketError as error:
+            if error.id is Message.NO_CLOSING_TRANSITION and self._is_archived(issue):
+                raise TicketArchived(f"the ticket {ticket} is archived and stays as it is: {error}") from None
+            raise
+
+    def _is_archived(self, issue: Mapping[str, Any]) -> bool:
+        if issue["fields"].get("archiveddate"):
+            return True
+        project = str(issue["key"]).rpartition("-")[0]
+        shown = self._calls.read(f"show the project {project}", lambda client: client.asked(f"project/{project}"))
+        return bool(shown.get("archived"))
 
     def _create(self, new: NewTicket) -> Ticket:
         required = {
@@ -162,9 +177,9 @@ class JiraTickets:
             look_first=lambda: self.find_open(new.labels[-1]),
         )
 
-    def _issue(self, ticket: str) -> Any:
+    def _issue(self, ticket: str) -> dict[str, Any]:
         with _gone(ticket):
-            return self._calls.read(f"show {ticket}", lambda client: client.issue(ticket, fields="status,labels"))
+            return self._closing.shown(ticket)
 
     def _has_comment(self, ticket: str, reference: str) -> bool:
         seen: set[str] = set()
@@ -181,40 +196,13 @@ class JiraTickets:
                 return False
             seen.update(comment["id"] for comment in fresh)
 
-    def _add_label(self, ticket: str, issue: Any, label: str) -> None:
-        # What JIRA takes for its own address may be plain http behind a proxy, where credentials must not go.
-        issue.self = f"{self._calls.server}/rest/api/2/issue/{ticket}"
+    def _add_label(self, ticket: str, label: str) -> None:
         try:
-            self._calls.change(f"label {ticket} {label}", lambda _: issue.add_field_value("labels", label))
+            self._calls.change(f"label {ticket} {label}", lambda client: client.label(ticket, label))
         except Refused as error:
             messages.warning(
                 log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} stays without the label {label}: {error}"
             )
-
-    def _close(self, ticket: str) -> None:
-        offered: list[dict[str, Any]] = self._calls.read(
-            f"show the transitions of {ticket}",
-            lambda client: client.transitions(ticket, expand="transitions.fields"),
-        )
-        chosen = self._closing(offered)
-        if chosen is None:
-            names = ", ".join(str(transition["name"]) for transition in offered) or "none"
-            raise TicketError(
-                f"JIRA offers no transition that closes {ticket}: configure one (it offers {names})",
-                id=Message.NO_CLOSING_TRANSITION,
-            )
-        fields = _required_resolution(chosen)
-        self._calls.change(
-            f"close {ticket} by '{chosen['name']}'",
-            lambda client: client.transition_issue(ticket, chosen["id"], fields=fields),
-        )
-
-    def _closing(self, offered: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-        for name in self._close_transitions:
-            for transition in offered:
-                if transition["name"].strip().casefold() == name.strip().casefold():
-                    return transition
-        return next((each for each in offered if each["to"]["statusCategory"]["key"] == "done"), None)
 
 
 @contextmanager
@@ -239,17 +227,3 @@ def _to_leave_out(optional: Mapping[str, Any], error: Refused) -> set[str]:
 
 def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _is_done(issue: Mapping[str, Any]) -> bool:
-    return bool(issue["fields"]["status"]["statusCategory"]["key"] == "done")
-
-
-def _required_resolution(transition: Mapping[str, Any]) -> dict[str, Any]:
-    """The one field that closing a ticket commonly asks for."""
-    field = transition.get("fields", {}).get("resolution", {})
-    allowed = field.get("allowedValues") or []
-    if not field.get("required") or not allowed:
-        return {}
-    usual = [value for value in allowed if value["name"].casefold() in _RESOLUTIONS]
-    return {"resolution": {"id": (usual or allowed)[0]["id"]}}

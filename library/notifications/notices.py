@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from library import messages
@@ -13,7 +14,8 @@ from library.issues.record import JiraDetails
 from library.issues.steps import JIRA, SLACK, Failure
 from library.messages import Message
 from library.notifications import jira_words
-from library.notifications.jira_errors import TicketGone
+from library.notifications.jira_closing import TicketArchived
+from library.notifications.jira_errors import Refused, TicketGone
 from library.notifications.jira_tickets import Ticket
 from library.notifications.news import CloseTicket, CommentOnTicket, News, RaiseTicket, last_step
 
@@ -164,7 +166,15 @@ def _close(jira: JiraTickets, key: str, label: str, comments: Sequence[Comment])
         _comment(jira, key, comments)
     except TicketGone:
         return
-    jira.close(key, label)
+    except Refused as error:
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            raise
+        # An open ticket of a key that is no issue any more is worse than a closed one without its last words.
+        messages.warning(logger, Message.TICKET_WITHOUT_A_PART, f"The ticket {key} stays without a comment: {error}")
+    try:
+        jira.close(key, label)
+    except TicketArchived as error:
+        messages.warning(logger, error.id, str(error))
 
 
 def _comment(jira: JiraTickets, key: str, comments: Sequence[Comment]) -> None:

@@ -58,12 +58,10 @@ class Kind:
     def requests(self) -> dict[str, list[tuple[str, str, dict[str, str], Any]]]:
         """Method, path, query and body of every request, by what the adapter is asked to do, in order."""
         ticket = f"{API}/issue/AWSSEC-2"
-        show = ("GET", ticket, {"fields": "status,labels"}, None)
+        show = ("GET", ticket, {"fields": "status,labels,creator,archiveddate"}, None)
         path, more = self.search
         return {
             "log in": [
-                # The client tries a signature before it goes on.
-                *([("GET", f"{API}/myself", {}, None)] if self.scheme == "OAuth" else []),
                 ("GET", f"{API}/serverInfo", {}, None),
                 ("GET", f"{API}/myself", {}, None),
             ],
@@ -116,15 +114,14 @@ class Kind:
             "close": [
                 show,
                 ("PUT", ticket, {}, {"update": {"labels": [{"add": "whitelisted"}]}}),
-                ("GET", ticket, {}, None),
                 ("GET", f"{ticket}/transitions", {"expand": "transitions.fields"}, None),
                 (
                     "POST",
                     f"{ticket}/transitions",
                     {},
-                    # The references show the id as text; the jira client sends it as a number.
-                    {"transition": {"id": 11}, "fields": {"resolution": {"id": "1"}}},
+                    {"transition": {"id": "11"}, "fields": {"resolution": {"id": "1"}}},
                 ),
+                show,
             ],
         }
 

@@ -229,7 +229,7 @@ def test_an_oauth_signature_of_another_key_is_refused(rsa_key: RSAPrivateKey) ->
     with JiraStandIn(oauth_public_key=generate_private_key(65537, 2048).public_key()) as jira:
         with pytest.raises(TicketError, match="does not accept the credentials"):
             tickets_in(jira, credentials=oauth(rsa_key)).find_open(LABEL)
-        assert {request.path for request in jira.requests} == {"/rest/api/2/myself"}
+        assert {request.path for request in jira.requests} == {"/rest/api/2/serverInfo"}
 
 
 @pytest.mark.parametrize(

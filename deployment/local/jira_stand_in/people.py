@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from deployment.local.jira_stand_in.site import JiraSite, JiraUser
 
 
-def server_info(site: JiraSite, _call: Call) -> Reply:
+def server_info(site: JiraSite, call: Call) -> Reply:
     """The version, by which clients tell Cloud from Server."""
     cloud = site.flavour == "cloud"
     return 200, {
+        "baseUrl": site.base_url or call.address,
         "version": "1001.0.0-SNAPSHOT" if cloud else "9.12.4",
         "versionNumbers": [1001, 0, 0] if cloud else [9, 12, 4],
         "deploymentType": "Cloud" if cloud else "Server",
@@ -27,6 +28,27 @@ def server_info(site: JiraSite, _call: Call) -> Reply:
 def myself(site: JiraSite, call: Call) -> Reply:
     """The user who is logged in."""
     return 200, shown_user(site, call, site.users[0])
+
+
+def my_permissions(site: JiraSite, call: Call) -> Reply:
+    """What the user who is logged in may do in a project."""
+    project = call.query.get("projectKey", "")
+    if project not in site.projects or "BROWSE_PROJECTS" in site.denied.get(project, ()):
+        raise Refusal(404, f"No project could be found with key '{project}'.")
+    wanted = call.query.get("permissions", "")
+    if site.flavour == "cloud" and not wanted:
+        raise Refusal(400, "The 'permissions' query parameter is required.")
+    denied = site.denied.get(project, set())
+    return 200, {
+        "permissions": {name: {"key": name, "havePermission": name not in denied} for name in wanted.split(",")}
+    }
+
+
+def project(site: JiraSite, _call: Call, key: str) -> Reply:
+    """A project, if the user may see it."""
+    if key not in site.projects or "BROWSE_PROJECTS" in site.denied.get(key, ()):
+        raise Refusal(404, f"No project could be found with key '{key}'.")
+    return 200, {"id": "10000", "key": key, **({"archived": True} if key in site.archived else {})}
 
 
 def assignable(site: JiraSite, call: Call) -> Reply:

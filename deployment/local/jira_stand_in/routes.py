@@ -42,6 +42,8 @@ ROUTES = (
     Route("GET", "myself", Access.LOGIN, people.myself),
     Route("GET", "user/assignable/search", Access.LOGIN, people.assignable),
     Route("GET", "field", Access.LOGIN, search.fields),
+    Route("GET", "mypermissions", Access.LOGIN, people.my_permissions),
+    Route("GET", r"project/([^/]+)", Access.HIDDEN, people.project),
     Route("GET", "search", Access.HIDDEN, search.search),
     Route("GET", "search/jql", Access.HIDDEN, search.search_by_token),
     Route("POST", "issue", Access.LOGIN, tickets.create),

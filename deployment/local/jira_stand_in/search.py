@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployment.local.jira_stand_in.calls import Refusal, page_of, page_size
 from deployment.local.jira_stand_in.site import number_of
-from deployment.local.jira_stand_in.tickets import shown_issue
+from deployment.local.jira_stand_in.tickets import is_visible, shown_issue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,11 @@ def search_by_token(site: JiraSite, call: Call) -> Reply:
 
 def _found(site: JiraSite, call: Call) -> list[dict[str, Any]]:
     clauses, descending = _parsed(call.query.get("jql", ""))
-    found = [issue for issue in site.issues.values() if _matches(site, issue, clauses)]
+    found = [
+        issue
+        for issue in site.issues.values()
+        if _matches(site, issue, clauses) and is_visible(site, issue) and issue.key not in site.unsearchable
+    ]
     found.sort(key=lambda issue: number_of(issue.key), reverse=descending)
     return [shown_issue(site, call, issue) for issue in found]
 

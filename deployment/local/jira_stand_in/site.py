@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Flavour = Literal["server", "cloud"]
 
@@ -29,17 +32,30 @@ class JiraUser:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A way to the status `to`, whose category is `new`, `indeterminate` or `done`."""
+    """A way to the status `to`, whose category is `new`, `indeterminate` or `done`, from those `of`, or from any.
+
+    `screen` are the fields that may be sent, with the names of the values that are allowed, if they are limited;
+    `wants` are those that a validator asks for, which the screen does not say, and `needs_resolution` is what it
+    says. A transition that `refuses` says so to everybody; one that `lies` answers as if it had been taken.
+    """
 
     name: str
     to: str
     category: str
     needs_resolution: bool = False
+    of: tuple[str, ...] = ()
+    screen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    wants: tuple[str, ...] = ()
+    refuses: str = ""
+    lies: bool = False
 
 
 @dataclass(slots=True)
 class JiraIssue:
-    """A ticket; `assignee` is a user name (Server) or account id (Cloud), `links` are keys."""
+    """A ticket; `assignee` and `creator` are user names (Server) or account ids (Cloud), `links` are keys.
+
+    An archived one is shown and refuses every change; a hidden one has a security level without the caller.
+    """
 
     key: str
     project: str
@@ -53,6 +69,10 @@ class JiraIssue:
     resolution: str | None = None
     comments: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
+    creator: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    archived: bool = False
+    hidden: bool = False
 
 
 DEFAULT_USERS = (
@@ -76,6 +96,12 @@ class JiraSite:
     `refused_fields` are on none of JIRA's screens. The search has not noticed yet that the tickets in `unnoticed` are
     done. A page of a listing has at most `page_size` entries whatever is asked for, as JIRA may do, so that clients
     have to page.
+
+    `archived` are projects; `denied` the permissions (`BROWSE_PROJECTS`) that the caller lacks, by project. The
+    search does not know the tickets in `unsearchable`, to which a new one belongs where it `lags`. With `hides_new`
+    a new ticket has a security level without its creator. `required` has, by project, the fields that a creation
+    wants, by id, with their names; `issue_types` are those of a project, any if it says nothing. `base_url` is what
+    JIRA believes its own address to be, if not the one that it is called by.
     """
 
     flavour: Flavour = "server"
@@ -86,6 +112,14 @@ class JiraSite:
     refused_fields: set[str] = field(default_factory=set)
     unnoticed: set[str] = field(default_factory=set)
     page_size: int = 50
+    archived: set[str] = field(default_factory=set)
+    unsearchable: set[str] = field(default_factory=set)
+    lags: bool = False
+    denied: dict[str, set[str]] = field(default_factory=dict)
+    hides_new: bool = False
+    required: dict[str, dict[str, str]] = field(default_factory=dict)
+    issue_types: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    base_url: str = ""
 
     def add(self, key: str) -> None:
         """Add a ticket with a key of its own; new keys of its project follow after it."""

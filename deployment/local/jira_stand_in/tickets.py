@@ -20,6 +20,8 @@ _TEXT_LIMIT = 32767
 _LABEL = re.compile(r"\S{1,255}")
 _LINK_TYPES = ({"id": "10003", "name": "Relates", "inward": "relates to", "outward": "relates to"},)
 
+_USUAL = ("project", "summary", "description", "issuetype", "priority", "labels", "assignee")
+
 Fields = dict[str, Any]
 Errors = dict[str, str]
 """What is wrong with a field, by its name."""
@@ -44,7 +46,12 @@ def create(site: JiraSite, call: Call) -> Reply:
         labels=list(dict.fromkeys(fields.get("labels") or [])),
         assignee=_asked_assignee(site, fields),
     )
+    issue.creator = site.identity(site.users[0])
+    issue.hidden = site.hides_new
+    issue.fields = {name: value for name, value in fields.items() if name not in _USUAL}
     site.issues[issue.key] = issue
+    if site.lags:
+        site.unsearchable.add(issue.key)
     return 201, _reference(call, issue.key)
 
 
@@ -55,7 +62,7 @@ def read(site: JiraSite, call: Call, key: str) -> Reply:
 
 def edit(site: JiraSite, call: Call, key: str) -> Reply:
     """Add labels to a ticket."""
-    issue = visible_issue(site, call, key)
+    issue = writable_issue(site, call, key)
     added = [change["add"] for change in call.body.get("update", {}).get("labels", [])]
     errors = _off_screen(site, ["labels"] if added else []) | _malformed(added)
     if errors:
@@ -79,7 +86,7 @@ def comments(site: JiraSite, call: Call, key: str) -> Reply:
 
 def comment(site: JiraSite, call: Call, key: str) -> Reply:
     """Comment on a ticket."""
-    issue, body = visible_issue(site, call, key), str(call.body.get("body") or "")
+    issue, body = writable_issue(site, call, key), str(call.body.get("body") or "")
     if not body.strip() or len(body) > _TEXT_LIMIT:
         raise Refusal(400, comment="Comment body can not be empty, nor too long!")
     issue.comments.append(body)
@@ -105,14 +112,28 @@ def link(site: JiraSite, call: Call) -> Reply:
 
 def visible_issue(site: JiraSite, call: Call, key: str) -> JiraIssue:
     """The ticket, if it is there and the caller may see it; else it is refused, and JIRA does not say why."""
-    if not call.logged_in or key not in site.issues:
+    issue = site.issues.get(key)
+    if not call.logged_in or issue is None or not is_visible(site, issue):
         raise Refusal(404, "Issue does not exist or you do not have permission to see it.")
-    return site.issues[key]
+    return issue
+
+
+def is_visible(site: JiraSite, issue: JiraIssue) -> bool:
+    """Whether the user who logs in may see a ticket."""
+    return not issue.hidden and "BROWSE_PROJECTS" not in site.denied.get(issue.project, ())
+
+
+def writable_issue(site: JiraSite, call: Call, key: str) -> JiraIssue:
+    """The ticket, unless nobody may change it."""
+    issue = visible_issue(site, call, key)
+    if issue.archived or issue.project in site.archived:
+        raise Refusal(403, f"The issue {key} is archived and read-only.")
+    return issue
 
 
 def shown_issue(site: JiraSite, call: Call, issue: JiraIssue) -> dict[str, Any]:
     """A ticket as JIRA shows one."""
-    assignee = site.user(issue.assignee)
+    assignee, creator = site.user(issue.assignee), site.user(issue.creator)
     return _reference(call, issue.key) | {
         "fields": {
             "summary": issue.summary,
@@ -120,6 +141,8 @@ def shown_issue(site: JiraSite, call: Call, issue: JiraIssue) -> dict[str, Any]:
             "labels": list(issue.labels),
             "assignee": None if assignee is None else shown_user(site, call, assignee),
             "status": site.status(issue.status),
+            "creator": None if creator is None else shown_user(site, call, creator),
+            "archiveddate": "2026-01-31T00:00:00.000+0000" if issue.archived else None,
         }
     }
 
@@ -146,8 +169,15 @@ def _unknown_project(site: JiraSite, fields: Fields) -> Errors:
     return {"project": "project is required" if project is None else "valid project is required"}
 
 
-def _no_issue_type(_site: JiraSite, fields: Fields) -> Errors:
-    return {} if fields.get("issuetype", {}).get("name") else {"issuetype": "issue type is required"}
+def _wrong_issue_type(site: JiraSite, fields: Fields) -> Errors:
+    name, project = fields.get("issuetype", {}).get("name"), fields.get("project", {}).get("key")
+    known = site.issue_types.get(project, (name,))
+    return {} if name and name in known else {"issuetype": "The issue type selected is invalid."}
+
+
+def _missing(site: JiraSite, fields: Fields) -> Errors:
+    wanted = site.required.get(fields.get("project", {}).get("key"), {})
+    return {name: f"{shown} is required." for name, shown in wanted.items() if not fields.get(name)}
 
 
 def _wrong_summary(_site: JiraSite, fields: Fields) -> Errors:
@@ -189,7 +219,8 @@ def _asked_assignee(site: JiraSite, fields: Mapping[str, Any]) -> str | None:
 CREATION: tuple[Callable[[JiraSite, Fields], Errors], ...] = (
     _off_screen,
     _unknown_project,
-    _no_issue_type,
+    _wrong_issue_type,
+    _missing,
     _wrong_summary,
     _long_description,
     _wrong_labels,

@@ -1,0 +1,114 @@
+"""The `jira` client for one thread: bounded calls, no redirects, and a proof wanted of each answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from jira import JIRA
+from requests_oauthlib import OAuth1  # type: ignore[import-untyped]
+
+from library.notifications.http_limits import limit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests import Response
+
+_CONNECT_SECONDS = 5
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9]+")
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+# Method, path, the status that says that it was done, and what the answer has to name of what was made, by
+# https://docs.atlassian.com/software/jira/docs/api/REST/9.12.0/ and
+# https://developer.atlassian.com/cloud/jira/platform/rest/v2/
+_PROOFS = (
+    ("GET", r".*", HTTPStatus.OK, ""),
+    ("POST", r"issue", HTTPStatus.CREATED, "key"),
+    ("POST", r"issue/[^/]+/comment", HTTPStatus.CREATED, "id"),
+    ("POST", r"issue/[^/]+/transitions", HTTPStatus.NO_CONTENT, ""),
+    ("POST", r"issueLink", HTTPStatus.CREATED, ""),
+    ("PUT", r"issue/[^/]+", HTTPStatus.NO_CONTENT, ""),
+)
+
+
+class Unproven(Exception):
+    """JIRA did not refuse, and its answer does not say that it did what was asked; `said` completes a sentence."""
+
+    def __init__(self, said: str, response: Response) -> None:
+        self.said = said
+        self.response = response
+        super().__init__(said)
+
+
+class JiraClient(JIRA):
+    """A client that trusts no answer without its proof; it contacts nobody when it is made.
+
+    `login` are arguments of the `jira` client, or `oauth1`, those of an OAuth 1 signature. Its calls raise, beside
+    what the `jira` client raises, Unproven, and what `http_limits` raises.
+    """
+
+    def __init__(self, server: str, login: Mapping[str, Any], *, verify: str | bool, answer_seconds: float) -> None:
+        login = dict(login)
+        signature = login.pop("oauth1", None)
+        super().__init__(
+            server,
+            options={"verify": verify},
+            # The client would repeat a creation whose answer was lost, and wait for ever for one that never comes.
+            max_retries=0,
+            timeout=(_CONNECT_SECONDS, answer_seconds),
+            # Its log has headers and bodies in it.
+            logging=False,
+            get_server_info=False,
+            **login,
+        )
+        if signature is not None:
+            # Not by the client, which would try it at once, and without the limits.
+            self._session.auth = OAuth1(**signature)
+        limit(self._session, _CONNECT_SECONDS + answer_seconds)
+        self._session.hooks["response"].append(_prove)
+
+    def label(self, ticket: str, label: str) -> None:
+        """Add a label to those of a ticket."""
+        self._session.put(self._get_url(f"issue/{ticket}"), data=json.dumps({"update": {"labels": [{"add": label}]}}))
+
+    def take(self, ticket: str, transition: str, fields: Mapping[str, Any]) -> None:
+        """Take a transition by its id, with the values of its screen."""
+        body = {"transition": {"id": transition}, **({"fields": dict(fields)} if fields else {})}
+        self._session.post(self._get_url(f"issue/{ticket}/transitions"), data=json.dumps(body))
+
+    def asked(self, path: str, **parameters: str | int) -> Any:
+        """The answer to a question that the `jira` client has no method for."""
+        return self._get_json(path, params=parameters)
+
+
+def _prove(response: Response, *_args: object, **_kwargs: object) -> None:
+    """Raise Unproven unless a success is the one that is documented; refusals are left to the client."""
+    status = response.status_code
+    if status in _REDIRECTS:
+        raise Unproven(f"it redirects to {response.headers.get('Location', 'nowhere')} (HTTP {status})", response)
+    if status >= HTTPStatus.BAD_REQUEST:
+        return
+    method = response.request.method or ""
+    path = (response.request.path_url.partition("?")[0]).partition("/rest/api/")[2].partition("/")[2]
+    proof = next((each for each in _PROOFS if each[0] == method and re.fullmatch(each[1], path)), None)
+    if proof is None or status != proof[2]:
+        raise Unproven(f"HTTP {status} is not how JIRA says that it did so", response)
+    if status == HTTPStatus.NO_CONTENT or path == "issueLink":
+        return
+    _prove_body(response, proof[3])
+
+
+def _prove_body(response: Response, name: str) -> None:
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        raise Unproven("what answered at its address is not JIRA", response) from None
+    if not isinstance(body, dict | list):
+        raise Unproven("what answered at its address is not JIRA", response)
+    if name:
+        made = body.get(name) if isinstance(body, dict) else None
+        if not isinstance(made, str) or (name == "key" and not _KEY.fullmatch(made)):
+            raise Unproven(f"its answer does not name the {name} of what was made", response)

@@ -1,0 +1,224 @@
+"""What JIRA, or something in its place, may answer to each call: nothing counts as done that was not."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from deployment.local.jira_stand_in import DEFAULT_TOKEN, JiraRequest, JiraStandIn
+from deployment.local.stand_in import Rule, Silence
+from library.errors import TicketError
+from library.notifications.http_limits import AnswerTooLarge, limit
+from library.notifications.jira_calls import JiraCalls
+from library.notifications.jira_tickets import JiraTickets
+from library.notifications.jira_words import NewTicket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LABEL = "hammer-123456789012-AKIAI6UV7TCFQNA623TA"
+ISSUE = "/rest/api/2/issue"
+NEW = NewTicket("AWSSEC", "Idle key", "*Facts*", ("inactive-iam-keys", LABEL), (), "")
+WORDS = "Words. Hammer reference 7"
+PAGE = b"<html><head><title>Sign &amp; in\n</title></head><body>Please</body></html>"
+
+
+@dataclass(frozen=True)
+class Write:
+    """One thing that is written, the call that does it, the status that proves it, and whether it is in JIRA."""
+
+    name: str
+    method: str
+    path: str
+    proof: int
+    do: Callable[[JiraTickets], Any]
+    is_done: Callable[[JiraStandIn], bool]
+
+
+WRITES = (
+    Write("raise", "POST", ISSUE, 201, lambda to: to.raise_ticket(NEW), lambda jira: len(jira.issues) > 1),
+    Write(
+        "comment",
+        "POST",
+        f"{ISSUE}/AWSSEC-1/comment",
+        201,
+        lambda to: to.comment("AWSSEC-1", WORDS, "Hammer reference 7"),
+        lambda jira: jira.issues["AWSSEC-1"].comments == [WORDS],
+    ),
+    Write(
+        "close",
+        "POST",
+        f"{ISSUE}/AWSSEC-1/transitions",
+        204,
+        lambda to: to.close("AWSSEC-1"),
+        lambda jira: jira.issues["AWSSEC-1"].status == "Closed",
+    ),
+)
+STATUSES = sorted(
+    {*range(200, 210), 226, *range(300, 311), *map(int, HTTPStatus), 402, 420, 444, 520, 599} - {100, 101, 102, 103}
+)
+
+
+@pytest.fixture(params=WRITES, ids=lambda write: write.name)
+def write(request: pytest.FixtureRequest) -> Write:
+    chosen: Write = request.param
+    return chosen
+
+
+@pytest.fixture
+def jira() -> Iterator[JiraStandIn]:
+    with JiraStandIn(issues=("AWSSEC-1",)) as stand_in:
+        yield stand_in
+
+
+def tickets_in(jira: JiraStandIn, *, answer_seconds: float = 30.0) -> JiraTickets:
+    calls = JiraCalls(
+        server=jira.url,
+        credentials={"token": DEFAULT_TOKEN},
+        answer_seconds=answer_seconds,
+        sleep=list[float]().append,
+    )
+    return JiraTickets(calls)
+
+
+def answer_instead(jira: JiraStandIn, write: Write, answer: Any) -> None:
+    def applies(request: JiraRequest) -> bool:
+        return (request.method, request.path) == (write.method, write.path)
+
+    jira.add_rule(Rule(applies, answer))
+
+
+def outcome(write: Write, tickets: JiraTickets) -> str:
+    """What the caller is told: empty if the write counts as done, else the error."""
+    try:
+        write.do(tickets)
+    except TicketError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("body", [None, {}, [], {"key": 7, "id": 7}, "text", PAGE], ids=repr)
+def test_no_status_counts_as_done_unless_it_was(write: Write, body: Any) -> None:
+    for status in STATUSES:
+        with JiraStandIn(issues=("AWSSEC-1",)) as fresh:
+            answer_instead(fresh, write, (status, {}, body))
+            said = outcome(write, tickets_in(fresh))
+            assert not write.is_done(fresh)
+        assert said, f"HTTP {status} with {body!r} counts as {write.name}"
+        assert "\n" not in said
+
+
+def test_what_was_done_counts_and_its_ticket_is_closed(jira: JiraStandIn, write: Write) -> None:
+    assert outcome(write, tickets_in(jira)) == ""
+    assert write.is_done(jira)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "target", ["{url}/jira{path}", "{url}{path}", "https://elsewhere.example.com{path}", "/login"]
+)
+def test_a_redirect_is_not_followed_and_its_address_is_said(
+    jira: JiraStandIn, write: Write, status: int, target: str
+) -> None:
+    address = target.format(url=jira.url, path=write.path)
+    answer_instead(jira, write, (status, {"Location": address}, None))
+    tickets = tickets_in(jira)
+    said = outcome(write, tickets)
+    assert f"it redirects to {address} (HTTP {status})" in said
+    assert not write.is_done(jira)
+    # No second call came because of it.
+    assert jira.requests[-1].path == write.path
+    assert jira.requests[-1].method == write.method
+
+
+@pytest.mark.parametrize("silence", [Silence.RESET, Silence.HANGING, Silence.CUT, Silence.TRICKLE])
+def test_an_answer_that_does_not_come_whole_is_an_error_within_the_deadline(
+    jira: JiraStandIn, write: Write, silence: Silence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("library.notifications.jira_client._CONNECT_SECONDS", 0.2)
+    answer_instead(jira, write, silence)
+    tickets, began = tickets_in(jira, answer_seconds=0.5), time.monotonic()
+    assert "JIRA could not be reached to" in outcome(write, tickets)
+    assert time.monotonic() - began < 5
+    assert not write.is_done(jira)
+
+
+def test_an_answer_without_end_is_not_read_on(
+    jira: JiraStandIn, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("library.notifications.http_limits.ANSWER_BYTES", 100_000)
+    # 204 has no body; what is not proof is read all the same, for its words.
+    status = 500 if write.proof == HTTPStatus.NO_CONTENT else write.proof
+    answer_instead(jira, write, (status, {}, b'{"key": "AWSSEC-7", "id": "7"}' + b" " * 1_000_000))
+    assert "its answer is larger than 100000 bytes" in outcome(write, tickets_in(jira))
+
+
+@pytest.mark.parametrize("first", ["raise", "comment", "close"])
+def test_a_redirect_of_everything_is_said_before_anything_is_written(jira: JiraStandIn, first: str) -> None:
+    jira.add_rule(Rule(lambda request: True, (302, {"Location": "https://new.example.com/jira"}, None)))
+    chosen = next(write for write in WRITES if write.name == first)
+    said = outcome(chosen, tickets_in(jira))
+    assert said == "JIRA did not log in: it redirects to https://new.example.com/jira (HTTP 302)"
+    assert [(request.method, request.path) for request in jira.requests] == [("GET", "/rest/api/2/serverInfo")]
+
+
+# The other side's words
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "said"),
+    [
+        (401, {}, {"code": 401, "message": "Unauthorized; scope does not match"}, "scope does not match"),
+        (403, {}, {"errorMessage": "The app is not\ninstalled\x1b[31m"}, "The app is not installed [31m"),
+        (400, {}, {"errorMessages": ["Wrong."], "errors": {"customfield_1": "Team is required."}}, "Wrong"),
+        (400, {}, {"errorMessages": [], "errors": {"customfield_1": "Team is required."}}, "Team is required"),
+        (403, {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}, PAGE, "AUTHENTICATED_FAILED"),
+        (403, {"X-Authentication-Denied-Reason": "CAPTCHA_CHALLENGE"}, PAGE, "CAPTCHA_CHALLENGE"),
+        (200, {}, PAGE, "a page with the title 'Sign & in'"),
+        (503, {}, PAGE, "a page with the title 'Sign & in'"),
+        (409, {}, {"errorMessages": "one text", "errors": ["odd"]}, "one text"),
+    ],
+)
+def test_the_words_of_the_other_side_are_in_our_line(
+    jira: JiraStandIn, write: Write, status: int, headers: dict[str, str], body: Any, said: str
+) -> None:
+    answer_instead(jira, write, (status, headers, body))
+    line = outcome(write, tickets_in(jira))
+    assert said in line
+    assert line.isprintable()
+
+
+# The limits by themselves
+
+
+def test_a_call_ends_though_each_read_is_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, requests.Session() as session:
+        limit(session, 0.3)
+        began = time.monotonic()
+        # Nobody accepts, so nothing is answered; the timeout of the read is a long one.
+        with pytest.raises(requests.ReadTimeout, match=r"no whole answer within 0\.3 seconds"):
+            session.get(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=20)
+        assert time.monotonic() - began < 3
+
+
+def test_a_connection_is_used_again_and_its_second_call_ends_in_time_too(jira: JiraStandIn) -> None:
+    with requests.Session() as session:
+        limit(session, 0.5)
+        assert session.get(f"{jira.url}/rest/api/2/serverInfo").json()["deploymentType"] == "Server"
+        jira.fail_next("GET", "/rest/api/2/serverInfo", silence=Silence.TRICKLE)
+        with pytest.raises(requests.ReadTimeout):
+            session.get(f"{jira.url}/rest/api/2/serverInfo", timeout=20)
+        assert session.get(f"{jira.url}/rest/api/2/serverInfo").ok
+
+
+def test_a_large_answer_is_refused_by_its_size(jira: JiraStandIn) -> None:
+    with requests.Session() as session:
+        limit(session, 5, 10)
+        with pytest.raises(AnswerTooLarge, match="larger than 10 bytes"):
+            session.get(f"{jira.url}/rest/api/2/serverInfo")
