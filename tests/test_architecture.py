@@ -15,7 +15,10 @@ PRODUCT = sorted(
     for folder in ("library", "identification", "reporting_remediation")
     for path in (REPOSITORY / folder).rglob("*.py")
 )
-ROOMS_OF_THE_LAMBDAS = ("library.aws", "library.config", "library.issues", "library.errors")
+ROOMS_OF_THE_LAMBDAS = (
+    *("library.aws", "library.config", "library.issues", "library.errors"),
+    *("library.messages", "library.text"),
+)
 """The contracts hold what these import in turn."""
 IN_THE_ZIP = ("boto3", "botocore", "aws_lambda_powertools")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
+STATE = "hammer-iam-user-keys-inactive-state"
+
 SAFE = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -84,7 +86,8 @@ Reaction = Callable[[AWSPreparedRequest], AWSResponse | None]
 class Wire:
     """Sees every request that botocore is about to send, retries included.
 
-    `sent` has the operations in order. A reaction may answer in the place of AWS, or do something and return None.
+    `sent` has the operations in order; those on the state table begin with `StateTable.`. A reaction may answer in
+    the place of AWS, or do something and return None.
     """
 
     def __init__(self) -> None:
@@ -101,6 +104,8 @@ class Wire:
 
     def __call__(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
+        if ".dynamodb." in event_name and f'"{STATE}"' in body_of(request):
+            operation = f"StateTable.{operation}"
         self.sent.append(operation)
         answers = (reaction(request) for reaction in self._reactions[operation])
         return next((found for found in answers if found is not None), None)

@@ -7,21 +7,22 @@ say through whom it is, and the next one goes on from there.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from library.aws.credential_report import EVERYTHING, NOTHING
 from library.aws.iam_keys import list_users
-from library.aws.iam_scan import by_second
+from library.aws.iam_scan import by_second, second
 from library.aws.live_looks import Asked, LiveLooks
 from library.aws.report_request import ReportRequest, usable
 from library.errors import AccessDenied
 from library.issues import counter_check, looking
 from library.issues.access_keys import AccessKey, is_idle, is_long_ago
 from library.issues.account_state import DOUBTFUL_KEPT, Round
-from library.issues.listing import WatchedKey
 from library.issues.memory import Memory
+from library.issues.report_rows import SlotKind
+from library.issues.scan_result import AccountSeen
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -32,35 +33,16 @@ if TYPE_CHECKING:
     from library.aws.iam_keys import User
     from library.aws.report_request import Fetched
     from library.issues.looking import Kept
+    from library.issues.scan_task import Task
 
 PATIENCE = 5.5
-"""Seconds after which an account without a memory is listed while its report is still being made."""
-RESERVE = 60.0
-"""Seconds before the end at which no further users are taken: those in hand are gone through, and all is recorded.
+"""Seconds after which an account without a memory is listed while its report is still being made.
 
-With a memory a scan waits for the report for its whole minute: to list everybody meanwhile would cost more calls than
-all the scans of that day.
+With a memory a scan waits a whole minute: listing everybody would cost more calls than all other scans of that day.
 """
+RESERVE = 60.0
+"""Seconds before the end at which no further users are taken: those in hand are gone through, and all is recorded."""
 _SINGLY_AT_ONCE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be scanned, as of `now` (UTC), and what is known of it.
-
-    `issues` are those that have to be kept true. `memory` is None if there is none. `everything` is whether all is
-    listed whatever report and memory say. `round` is where an earlier scan was cut off. `wants_tags` is of which idle
-    keys the tags of the user are to be read.
-    """
-
-    account_id: str
-    criteria_days: int
-    now: datetime
-    issues: Sequence[Kept] = ()
-    memory: Memory | None = None
-    everything: bool = False
-    round: Round | None = None
-    wants_tags: Callable[[AccessKey], bool] = field(default=lambda _: False)
 
 
 class HourlyScan:
@@ -76,7 +58,7 @@ class HourlyScan:
         self._task = task
         self._seconds_left = seconds_left
         rule = partial(is_long_ago, criteria_days=task.criteria_days, now=task.now)
-        watched = [_watched(issue) for issue in task.issues]
+        watched = [issue.watched for issue in task.issues]
         self._looks = LiveLooks(iam, rule, watched, task.wants_tags)
         self._request = ReportRequest(iam, rule, task.now)
         self._users: dict[str, User] = {}
@@ -122,9 +104,8 @@ class HourlyScan:
             return
         self._fetched, self.report_problem = usable(self._request, patience)
         if self._fetched is not None:
-            task, report = self._task, self._fetched.report
-            memory = task.memory or Memory()
-            self._plan = looking.plan(task.account_id, report.groups, task.issues, memory, task.now)
+            task, groups = self._task, self._fetched.report.groups
+            self._plan = looking.plan(task.account_id, groups, task.issues, task.memory or Memory(), task.now)
 
     def _groups(self) -> Iterator[tuple[Sequence[User], Suspicion]]:
         """The groups to look at, each decided on when there is time for it: the report may have come by then."""
@@ -156,7 +137,7 @@ class HourlyScan:
     def _not_met(self) -> Iterator[Kept]:
         """The issues whose keys have to be looked for: users who were looked at do not have them, or are gone."""
         refused = self._refused_users()
-        group_of = {} if self._fetched is None else looking.group_by_user(self._fetched.report.groups)
+        group_of = looking.group_by_user(self._fetched.report.groups) if self._fetched else {}
         for issue in self._task.issues:
             if not issue.live or issue.key_id in self.keys or issue.key_id in self.gone:
                 continue
@@ -178,14 +159,14 @@ class HourlyScan:
         user = self._users.get(issue.user_id)
         if user is None and not issue.user_id:
             user = next((user for user in self._users.values() if user.name == issue.user_name), None)
-        return None if user is None else user.created.replace(microsecond=0)
+        return None if user is None else second(user.created)
 
     # --- looking ------------------------------------------------------------------------------------------------
 
     def _take(self, asked: Asked) -> None:
         self.keys |= {key.key_id: key for key in asked.keys}
         self.refused |= asked.refused
-        created = asked.users[0].created.replace(microsecond=0)
+        created = second(asked.users[0].created)
         self._looked.setdefault(created, []).extend(asked.keys)
         if asked.refused:
             self._after_report.discard(created)
@@ -203,7 +184,7 @@ class HourlyScan:
 
     def _look_for(self, issue: Kept) -> tuple[Kept, AccessKey | AccessDenied | None]:
         try:
-            return issue, self._looks.look_for(_watched(issue))
+            return issue, self._looks.look_for(issue.watched)
         except AccessDenied as error:
             return issue, error
 
@@ -219,6 +200,16 @@ class HourlyScan:
         if self._users or self._fetched is None:
             return len(self._users)
         return sum(len(group.rows) for group in self._fetched.report.groups.values())
+
+    @property
+    def seen(self) -> AccountSeen:
+        """How large the account is, by the report or else by what was listed."""
+        asked = len([user for user in self._users.values() if second(user.created) in self._looked])
+        if self._fetched is None:
+            return AccountSeen(self.users, self.users - asked, len(self.keys))
+        rows = [row for group in self._fetched.report.groups.values() for row in group.rows]
+        keys = [slot for row in rows for slot in row.slots if slot.kind is not SlotKind.EMPTY]
+        return AccountSeen(self.users, self.users - asked, len(keys))
 
     @property
     def report_made(self) -> datetime | None:
@@ -240,11 +231,10 @@ class HourlyScan:
             return None
         task, report = self._task, self._fetched.report
         before_all = report.made <= task.now
-        looked = {c: keys for c, keys in self._looked.items() if c in self._after_report or before_all}
         marks = looking.remember(
             task.account_id,
             report.groups,
-            looked,
+            {c: keys for c, keys in self._looked.items() if c in self._after_report or before_all},
             issues,
             criteria_days=task.criteria_days,
             report_made=report.made,
@@ -260,7 +250,7 @@ class HourlyScan:
         doubtful = tuple(issue.key_id for issue in self._task.issues if self._is_doubtful(issue, through))
         if len(doubtful) > DOUBTFUL_KEPT:
             return None
-        done = [user for user in self._users.values() if user.created.replace(microsecond=0) <= through]
+        done = [user for user in self._users.values() if second(user.created) <= through]
         refused = {*(earlier.refused if earlier else ()), *self.refused}
         return Round(
             began=earlier.began if earlier else self._task.now,
@@ -272,11 +262,28 @@ class HourlyScan:
         )
 
     def _is_doubtful(self, issue: Kept, through: datetime) -> bool:
-        created = self._created(issue)
+        created, key = self._created(issue), self.keys.get(issue.key_id)
         if not issue.live or created is None or created > through or self._confirmed_before(issue):
             return False
-        key = self.keys.get(issue.key_id)
         return key is None or not is_idle(key, self._task.criteria_days, self._task.now)
+
+    def protected(self) -> AccessDenied | None:
+        """What is to be said of users whom this round was not allowed to look at; None if there are none."""
+        earlier = self._task.round.refused if self._task.round else ()
+        names = sorted({*earlier, *self.refused})
+        if not names:
+            return None
+        first = next(iter(self.refused.values()), None)
+        if first is not None and len(self.refused) == self.users:
+            return first
+        cause = f" {first}" if first else ""
+        return AccessDenied(
+            f"{len(names)} of {self.users} users are protected from the scan, and nothing of theirs was resolved: "
+            f"{', '.join(names[:20])}.{cause}",
+            call=first.call if first else "",
+            code=first.code if first else "",
+            id=Message.USERS_PROTECTED,
+        )
 
     def contradictions(self) -> Iterator[str]:
         """What the counter-check has found that the report should have shown; one sentence each."""
@@ -291,7 +298,3 @@ class HourlyScan:
                 report_made=report.made,
                 now=task.now,
             )
-
-
-def _watched(issue: Kept) -> WatchedKey:
-    return WatchedKey(issue.key_id, issue.user_name, issue.user_id)

@@ -87,5 +87,10 @@ def by_second(users: Iterable[User]) -> dict[datetime, list[User]]:
     """Users by the second of their creation (UTC)."""
     groups: defaultdict[datetime, list[User]] = defaultdict(list)
     for user in users:
-        groups[user.created.replace(microsecond=0)].append(user)
+        groups[second(user.created)].append(user)
     return groups
+
+
+def second(moment: datetime) -> datetime:
+    """The beginning of the second, which is as exact as the report knows times."""
+    return moment.replace(microsecond=0)

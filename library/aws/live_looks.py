@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from queue import Queue
-from threading import Lock, Thread
+from queue import SimpleQueue
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from library.aws.credential_report import EVERYTHING, Suspicion
@@ -95,15 +96,15 @@ class LiveLooks:
         )
 
     def _ask_at_once(self, groups: Iterable[tuple[Sequence[User], Suspicion]]) -> Iterator[Asked]:
-        todo = iter(groups)
-        done: Queue[Asked | BaseException | None] = Queue(WORKERS)
-        taking, stopped = Lock(), False
+        todo, taking = iter(groups), Lock()
+        done: SimpleQueue[Asked | BaseException | None] = SimpleQueue()
+        stopped = Event()
 
         def work() -> None:
             try:
-                while True:
+                while not stopped.is_set():
                     with taking:
-                        group = None if stopped else next(todo, None)
+                        group = next(todo, None)
                     if group is None:
                         break
                     done.put(self._ask(*group))
@@ -111,24 +112,19 @@ class LiveLooks:
                 done.put(error)
             done.put(None)
 
-        workers = [Thread(target=work, daemon=True) for _ in range(WORKERS)]
-        for worker in workers:
-            worker.start()
-        left = len(workers)
-        try:
-            while left:
-                result = done.get()
-                if isinstance(result, BaseException):
-                    raise result
-                if result is None:
-                    left -= 1
-                else:
-                    yield result
-        finally:
-            stopped = True
-            while left:
-                if done.get() is None:
-                    left -= 1
+        with ThreadPoolExecutor(WORKERS) as pool:
+            try:
+                left = len([pool.submit(work) for _ in range(WORKERS)])
+                while left:
+                    result = done.get()
+                    if isinstance(result, BaseException):
+                        raise result
+                    if result is None:
+                        left -= 1
+                    else:
+                        yield result
+            finally:
+                stopped.set()
 
     def _ask(self, users: Sequence[User], suspicion: Suspicion) -> Asked:
         """Look for as many idle keys as may be there, the likeliest first, and at every watched key."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING
 
 from library.aws.credential_report import CredentialReport, UnusableReport
@@ -42,7 +43,9 @@ class ReportRequest:
         self._done, self._given_up = Event(), Event()
         self._fetched: Fetched | None = None
         self._error: BaseException | None = None
-        Thread(target=self._run, daemon=True).start()
+        pool = ThreadPoolExecutor(1)
+        pool.submit(self._run)
+        pool.shutdown(wait=False)
 
     @property
     def arrived(self) -> bool:

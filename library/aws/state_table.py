@@ -13,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.calls import error_of, sentence_of
 from library.errors import AwsCallFailed, RecordChanged
-from library.issues.account_state import ATTRIBUTES, AccountState, from_item, to_item
+from library.issues.account_state import ATTRIBUTES, AccountState, from_item, isoformat, times_of, to_item
+from library.issues.scan_watch import Watch
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _BATCH = 100
 _BATCH_ROUNDS = 8
 _BATCH_PAUSE = 0.1
 _WITHOUT_MEMORY = ("id", "version", *(name for name in ATTRIBUTES if name != "memory"))
+
+_WATCH = "initiation"
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -69,6 +72,22 @@ class StateTable:
                 if key in wanted:
                     found[wanted[key]] = self._state(key, item, now)
         return found
+
+    def watch(self, now: datetime) -> Watch:
+        """What the initiation keeps, as it is read at `now` (UTC)."""
+        get = partial(self._client.get_item, TableName=self._table, Key={"id": {"S": _WATCH}}, ConsistentRead=True)
+        item = self._call("GetItem", get).get("Item") or {}
+        plain = {name: _deserialize(value) for name, value in item.items()}
+        asked, problems = times_of(plain.get("asked"), now)
+        told, more_problems = times_of(plain.get("told"), now)
+        self._complain(_WATCH, (*problems, *more_problems))
+        return Watch(asked, told)
+
+    def keep_watch(self, watch: Watch) -> None:
+        """Write what the initiation keeps."""
+        item: Any = {"id": _WATCH, "asked": isoformat(watch.asked), "told": isoformat(watch.told)}
+        serialized = {name: _serialize(value) for name, value in item.items()}
+        self._call("PutItem", partial(self._client.put_item, TableName=self._table, Item=serialized))
 
     def change(
         self,
@@ -145,9 +164,12 @@ class StateTable:
     def _state(self, key: str, item: Mapping[str, Any], now: datetime) -> AccountState:
         plain = {name: _deserialize(value) for name, value in item.items()}
         state, problems = from_item(plain, now)
+        self._complain(key, problems)
+        return state
+
+    def _complain(self, key: str, problems: Iterable[str]) -> None:
         for problem in problems:
             self._odd(f"item {key!r} of table {self._table!r} is not as it should be, {problem}; it is not used")
-        return state
 
     def _call(self, operation: str, call: Callable[[], Any]) -> Any:
         try:

@@ -77,6 +77,33 @@ class AccountState:
             return None
         return replace(self, failing_since=self.failing_since or began, failure=cause[:LONGEST_CAUSE])
 
+    def cut_off(self, round_: Round | None, memory: bytes, cause: str, began: datetime) -> AccountState | None:
+        """After a scan that began then and whose time ended before it was through."""
+        failed = self.failed(cause, began)
+        return None if failed is None else replace(failed, round=round_, memory=memory)
+
+    def complete(
+        self, seen: Seen, memory: bytes, began: datetime, *, everything: bool, tags_read: datetime | None
+    ) -> AccountState | None:
+        """After a complete scan that began then; None if a later one was complete before."""
+        if self.scanned is not None and self.scanned > began:
+            return None
+        return replace(
+            self,
+            scanned=began,
+            seen=seen,
+            failing_since=None,
+            failure="",
+            full_listing=began if everything else self.full_listing,
+            tags_read=tags_read,
+            round=None,
+            memory=memory,
+        )
+
+    def resumable(self, now: datetime) -> Round | None:
+        """Where a scan that begins at `now` (UTC) goes on; None if it begins from the beginning."""
+        return self.round if self.round is not None and now - self.round.began <= ROUND_LIFE else None
+
     def unscanned_since(self, now: datetime, asked: datetime | None = None) -> datetime | None:
         """Since when there is no complete scan, if that is longer than a day (UTC); None if the account is scanned.
 
@@ -201,6 +228,19 @@ def _round(read: _Reader, values: Mapping[str, Any]) -> Round | None:
     if bool(values.get("doubtful")) != bool(doubtful) or bool(values.get("refused")) != bool(refused):
         return None
     return Round(began, through, done, users, doubtful, refused)
+
+
+def times_of(values: object, now: datetime) -> tuple[dict[str, datetime], tuple[str, ...]]:
+    """Times by account id as they are read at `now` (UTC), and what in them is not understood and left out."""
+    read = _Reader(now)
+    by_id = read.part({"times": values}, "times")
+    found = {str(account_id): read.time(by_id, account_id) for account_id in by_id}
+    return {account_id: time for account_id, time in found.items() if time is not None}, tuple(read.problems)
+
+
+def isoformat(times: Mapping[str, datetime]) -> dict[str, str | None]:
+    """Times as they are written."""
+    return {account_id: _iso(time) for account_id, time in times.items()}
 
 
 ATTRIBUTES = ("scanned", "seen", "failing", "full_listing", "tags_read", "round", "memory")

@@ -52,6 +52,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from library.issues.access_keys import ACTIVE, is_idle
+from library.issues.listing import WatchedKey
 from library.issues.record import Issue, Status
 from library.issues.report_rows import Group, SlotKind
 
@@ -86,6 +87,11 @@ class Kept:
     exempt: bool
     settled: bool
     in_hands: bool
+
+    @property
+    def watched(self) -> WatchedKey:
+        """Its key, to be looked at."""
+        return WatchedKey(self.key_id, self.user_name, self.user_id)
 
 
 def kept(issues: Iterable[Issue], is_exempt: Callable[[Issue], bool], now: datetime) -> tuple[Kept, ...]:

@@ -163,7 +163,11 @@ class Issue:
 
 
 class UnreadableIssue(HammerError):
-    """A row of the table does not have the form that this version writes."""
+    """A row of the table does not have the form that this version writes; `issue_id` is its, empty if it has none."""
+
+    def __init__(self, text: str, issue_id: str = "") -> None:
+        self.issue_id = issue_id
+        super().__init__(text)
 
     ID = Message.ROW_UNREADABLE
 
@@ -236,7 +240,9 @@ def from_item(item: Item) -> Issue:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         where = f"{item.get('account_id')}/{item.get('issue_id')}"
-        raise UnreadableIssue(f"issue {where} cannot be read from the table: {error!r}") from error
+        raise UnreadableIssue(
+            f"issue {where} cannot be read from the table: {error!r}", str(item.get("issue_id", ""))
+        ) from error
 
 
 def _known(values: Mapping[str, Any], kind: type[JiraDetails] | type[SlackDetails]) -> dict[str, Any]:

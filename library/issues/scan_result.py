@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from library import text
 from library.issues.access_keys import ACTIVE, idle_days
 from library.issues.record import IssueDetails, Resolution, Status
+from library.issues.scanning import LIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Container, Iterable, Sequence
     from datetime import datetime
 
     from library.issues.access_keys import AccessKey
     from library.issues.decisions import Outcome
-    from library.issues.listing import Listing, RuledOut
+    from library.issues.listing import RuledOut
     from library.issues.record import Issue
     from library.issues.scanning import Finding
 
@@ -40,15 +41,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountSeen:
+    """How many users and keys an account has, and of how many of the users nothing had to be looked at."""
+
+    users: int
+    users_not_asked: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScanResult:
     """What one scan of one account found and changed.
 
-    `keys` are those that were looked at: not those of the users who were ruled out. `oldest_open_issue_days` is 0 if
-    no issue is open.
+    `users` and `keys` are all that the account has, `users_not_asked` those of whom nothing had to be looked at.
+    `idle_keys` are those with an open or whitelisted issue by now. `oldest_open_issue_days` is 0 if no issue is open.
     """
 
     users: int
-    users_ruled_out: int
+    users_not_asked: int
     keys: int
     idle_keys: int
     opened: int
@@ -76,11 +86,15 @@ def line_of_issue(decided: Decided, criteria_days: int, now: datetime) -> Line:
     )
 
 
-def lines_of_the_rest(listing: Listing, findings: Sequence[Finding], now: datetime) -> list[Line]:
-    """The lines of what the scan has met and left alone: keys in use or off, and what the report has ruled out."""
-    found = {finding.key_id for finding in findings}
-    keys = [_line_of_key(key, now) for key in listing.keys if key.key_id not in found]
-    return keys + [_line_of_ruled_out(each) for each in listing.ruled_out]
+def lines_of_the_rest(
+    keys: Iterable[AccessKey], ruled_out: Iterable[RuledOut], decided: Container[str], now: datetime
+) -> list[Line]:
+    """The lines of what was met and left alone: keys in use or off, and what the report has ruled out.
+
+    `decided` are the ids of the keys that have had their line.
+    """
+    left_alone = [_line_of_key(key, now) for key in keys if key.key_id not in decided]
+    return left_alone + [_line_of_ruled_out(each) for each in ruled_out]
 
 
 def _idle_for(details: IssueDetails, now: datetime) -> str:
@@ -110,16 +124,18 @@ def _line_of_ruled_out(what: RuledOut) -> Line:
 # --- counts ---------------------------------------------------------------------------------------------------
 
 
-def result_of(listing: Listing, decisions: Sequence[Decided], api_calls: int, now: datetime) -> ScanResult:
-    """The counts of a scan that began at `now` (UTC)."""
+def result_of(
+    account: AccountSeen, outcomes: Sequence[Outcome], issues: Collection[Issue], api_calls: int, now: datetime
+) -> ScanResult:
+    """The counts of a scan that began at `now` (UTC); `issues` are those of the account after it."""
     return ScanResult(
-        users=listing.users,
-        users_ruled_out=len([each for each in listing.ruled_out if each.key_id is None]),
-        keys=len(listing.keys),
-        idle_keys=len([each for each in decisions if isinstance(each.finding.found, IssueDetails)]),
-        opened=len([each for each in decisions if _has_become(Status.OPEN, each.outcome)]),
-        resolved=len([each for each in decisions if _has_become(Status.RESOLVED, each.outcome)]),
-        oldest_open_issue_days=max([0, *(_days_open(each.outcome.after, now) for each in decisions)]),
+        users=account.users,
+        users_not_asked=account.users_not_asked,
+        keys=account.keys,
+        idle_keys=len([issue for issue in issues if issue.status in LIVE]),
+        opened=len([each for each in outcomes if _has_become(Status.OPEN, each)]),
+        resolved=len([each for each in outcomes if _has_become(Status.RESOLVED, each)]),
+        oldest_open_issue_days=max([0, *(_days_open(issue, now) for issue in issues)]),
         api_calls=api_calls,
     )
 
@@ -129,7 +145,7 @@ def _has_become(status: Status, outcome: Outcome) -> bool:
     return outcome.after is not None and outcome.after.status is status and was is not status
 
 
-def _days_open(issue: Issue | None, now: datetime) -> int:
-    if issue is None or issue.status is not Status.OPEN or issue.timestamps.identified is None:
+def _days_open(issue: Issue, now: datetime) -> int:
+    if issue.status is not Status.OPEN or issue.timestamps.identified is None:
         return 0
     return (now - issue.timestamps.identified).days

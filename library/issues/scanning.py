@@ -1,4 +1,4 @@
-"""What a scan is to look at, and what it makes of what it sees: a finding for each key, a step for its issue."""
+"""What a scan makes of what it sees: a finding for each key, and the step that its issue takes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from library.issues import steps
-from library.issues.access_keys import ACTIVE, is_idle
-from library.issues.listing import WatchedKey
+from library.issues.access_keys import ACTIVE
 from library.issues.record import Episode, Issue, IssueDetails, Resolution, Status, details_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from library.issues.access_keys import AccessKey
@@ -35,60 +34,27 @@ class Finding:
     found: IssueDetails | Resolution
 
 
-def keys_to_watch(issues: Iterable[Issue]) -> list[WatchedKey]:
-    """The keys of the live issues, because no issue is resolved without a look at its key."""
-    return [
-        WatchedKey(issue.issue_id, issue.details.username, issue.details.user_id)
-        for issue in issues
-        if issue.status in LIVE
-    ]
+def begins_episode(issue: Issue | None) -> bool:
+    """Whether an episode begins with an idle key that has this issue: then the tags of its user are read."""
+    return issue is None or issue.status not in LIVE or issue.details.tags is None
 
 
-def users_without_tags(
-    keys: Iterable[AccessKey], issues: Mapping[str, Issue], *, criteria_days: int, now: datetime
-) -> list[str]:
-    """The names of the users of idle keys whose tags no issue knows yet; `issues` are by key id."""
-    idle = [key for key in keys if is_idle(key, criteria_days, now)]
-    known = {key_id for key_id, issue in issues.items() if issue.details.tags is not None}
-    return sorted({key.user_name for key in idle if key.key_id not in known})
+def idle_finding(key: AccessKey, issue: Issue | None, tags: Mapping[str, str] | None) -> Finding:
+    """The finding of an idle key; `tags` are those of its user, None if they were not read (the issue knows them)."""
+    if tags is None and issue is not None:
+        tags = issue.details.tags
+    return Finding(key.key_id, key.user_name, details_of(key, tags))
 
 
-def findings(
-    keys: Iterable[AccessKey],
-    issues: Mapping[str, Issue],
-    tags: Mapping[str, Mapping[str, str] | None],
-    *,
-    criteria_days: int,
-    now: datetime,
-) -> tuple[Finding, ...]:
-    """A finding for each idle key, and for each live issue whose key is not idle any more.
-
-    `keys` are all that the scan has looked at, `issues` those of the account by key id, `tags` those of the users
-    whose tags no issue knows. A live issue whose key is not among `keys` is taken for deleted.
-    """
-    seen = {key.key_id: key for key in keys}
-    idle = [key for key in seen.values() if is_idle(key, criteria_days, now)]
-    idle_ids = {key.key_id for key in idle}
-    ended = [
-        Finding(key_id, issue.details.username, _resolution(seen.get(key_id)))
-        for key_id, issue in issues.items()
-        if issue.status in LIVE and key_id not in idle_ids
-    ]
-    return (*ended, *(Finding(key.key_id, key.user_name, _details(key, issues, tags)) for key in idle))
+def ended_finding(issue: Issue, key: AccessKey | None) -> Finding:
+    """The finding of an issue whose key was looked at and is not idle; None if there is no such key any more."""
+    return Finding(issue.issue_id, issue.details.username, _resolution(key))
 
 
 def _resolution(key: AccessKey | None) -> Resolution:
     if key is None:
         return Resolution.DELETED
     return Resolution.USED if key.status == ACTIVE else Resolution.DEACTIVATED
-
-
-def _details(
-    key: AccessKey, issues: Mapping[str, Issue], tags: Mapping[str, Mapping[str, str] | None]
-) -> IssueDetails:
-    issue = issues.get(key.key_id)
-    known = issue.details.tags if issue is not None else None
-    return details_of(key, tags.get(key.user_name) if known is None else known)
 
 
 def reconcile(

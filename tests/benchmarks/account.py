@@ -79,11 +79,12 @@ class User:
     created: int
     path: str
     slots: list[Key | None] = field(default_factory=lambda: [None, None])
+    more: list[Key] = field(default_factory=list)
 
     @property
     def keys(self) -> list[Key]:
-        """The keys that there are."""
-        return [key for key in self.slots if key is not None]
+        """The keys that there are; `more` are those that no slot of the report shows."""
+        return [*(key for key in self.slots if key is not None), *self.more]
 
     @property
     def arn(self) -> str:
@@ -217,7 +218,7 @@ class Account:
         names = [name for name, count in events.items() for _ in range(count)]
         self._random.shuffle(names)
         for name in names:
-            EVENTS[name](self, self._random.randint(min(since + 1, self.now), self.now))
+            (EVENTS | MORE_EVENTS)[name](self, self._random.randint(min(since + 1, self.now), self.now))
 
     def _some_user(self, wanted: Callable[[User], bool] = lambda _: True) -> User | None:
         users = [user for user in self.users.values() if wanted(user)]
@@ -307,6 +308,37 @@ class Account:
             found[2].active = active
             found[2].rotated = max(moment, found[2].rotated)
 
+    def _key_rotated(self, moment: int) -> None:
+        """A key is replaced by another one in its place."""
+        if found := self._some_key(lambda key: key.active):
+            found[0].slots[found[1]] = self._young_key(moment)
+
+    def _key_off_for_a_while(self, moment: int) -> None:
+        if found := self._some_key(lambda key: key.active):
+            found[2].rotated = max(moment, found[2].rotated)
+
+    def _more_keys(self, moment: int) -> None:
+        """A user gets, uses or loses a key that no slot shows."""
+        user = self._some_user(lambda user: bool(user.more)) if self._random.random() < 0.7 else self._some_user()
+        if user is None:
+            return
+        if not user.more:
+            user.more = [self._idle_key() if self._random.random() < 0.7 else self._busy_key()]
+            (key,) = user.more
+            key.created = key.rotated = max(key.created, user.created)
+            key.used = None if key.used is None or key.used < key.created else key.used
+        elif self._random.random() < 0.5:
+            user.more[0].used = moment
+        else:
+            user.more = []
+
+    def _key_in_use(self, moment: int) -> None:
+        """What is in daily use is used once more."""
+        if found := self._some_key(
+            lambda key: key.active and key.used is not None and key.used > self.now - 30 * DAY
+        ):
+            found[2].used = moment
+
     def _key_used(self, moment: int) -> None:
         if found := self._some_key(lambda key: key.active and key.idle_since < self.now - 90 * DAY):
             found[2].used = moment
@@ -339,6 +371,14 @@ EVENTS: dict[str, Callable[[Account, int], None]] = {
 }
 """Everything that can happen between the report and the scan."""
 
+MORE_EVENTS: dict[str, Callable[[Account, int], None]] = {
+    "key rotated": Account._key_rotated,
+    "key off for a while": Account._key_off_for_a_while,
+    "more keys": Account._more_keys,
+    "key in use": Account._key_in_use,
+}
+"""What else happens in the course of days."""
+
 
 class Report:
     """The credential report of an account, made at this moment of its life."""
@@ -367,7 +407,8 @@ class Report:
         """The report as AWS sends it, `<root_account>` first."""
         chance = random.Random(f"{self._seed} report")
         odd = self._oddities
-        columns = [*_COLUMNS, "additional_credentials_info", "new_column"] if odd.more_columns else list(_COLUMNS)
+        more = odd.more_columns or any(user.more for user in self._users)
+        columns = [*_COLUMNS, "additional_credentials_info", "new_column"] if more else list(_COLUMNS)
         if odd.other_order:
             chance.shuffle(columns)
         rows = [self._row(user) for user in self._users]
@@ -413,6 +454,8 @@ class Report:
             "cert_1_active": "false",
             "cert_2_active": "false",
         }
+        if user.more:
+            row["additional_credentials_info"] = f"{len(user.more)} more access keys, use ListAccessKeys"
         for number, key in enumerate(user.slots, 1):
             slot = f"access_key_{number}_"
             row[slot + "active"] = "true" if key is not None and key.active else "false"

@@ -174,11 +174,12 @@ class _Refused(Exception):
 Parameters = dict[str, str]
 
 
-class _Fake:
+class Fake:
     """The account, its reports and its limits; answers are rendered once and kept until something changes."""
 
-    def __init__(self) -> None:
-        self._account = Account(0, 0, int(time.time()))
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._account = Account(0, 0, int(clock()))
         self._report: Report | None = None
         self._being_made: tuple[Report, float] | None = None
         self._oddities, self._report_seed = Oddities(), 0
@@ -187,7 +188,7 @@ class _Fake:
         self._owner_of: dict[str, User] = {}
         self._limit()
         self.reset_counts()
-        self._changed()
+        self.changed()
         self._operations: dict[str, Callable[[Parameters], str]] = {
             "ListUsers": self._list_users,
             "ListAccessKeys": self._list_access_keys,
@@ -227,7 +228,12 @@ class _Fake:
         self._oddities, self._report_seed = Oddities(), 0
         self._limit()
         self.reset_counts()
-        self._changed()
+        self.changed()
+
+    def play(self, account: Account) -> None:
+        """Play this account, which may change as it likes if that is said: see `changed`."""
+        self._account = account
+        self.changed()
 
     def _limit(self, **limits: Any) -> None:
         self.limits = Limits(**limits)
@@ -236,20 +242,21 @@ class _Fake:
 
     def _make_report(self, age: float, oddities: dict[str, Any], seed: int) -> None:
         self._oddities, self._report_seed = Oddities(**oddities), seed
-        self._report = self._snapshot(int(time.time() - age))
+        self._report = self._snapshot(int(self._clock() - age))
 
     def _start_report(self, seconds: float, oddities: dict[str, Any], seed: int) -> None:
         self._oddities, self._report_seed = Oddities(**oddities), seed
-        self._being_made = (self._snapshot(int(time.time())), time.monotonic() + seconds)
+        self._being_made = (self._snapshot(int(self._clock())), time.monotonic() + seconds)
 
     def _snapshot(self, generated: int) -> Report:
         return Report(self._account, generated, self._oddities, self._report_seed)
 
     def _drift(self, events: dict[str, int], seed: int, since: int) -> None:
         self._account.drift(events, seed, since)
-        self._changed()
+        self.changed()
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Forget the answers that were kept."""
         self._rendered.clear()
         users = self._account.users
         self._names = sorted(users)
@@ -381,10 +388,10 @@ class _Fake:
         self._finish_report()
         if self._being_made is not None:
             return "<State>INPROGRESS</State>"
-        if self._report is not None and time.time() - self._report.generated < REPORT_LIFE:
+        if self._report is not None and self._clock() - self._report.generated < REPORT_LIFE:
             return "<State>COMPLETE</State>"
         words = "No report exists. Starting a new report generation task"
-        self._being_made = (self._snapshot(int(time.time())), time.monotonic() + self.limits.report_seconds)
+        self._being_made = (self._snapshot(int(self._clock())), time.monotonic() + self.limits.report_seconds)
         return f"<State>STARTED</State><Description>{words}</Description>"
 
     def _get_report(self, _parameters: Parameters) -> str:
@@ -393,7 +400,7 @@ class _Fake:
             raise _Refused(404, "ReportInProgress", "Report is being generated")
         if self._report is None:
             raise _Refused(410, "ReportNotPresent", "No report exists. Generate one first.")
-        if time.time() - self._report.generated >= REPORT_LIFE:
+        if self._clock() - self._report.generated >= REPORT_LIFE:
             raise _Refused(410, "ReportExpired", "The report has expired. Generate a new one.")
         content = base64.b64encode(self._report.csv().encode()).decode()
         generated = _time(self._report.generated)
@@ -441,7 +448,7 @@ def _http(status: int, body: bytes, kind: str = "application/json") -> bytes:
 class _Connection(asyncio.Protocol):
     """One connection, kept open; parses no more of HTTP than botocore and http.client send."""
 
-    def __init__(self, fake: _Fake) -> None:
+    def __init__(self, fake: Fake) -> None:
         self._fake = fake
         self._received = b""
         self._transport: asyncio.Transport | None = None
@@ -483,7 +490,7 @@ class _Connection(asyncio.Protocol):
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    fake = _Fake()
+    fake = Fake()
     server = await loop.create_server(lambda: _Connection(fake), _HOST, 0, backlog=1000)
     print(server.sockets[0].getsockname()[1], flush=True)
     # Nobody writes to it: it closes when the parent ends.

@@ -74,19 +74,25 @@ def policy_actions(template: dict[str, Any], role: str) -> set[str]:
     return {action for one in statements({"": policies}) for action in actions(one)}
 
 
-def test_the_issues_table_outlives_its_stack_and_can_be_restored_to_any_point(main_account: dict[str, Any]) -> None:
-    (table,) = of_type(main_account, "AWS::DynamoDB::Table").values()
+TABLES = {
+    "IssuesTable": ({"Ref": "IssuesTableName"}, {"HASH": "account_id", "RANGE": "issue_id"}),
+    "StateTable": ({"Fn::Sub": "${IssuesTableName}-state"}, {"HASH": "id"}),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_outlives_its_stack_and_can_be_restored_to_any_point(main_account: dict[str, Any], name: str) -> None:
+    tables = of_type(main_account, "AWS::DynamoDB::Table")
+    assert set(tables) == set(TABLES)
+    table, (called, keys) = tables[name], TABLES[name]
     properties = table["Properties"]
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["DeletionProtectionEnabled"] is True
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
-    assert properties["TableName"] == {"Ref": "IssuesTableName"}
-    assert {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]} == {
-        "HASH": "account_id",
-        "RANGE": "issue_id",
-    }
+    assert properties["TableName"] == called
+    assert {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]} == keys
 
 
 def test_functions_and_log_groups_have_the_names_of_the_manual(main_account: dict[str, Any]) -> None:
@@ -128,6 +134,7 @@ def test_every_alarm_tells_the_operators(main_account: dict[str, Any], host: dic
     assert set(alarms) == {
         "FailuresAlarm",
         "NoScanAlarm",
+        "AccountsNotScannedAlarm",
         "HostErrorsAlarm",
         *(f"{who}{what}Alarm" for who in FUNCTIONS for what in ("Errors", "Throttles", "Duration")),
     }
@@ -300,7 +307,13 @@ def test_every_function_can_be_invoked_by_one_source_only(main_account: dict[str
 
 def test_the_functions_may_do_what_they_do_and_nothing_else(main_account: dict[str, Any]) -> None:
     common = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
-    assert policy_actions(main_account, "InitiationRole") == common | {"sns:Publish", "organizations:ListAccounts"}
+    assert policy_actions(main_account, "InitiationRole") == common | {
+        "sns:Publish",
+        "organizations:ListAccounts",
+        "dynamodb:GetItem",
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+    }
     assert policy_actions(main_account, "IdentificationRole") == common | {
         "sts:AssumeRole",
         "iam:ListUsers",

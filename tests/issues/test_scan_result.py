@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from library.issues.decisions import Outcome
-from library.issues.listing import Listing, RuledOut
+from library.issues.listing import RuledOut
 from library.issues.record import Resolution, Status
-from library.issues.scan_result import Decided, Line, ScanResult, line_of_issue, lines_of_the_rest, result_of
+from library.issues.scan_result import (
+    AccountSeen,
+    Decided,
+    Line,
+    ScanResult,
+    line_of_issue,
+    lines_of_the_rest,
+    result_of,
+)
 from library.issues.scanning import Finding
 from tests.builders import KEY, NOW, a_key, an_issue, days_ago, details, times
 from tests.issues.builders import GONE, SECOND
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from library.issues.access_keys import AccessKey
     from library.issues.record import Issue, IssueDetails
 
-NOTHING = Listing(0, ())
+NOTHING = AccountSeen(0, 0, 0)
 OPEN = an_issue(timestamps=times(identified=NOW))
 
 
@@ -33,8 +41,10 @@ def line(found: IssueDetails | Resolution, before: Issue | None, after: Issue | 
     return line_of_issue(decided(found, before, after), 90, NOW)
 
 
-def counts(*decisions: Decided, listing: Listing = NOTHING) -> ScanResult:
-    return result_of(listing, decisions, 7, NOW)
+def counts(*decisions: Decided, account: AccountSeen = NOTHING, others: Sequence[Issue] = ()) -> ScanResult:
+    outcomes = [each.outcome for each in decisions]
+    after = [outcome.after for outcome in outcomes if outcome.after is not None]
+    return result_of(account, outcomes, [*after, *others], 7, NOW)
 
 
 # --- lines -----------------------------------------------------------------------------------------------------
@@ -82,8 +92,10 @@ def test_an_issue_that_was_removed_meanwhile_has_no_status() -> None:
     assert (gone.text, gone.verdict, gone.reason) == ("Issue is unchanged", "none", "deleted")
 
 
-def rest(listing: Listing, findings: Sequence[Finding] = ()) -> list[tuple[str | None, ...]]:
-    lines = lines_of_the_rest(listing, findings, NOW)
+def rest(
+    keys: Sequence[AccessKey] = (), ruled_out: Sequence[RuledOut] = (), decided: Sequence[str] = ()
+) -> list[tuple[str | None, ...]]:
+    lines = lines_of_the_rest(keys, ruled_out, decided, NOW)
     return [(each.text, each.user, each.key, each.verdict, each.reason) for each in lines]
 
 
@@ -97,16 +109,15 @@ def rest(listing: Listing, findings: Sequence[Finding] = ()) -> list[tuple[str |
     ],
 )
 def test_a_key_without_a_finding_is_left_alone_with_a_reason(key: AccessKey, verdict: str, reason: str) -> None:
-    assert rest(Listing(1, (key,))) == [("Key is left alone", "alice", KEY, verdict, reason)]
+    assert rest([key]) == [("Key is left alone", "alice", KEY, verdict, reason)]
 
 
 def test_a_key_with_a_finding_has_had_its_line() -> None:
-    assert rest(Listing(1, (a_key(),)), [Finding(KEY, "alice", details())]) == []
+    assert rest([a_key()], decided=[KEY]) == []
 
 
 def test_what_the_report_ruled_out_is_left_alone_too() -> None:
-    listing = Listing(2, (), (RuledOut("bob"), RuledOut("carol", KEY)))
-    assert rest(listing) == [
+    assert rest(ruled_out=[RuledOut("bob"), RuledOut("carol", KEY)]) == [
         ("User is left alone", "bob", None, "in use", "by the credential report"),
         ("Key is left alone", "carol", KEY, "in use", "by the credential report"),
     ]
@@ -116,11 +127,10 @@ def test_what_the_report_ruled_out_is_left_alone_too() -> None:
 
 
 def test_a_scan_that_found_nothing_counts_what_it_looked_at() -> None:
-    listing = Listing(5, (a_key(last_used=days_ago(2)),), (RuledOut("bob"), RuledOut("carol", KEY)))
-    assert asdict(counts(listing=listing)) == {
+    assert asdict(counts(account=AccountSeen(users=5, users_not_asked=3, keys=4))) == {
         "users": 5,
-        "users_ruled_out": 1,
-        "keys": 1,
+        "users_not_asked": 3,
+        "keys": 4,
         "idle_keys": 0,
         "opened": 0,
         "resolved": 0,
@@ -145,6 +155,10 @@ def test_an_issue_is_opened_when_it_was_not_open_before(before: Status | None, a
     was = None if before is None else an_issue(status=before)
     result = counts(decided(details(), was, an_issue(status=after)))
     assert (result.opened, result.resolved, result.idle_keys) == (opened, 0, 1)
+
+
+def test_idle_keys_are_those_with_an_issue_whether_this_scan_has_looked_at_them_or_not() -> None:
+    assert counts(others=[an_issue(status=status) for status in Status]).idle_keys == 2
 
 
 @pytest.mark.parametrize(("before", "resolved"), [(Status.OPEN, 1), (Status.WHITELISTED, 1), (Status.RESOLVED, 0)])

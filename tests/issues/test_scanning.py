@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from library.issues.listing import WatchedKey
 from library.issues.record import (
     Episode,
     Issue,
@@ -19,14 +18,13 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
-from library.issues.scanning import Finding, findings, keys_to_watch, reconcile, users_without_tags
+from library.issues.scanning import Finding, begins_episode, ended_finding, idle_finding, reconcile
 from library.issues.switching import Due, remediation_verdict
 from library.issues.whitelist import Exemption
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
 from tests.issues.builders import FOUND, GONE, MINUTE, RECORDS, SECOND, TICKET, TOLD, closed, reported, resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from library.issues.access_keys import AccessKey
@@ -329,80 +327,35 @@ def test_a_key_is_never_due_right_after_a_scan_opened_it(
     assert not isinstance(remediation_verdict(after, days, exemption=None, now=NOW), Due)
 
 
-# --- where to look ---------------------------------------------------------------------------------------------
-
-
-def test_the_keys_of_live_issues_are_watched_under_the_user_that_the_issue_knows() -> None:
-    issues = [an_issue(issue_id=status.value, status=status) for status in Status]
-    assert keys_to_watch(issues) == [
-        WatchedKey("open", "alice", "AIDAALICE"),
-        WatchedKey("whitelisted", "alice", "AIDAALICE"),
-    ]
-
-
-def test_tags_are_asked_for_of_users_with_an_idle_key_of_which_no_issue_knows_them() -> None:
-    keys = [
-        a_key(key_id="AKIA1", user_name="zoe"),
-        a_key(key_id="AKIA2", user_name="bob"),
-        a_key(key_id="AKIA3", user_name="bob"),
-        a_key(key_id="AKIA4", user_name="in-use", last_used=days_ago(1)),
-        a_key(key_id="AKIA5", user_name="known"),
-        a_key(key_id="AKIA6", user_name="untagged"),
-        a_key(key_id="AKIA7", user_name="not-fetched"),
-    ]
-    tags: dict[str, dict[str, str] | None] = {"AKIA5": {"owner": "bob"}, "AKIA6": {}, "AKIA7": None}
-    issues = {key_id: an_issue(details=details(tags=of_user)) for key_id, of_user in tags.items()}
-    assert users_without_tags(keys, issues, criteria_days=90, now=NOW) == ["bob", "not-fetched", "zoe"]
-
-
 # --- findings --------------------------------------------------------------------------------------------------
 
 
-def found(*keys: AccessKey, issues: Sequence[Issue] = (), tags: Any = None) -> list[tuple[str, object]]:
-    """What is found of each key, with the criterion of 90 days."""
-    by_id = {issue.issue_id: issue for issue in issues}
-    answer = findings(keys, by_id, tags or {}, criteria_days=90, now=NOW)
-    return [(finding.key_id, finding.found) for finding in answer]
-
-
 def test_an_idle_key_is_found_with_its_facts_and_the_tags_of_its_user() -> None:
-    assert found(a_key(), tags={"alice": {"owner": "bob"}}) == [(KEY, details())]
-    assert found(a_key()) == [(KEY, details(tags=None))]
+    assert idle_finding(a_key(), None, {"owner": "bob"}) == Finding(KEY, "alice", details())
+    assert idle_finding(a_key(), None, None) == Finding(KEY, "alice", details(tags=None))
 
 
-def test_tags_that_the_issue_knows_are_kept() -> None:
-    assert found(a_key(), issues=[an_issue()], tags={"alice": {"owner": "eve"}}) == [(KEY, details())]
+def test_tags_that_were_read_count_and_else_those_that_the_issue_knows() -> None:
+    assert idle_finding(a_key(), an_issue(), None).found == details()
+    assert idle_finding(a_key(), an_issue(), {"owner": "eve"}).found == details(tags={"owner": "eve"})
 
 
-@pytest.mark.parametrize("key", [a_key(last_used=days_ago(90)), a_key(status="Inactive")], ids=["used", "off"])
-def test_a_key_that_is_not_idle_and_has_no_issue_is_not_a_finding(key: AccessKey) -> None:
-    assert found(key) == []
-
-
-@pytest.mark.parametrize("status", [Status.OPEN, Status.WHITELISTED])
 @pytest.mark.parametrize(
-    ("keys", "resolution"),
+    ("key", "resolution"),
     [
-        ([a_key(last_used=days_ago(90))], Resolution.USED),
-        ([a_key(status="Inactive")], Resolution.DEACTIVATED),
-        ([a_key(status="Expired")], Resolution.DEACTIVATED),
-        ([a_key(key_id="AKIAOTHER", last_used=days_ago(1))], Resolution.DELETED),
+        (a_key(last_used=days_ago(90)), Resolution.USED),
+        (a_key(status="Inactive"), Resolution.DEACTIVATED),
+        (a_key(status="Expired"), Resolution.DEACTIVATED),
+        (None, Resolution.DELETED),
     ],
     ids=["used", "off", "expired", "gone"],
 )
-def test_a_live_issue_whose_key_is_not_idle_is_found_with_the_reason(
-    status: Status, keys: list[AccessKey], resolution: Resolution
-) -> None:
-    assert found(*keys, issues=[an_issue(status=status)]) == [(KEY, resolution)]
+def test_an_issue_whose_key_is_not_idle_has_ended_for_a_reason(key: AccessKey | None, resolution: Resolution) -> None:
+    assert ended_finding(an_issue(), key) == Finding(KEY, "alice", resolution)
 
 
-def test_an_issue_that_is_over_is_not_a_finding_unless_its_key_is_idle() -> None:
-    for issue in (resolved(Resolution.DELETED, details=details()), closed(None)):
-        assert found(issues=[issue]) == []
-        assert found(a_key(), issues=[issue]) == [(KEY, details())]
-
-
-def test_a_finding_names_the_user_as_the_scan_or_else_the_issue_knows_them() -> None:
-    issues = {"AKIAGONE": an_issue(issue_id="AKIAGONE", details=details(username="bob"))}
-    answer = findings([a_key()], issues, {}, criteria_days=90, now=NOW)
-    assert [(finding.key_id, finding.user_name) for finding in answer] == [("AKIAGONE", "bob"), (KEY, "alice")]
+@pytest.mark.parametrize("status", Status)
+def test_tags_are_read_when_an_episode_begins_and_where_nobody_knows_them(status: Status) -> None:
+    assert begins_episode(None)
+    assert begins_episode(an_issue(status=status, details=details(tags=None)))
+    assert begins_episode(an_issue(status=status)) is (status in (Status.RESOLVED, Status.CLOSED))

@@ -26,6 +26,7 @@ from deployment.local.embedded_aws import MAIN_ACCOUNT, REGION, TEMPLATE, Embedd
 from deployment.local.estate import IDENTIFICATION, INITIATION, REMEDIATION, REPORTING
 from deployment.local.slack_stand_in import DEFAULT_TOKEN, SlackStandIn
 from library.aws import permissions
+from library.aws.state_table import state_table_name
 from library.cli import wiring
 from library.config.loading import load
 from library.errors import HammerError
@@ -177,10 +178,12 @@ class Deployment:
             iam.put_role_policy(**policy, PolicyDocument=json.dumps(document))
 
     def start_anew(self, issues: Sequence[dict[str, Any]] = ()) -> None:
-        """Leave nothing but these issues in the table, and switch all keys on."""
+        """Leave nothing but these issues in the tables, and switch all keys on."""
         table = self.root("dynamodb")
         for item in self._rows():
             table.delete_item(TableName=TABLE, Key={name: item[name] for name in ("account_id", "issue_id")})
+        for item in table.scan(TableName=state_table_name(TABLE))["Items"]:
+            table.delete_item(TableName=state_table_name(TABLE), Key={"id": item["id"]})
         for item in issues:
             table.put_item(TableName=TABLE, Item=item)
         for account, key in self.keys.items():

@@ -33,8 +33,9 @@ from botocore.exceptions import ConnectionClosedError
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from deployment.local.slack_stand_in import SlackStandIn, arguments_of
 from deployment.local.stand_in import Raw, Silence
+from library.aws.state_table import state_table_name
 from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
-from tests.world import MAIN, OWN_KEY, REGION, SECRET
+from tests.world import MAIN, OWN_KEY, REGION, SECRET, TABLE
 from tests.world.configuration import CREDENTIALS, PARENT
 from tests.world.table import deserialized
 
@@ -186,6 +187,9 @@ class Iam:
         user = self.user(account, asked["UserName"]) if "UserName" in asked else None
         if "UserName" in asked and user is None:
             return failure("NoSuchEntity", 404)
+        if operation == "GenerateCredentialReport":
+            # Then every key is listed, and each timeline sees what happens at once.
+            return failure("AccessDenied", 403)
         if operation == "ListUsers":
             users = sorted((u for u in self.users if u.account == account), key=lambda u: u.name)
             return _page(operation, "Users", [_user(u) for u in users], asked)
@@ -247,17 +251,18 @@ def _user(user: User) -> dict[str, str]:
 
 
 class Table:
-    """The issues table: rows as DynamoDB writes them, and the expressions that our code sends."""
+    """A table: rows as DynamoDB writes them, and the expressions that our code sends; `key` is what its rows have."""
 
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+    def __init__(self, *key: str) -> None:
+        self.rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._key = key
 
     def answer(self, operation: str, asked: dict[str, Any]) -> AWSResponse:
         if operation == "Query":
             account = asked["ExpressionAttributeValues"][":account"]
             found = [row for _, row in sorted(self.rows.items()) if row["account_id"] == account]
             return answer(200, json.dumps({"Items": found, "Count": len(found)}))
-        where = _where(asked)
+        where = self.where(asked)
         row = self.rows.get(where)
         if operation == "GetItem":
             return answer(200, json.dumps({} if row is None else {"Item": row}))
@@ -271,6 +276,11 @@ class Table:
                 return json_failure("ValidationException")
             self.rows[where] = changed
         return answer(200, "{}")
+
+    def where(self, asked: dict[str, Any]) -> tuple[str, ...]:
+        """Which row a request is about."""
+        named = asked.get("Key") or asked["Item"]
+        return tuple(named[name]["S"] for name in self._key)
 
     def _holds(self, asked: dict[str, Any], row: dict[str, Any]) -> bool:
         if "ConditionExpression" not in asked:
@@ -312,11 +322,6 @@ _FUNCTIONS = ("attribute_exists", "attribute_not_exists", "attribute_type")
 _WORDS = {"AND": "and", "OR": "or", **{name: name for name in _FUNCTIONS}}
 
 
-def _where(asked: dict[str, Any]) -> tuple[str, str]:
-    named = asked.get("Key") or asked["Item"]
-    return named["account_id"]["S"], named["issue_id"]["S"]
-
-
 def _found(asked: dict[str, Any], row: dict[str, Any], name: str) -> Any:
     if name.startswith(":"):
         return asked["ExpressionAttributeValues"][name]
@@ -340,7 +345,8 @@ class Outside:
 
     def __init__(self, start: datetime) -> None:
         self.iam = Iam()
-        self.table = Table()
+        self.table = Table("account_id", "issue_id")
+        self.states = Table("id")
         self.jira = _Jira(issues=[PARENT])
         self.slack = SlackStandIn(page_size=10)
         self.running: list[Command] = []
@@ -458,9 +464,11 @@ class Outside:
 
     def _dynamodb(self, request: AWSPreparedRequest, operation: str) -> AWSResponse:
         asked = json.loads(body_of(request))
+        if asked["TableName"] == state_table_name(TABLE):
+            return self.states.answer(operation, asked)
         answered = self.table.answer(operation, asked)
         if operation not in ("Query", "GetItem") and answered.status_code == 200:
-            self.row_written(*_where(asked))
+            self.row_written(*self.table.where(asked))
         return answered
 
     def _to_jira(self, request: requests.PreparedRequest) -> requests.Response:

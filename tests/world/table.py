@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from library.aws.state_table import state_table_name
 from library.issues.record import Issue, from_item, to_item
 from tests.world import TABLE
 
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def create() -> None:
-    """Make the empty table, as the template does."""
+    """Make the empty table and that of the state beside it, as the template does."""
+    boto3.client("dynamodb").create_table(
+        TableName=state_table_name(TABLE),
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
     boto3.client("dynamodb").create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",

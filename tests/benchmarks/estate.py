@@ -1,0 +1,158 @@
+"""One account for days, in this process: the fake IAM and the tables right below botocore, and a clock that is told.
+
+A scan is the deployed one, from the function's own handler on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import boto3
+import botocore.handlers
+
+from library.aws import report_request
+from library.aws.account_issues import AccountIssues
+from library.aws.account_scan import AccountScan
+from library.aws.iam_clients import IamClients
+from library.aws.issues_table import IssuesTable
+from library.aws.sessions import Account as AccountRef
+from library.aws.state_table import StateTable, state_table_name
+from library.issues.whitelist import Whitelist
+from tests.benchmarks.account import ACCOUNT, Account
+from tests.benchmarks.fake_iam import Fake
+from tests.simulation.outside import Table
+from tests.wire import answer, body_of
+from tests.world import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from library.issues.account_state import AccountState
+    from library.issues.record import Issue
+    from library.issues.scan_result import ScanResult
+
+
+class Estate:
+    """One account, its tables, and what the last scan has called: `calls` by operation, `looked_at` key ids."""
+
+    def __init__(self, account: Account, criteria_days: int) -> None:
+        self.account = account
+        self.criteria_days = criteria_days
+        self.iam = Fake(lambda: self.account.now)
+        self.iam.play(account)
+        self.issues, self.states = Table("account_id", "issue_id"), Table("id")
+        self.calls: Counter[str] = Counter()
+        self.looked_at: set[str] = set()
+        self.errors: list[str] = []
+        self.whitelist = Whitelist({})
+        self._lock = Lock()
+        session = boto3.Session("testing", "testing", region_name="eu-west-1")
+        self._client, self._dynamodb = session.client("iam"), session.client("dynamodb")
+
+    @property
+    def now(self) -> datetime:
+        """The time of the account (UTC)."""
+        return datetime.fromtimestamp(self.account.now, UTC)
+
+    def scan(self, seconds_left: Callable[[], float] = lambda: 900.0) -> ScanResult:
+        """The hourly scan as of now."""
+        self.calls.clear()
+        self.looked_at.clear()
+        self.errors.clear()
+        with _serving(self):
+            states = StateTable(self._dynamodb, state_table_name(TABLE), self.errors.append)
+            days = self.criteria_days
+            scan = AccountScan(ACCOUNT, states, seconds_left, _Log(self.errors), criteria_days=days, now=self.now)
+            iam = IamClients(AccountRef(ACCOUNT, "master"), lambda: self._client)
+            issues = AccountIssues(
+                IssuesTable(self._dynamodb, TABLE),
+                ACCOUNT,
+                self.whitelist,
+                lambda error: self.errors.append(str(error)),
+                criteria_days=days,
+                now=self.now,
+            )
+            return scan.run(iam, issues)
+
+    def table(self) -> dict[str, Issue]:
+        """The issues by key id."""
+        with _serving(self):
+            return {issue.issue_id: issue for issue in IssuesTable(self._dynamodb, TABLE).of_account(ACCOUNT)}
+
+    def state(self) -> AccountState:
+        """The state of the account."""
+        with _serving(self):
+            states = StateTable(self._dynamodb, state_table_name(TABLE), self.errors.append)
+            return states.of_account(ACCOUNT, self.now)
+
+    @property
+    def iam_calls(self) -> int:
+        """The calls of IAM in the last scan, but for those that read tags."""
+        return (
+            sum(count for name, count in self.calls.items() if name.startswith("iam."))
+            - self.calls["iam.ListUserTags"]
+        )
+
+    def serve(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
+        """Answer a request of botocore in the place of AWS."""
+        with self._lock:
+            return self._answer(request, event_name)
+
+    def _answer(self, request: AWSPreparedRequest, event_name: str) -> AWSResponse:
+        service, operation = event_name.split(".")[1:]
+        self.calls[f"{service}.{operation}"] += 1
+        if service == "dynamodb":
+            asked = json.loads(body_of(request))
+            of_state = asked["TableName"] == state_table_name(TABLE)
+            self.calls[f"{'state' if of_state else 'issues'}.{operation}"] += 1
+            return (self.states if of_state else self.issues).answer(operation, asked)
+        body = body_of(request)
+        if operation == "GetAccessKeyLastUsed":
+            self.looked_at.add(parse_qs(body)["AccessKeyId"][0])
+        if operation == "ListAccessKeys":
+            user = self.account.users.get(parse_qs(body)["UserName"][0])
+            self.looked_at |= {key.key_id for key in user.keys} if user else set()
+        head, _, content = self.iam.answer(body.encode()).partition(b"\r\n\r\n")
+        return answer(int(head.split(b" ", 2)[1]), content.decode())
+
+
+_serving_now: list[Estate] = []
+
+
+@contextmanager
+def _serving(estate: Estate) -> Iterator[None]:
+    _serving_now.append(estate)
+    try:
+        yield
+    finally:
+        _serving_now.pop()
+
+
+def install() -> None:
+    """Let every client that is made from now on be answered by the estate that is being used."""
+    handlers: list[Any] = botocore.handlers.BUILTIN_HANDLERS
+    handlers.append(("before-send", lambda **sent: _serving_now[-1].serve(**sent) if _serving_now else None))
+    # A report is made at once here.
+    vars(report_request)["REPORT_PAUSES"] = (0.0,) * len(report_request.REPORT_PAUSES)
+
+
+class _Log:
+    def __init__(self, errors: list[str]) -> None:
+        self._errors = errors
+
+    def info(self, msg: object, /, *args: object, **_: object) -> None:
+        """Nobody reads it here."""
+
+    warning = info
+
+    def error(self, msg: object, /, *args: object, **_: object) -> None:
+        """Kept."""
+        self._errors.append(str(msg) % args)
