@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,10 +21,12 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
+from library import text
+from library.aws.state_table import StateTable, state_table_name
 from library.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
@@ -34,6 +38,8 @@ _SECONDS_OF_WAITING = 2
 _BATCH = 10
 _PARTS_OF_A_FUNCTION_ARN = 7
 _LONGEST_EVENT_SHOWN = 200
+# Of a message whose time is not known it is not known either whether a scan came after it.
+_NEVER_MOOT = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,11 @@ class Failure:
     event: dict[str, Any]
     what: str
     cause: str
+
+    @property
+    def accounts(self) -> list[str]:
+        """The ids of the accounts whose scan it asks for; none if it asks for all."""
+        return [message["account_id"] for message in _messages(self.event)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +104,14 @@ def failure_of(body: str, attributes: dict[str, Any], subscriber: str) -> Failur
 def _called(event: dict[str, Any]) -> str:
     """What the event asks for, in a person's words; events with the same words are equal."""
     if "Records" in event:
-        messages = [json.loads(record["Sns"]["Message"]) for record in event["Records"]]
-        return ", ".join(f"scan of {message['account_id']} {message['account_name']}" for message in messages)
+        return ", ".join(f"scan of {each['account_id']} {each['account_name']}" for each in _messages(event))
     if event.get("source") == "aws.events":
         return "scan of all accounts"
     return json.dumps(event, sort_keys=True)[:_LONGEST_EVENT_SHOWN]
+
+
+def _messages(event: dict[str, Any]) -> list[dict[str, str]]:
+    return [json.loads(record["Sns"]["Message"]) for record in event.get("Records", [])]
 
 
 def received(sqs: SQSClient, queue: str) -> Iterator[Any]:
@@ -109,6 +123,7 @@ def received(sqs: SQSClient, queue: str) -> Iterator[Any]:
             VisibilityTimeout=_SECONDS_HELD,
             WaitTimeSeconds=_SECONDS_OF_WAITING,
             MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["SentTimestamp"],
         )
         if not answer.get("Messages"):
             return
@@ -116,10 +131,17 @@ def received(sqs: SQSClient, queue: str) -> Iterator[Any]:
 
 
 def redrive(
-    sqs: SQSClient, functions: LambdaClient, queue: str, subscriber: str, *, dry_run: bool
+    sqs: SQSClient,
+    functions: LambdaClient,
+    queue: str,
+    subscriber: str,
+    scanned: Callable[[list[str]], Mapping[str, datetime]],
+    *,
+    dry_run: bool,
 ) -> Iterator[Outcome]:
     """Give each event in the queue to its function again, equal ones once, and delete its messages.
 
+    `scanned` says of accounts when their last complete scans began (UTC): what failed before that is dropped.
     Nothing is deleted before the function has accepted the event. A dry run leaves everything as it is. Raises
     botocore's errors if the queue cannot be read or written.
     """
@@ -133,10 +155,38 @@ def redrive(
             yield Outcome(f"message {message['MessageId']}", "", "left in the queue: it is not understood", False)
         else:
             groups.setdefault((failure.function, failure.what), []).append((message, failure))
+    complete = scanned(sorted({each for group in groups.values() for _, found in group for each in found.accounts}))
     for group in groups.values():
         messages = [message for message, _ in group]
         newest = group[-1][1]
+        since = _scanned_since(newest.accounts, complete, messages)
+        if since is not None:
+            yield _dropped(sqs, queue, messages, newest, since, dry_run=dry_run)
+            continue
         yield _asked_again(sqs, functions, queue, messages, newest, dry_run=dry_run)
+
+
+def _scanned_since(accounts: list[str], complete: Mapping[str, datetime], messages: list[Any]) -> datetime | None:
+    """When the accounts were scanned to the end after all these messages (UTC); None if one of them was not."""
+    times = [complete.get(account_id) for account_id in accounts]
+    known = [time for time in times if time is not None]
+    if not known or len(known) < len(times):
+        return None
+    sent = [int(message.get("Attributes", {}).get("SentTimestamp", _NEVER_MOOT)) / 1000 for message in messages]
+    return min(known) if min(known).timestamp() > max(sent) else None
+
+
+def _dropped(
+    sqs: SQSClient, queue: str, messages: list[Any], failure: Failure, since: datetime, *, dry_run: bool
+) -> Outcome:
+    """Delete the messages of a scan that has succeeded since."""
+    for message in messages:
+        if dry_run:
+            _leave(sqs, queue, message)
+        else:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    done = "would be dropped" if dry_run else "dropped"
+    return Outcome(failure.what, failure.cause, f"{done}: scanned to the end since, at {text.utc(since)}", True)
 
 
 def _asked_again(
@@ -166,6 +216,11 @@ def _leave(sqs: SQSClient, queue: str, message: Any) -> None:
     sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
 
 
+def _last_scans(states: StateTable, account_ids: list[str]) -> dict[str, datetime]:
+    found = states.of_accounts(account_ids, datetime.now(UTC))
+    return {account_id: state.scanned for account_id, state in found.items() if state.scanned is not None}
+
+
 @click.command(epilog=EXIT_CODES)
 @config_argument
 @click.option("--dry-run", is_flag=True, help="Show what lies in the queue, and leave it there.")
@@ -174,8 +229,9 @@ def main(config_folder: str | None, dry_run: bool) -> None:
 
     A scan that Lambda has tried three times without success is in the queue hammer-iam-user-inactive-keys-failures,
     with its error, and an alarm says so. Once the cause is mended, this starts those scans again, one for each
-    account, however often it failed. A message is deleted when its function has accepted the event; what fails again
-    comes back. CONFIG_FOLDER (config/ if not given) says in which account and region the queue is.
+    account, however often it failed; those of an account that was scanned to the end since are dropped. A message is
+    deleted when its function has accepted the event; what fails again comes back. CONFIG_FOLDER (config/ if not
+    given) says in which account and region the queue is.
     """
     with exit_codes():
         settings = settings_of(config_folder)
@@ -183,7 +239,9 @@ def main(config_folder: str | None, dry_run: bool) -> None:
         names = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)
         queue, function = names["FailuresQueueUrl"], names["IdentificationFunctionName"]
         sqs, functions = session.client("sqs"), session.client("lambda")
-        outcomes = list(redrive(sqs, functions, queue, function, dry_run=dry_run))
+        table = state_table_name(settings.inactive_keys.table_name)
+        scanned = partial(_last_scans, StateTable(session.client("dynamodb"), table, click.echo))
+        outcomes = list(redrive(sqs, functions, queue, function, scanned, dry_run=dry_run))
         if not outcomes:
             click.echo("The queue of failures is empty")
             return

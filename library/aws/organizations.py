@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.calls import error_of, sentence_of
+from library.errors import AwsCallFailed
 from library.messages import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
 
 CONFIGURED_OTHERWISE = "set aws.accounts_from_organization to false and list the accounts"
 
@@ -23,7 +25,7 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
     """
     try:
         pages = client.get_paginator("list_accounts").paginate()
-        return {a["Id"]: a["Name"] for page in pages for a in page["Accounts"] if a["Status"] == "ACTIVE"}
+        accounts = [account for page in pages for account in page.get("Accounts", [])]
     except (ClientError, BotoCoreError) as error:
         said = sentence_of(error).removesuffix(".")
         raise error_of(
@@ -33,3 +35,16 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
             f"Allow it to this role, or {instead}.",
             id=Message.ORGANIZATION_NOT_LISTED,
         ) from error
+    return {account["Id"]: account.get("Name", "") for account in accounts if _state(account) == "ACTIVE"}
+
+
+def _state(account: AccountTypeDef) -> str:
+    # AWS has announced the end of `Status` for 2026-09-09; `State` has come in its place.
+    state = account.get("State") or account.get("Status")
+    if "Id" not in account or not state:
+        raise AwsCallFailed(
+            f"The organization's account {account.get('Id', 'without an id')} has neither State nor Status "
+            "(organizations:ListAccounts), so it is not known whether it is active",
+            id=Message.ORGANIZATION_NOT_LISTED,
+        )
+    return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import boto3
@@ -10,7 +11,7 @@ from botocore.config import Config
 
 from library.aws.organizations import active_accounts
 from library.errors import AccessDenied, AwsCallFailed
-from tests.wire import Wire, json_failure, small_pages
+from tests.wire import Wire, answer, json_failure, small_pages
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
@@ -63,3 +64,44 @@ def test_a_listing_that_fails_is_an_error_and_no_empty_organization(client: Orga
     with pytest.raises(AwsCallFailed) as caught:
         active_accounts(client)
     assert not isinstance(caught.value, AccessDenied)
+
+
+def listed(wire: Wire, *accounts: dict[str, str]) -> None:
+    wire.react("ListAccounts", lambda _: answer(200, json.dumps({"Accounts": accounts})))
+
+
+@pytest.mark.parametrize(
+    ("fields", "active"),
+    [
+        ({"State": "ACTIVE"}, True),
+        ({"State": "ACTIVE", "Status": "SUSPENDED"}, True),
+        ({"State": "SUSPENDED", "Status": "ACTIVE"}, False),
+        ({"State": "PENDING_ACTIVATION"}, False),
+        ({"Status": "ACTIVE"}, True),
+    ],
+)
+def test_the_state_counts_and_where_there_is_none_the_status(
+    client: OrganizationsClient, wire: Wire, fields: dict[str, str], active: bool
+) -> None:
+    listed(wire, {"Id": "210987654321", "Name": "grown", **fields})
+    assert active_accounts(client) == ({"210987654321": "grown"} if active else {})
+
+
+def test_an_account_with_neither_is_an_error_that_names_it(client: OrganizationsClient, wire: Wire) -> None:
+    listed(wire, {"Id": "210987654321", "Name": "grown"})
+    with pytest.raises(AwsCallFailed, match="210987654321 has neither State nor Status"):
+        active_accounts(client)
+
+
+def test_an_answer_without_anything_that_aws_need_not_send_is_no_crash(
+    client: OrganizationsClient, wire: Wire
+) -> None:
+    wire.react("ListAccounts", lambda _: answer(200, "{}"))
+    assert active_accounts(client) == {}
+    wire.withdraw("ListAccounts")
+    listed(wire, {"Id": "210987654321", "State": "ACTIVE"})
+    assert active_accounts(client) == {"210987654321": ""}
+    wire.withdraw("ListAccounts")
+    listed(wire, {"State": "ACTIVE"})
+    with pytest.raises(AwsCallFailed, match="without an id"):
+        active_accounts(client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -31,6 +32,7 @@ class Queue:
         self.url = self.sqs.create_queue(QueueName="hammer-iam-user-inactive-keys-failures")["QueueUrl"]
         self.given: list[tuple[str, Any]] = []
         self.refuse: str = ""
+        self.scanned: dict[str, datetime] = {}
         wire.react("Invoke", self._invoke)
         self.sqs.meta.events.register("provide-client-params.sqs.ReceiveMessage", self._answer_at_once)
 
@@ -56,7 +58,8 @@ class Queue:
         return int(attributes["ApproximateNumberOfMessages"])
 
     def redrive(self, *, dry_run: bool = False) -> list[tuple[str, str, str, bool]]:
-        return [astuple(each) for each in redrive(self.sqs, self.functions, self.url, FUNCTION, dry_run=dry_run)]
+        done = redrive(self.sqs, self.functions, self.url, FUNCTION, lambda _: self.scanned, dry_run=dry_run)
+        return [astuple(each) for each in done]
 
 
 @pytest.fixture
@@ -161,3 +164,25 @@ def test_a_message_that_is_not_one_of_ours_stays_and_is_told(queue: Queue, body:
     ((what, _, done, well),) = queue.redrive()
     assert what.startswith("message ")
     assert (done, well, queue.given, queue.waiting()) == ("left in the queue: it is not understood", False, [], 1)
+
+
+def test_a_scan_that_has_succeeded_since_is_dropped_and_said(queue: Queue) -> None:
+    scanned = datetime.now(UTC) + timedelta(minutes=1)
+    queue.scanned = {"210987654321": scanned, "321098765432": datetime.now(UTC) - timedelta(minutes=1)}
+    for account in ("210987654321", "321098765432", "432109876543"):
+        queue.put(failed_run(event_for(account)))
+    said = f"dropped: scanned to the end since, at {scanned:%Y-%m-%d %H:%M} UTC"
+    dry = queue.redrive(dry_run=True)
+    assert dry[0] == ("scan of 210987654321 name-2", "Access denied", f"would be {said}", True)
+    assert queue.waiting() == 3
+    done = {what: done for what, _, done, _ in queue.redrive()}
+    assert done == {
+        "scan of 210987654321 name-2": said,
+        "scan of 321098765432 name-3": "asked for again",
+        "scan of 432109876543 name-4": "asked for again",
+    }
+    assert [event["Records"][0]["Sns"]["MessageId"][-12:] for _, event in queue.given] == [
+        "321098765432",
+        "432109876543",
+    ]
+    assert queue.waiting() == 0
