@@ -66,6 +66,7 @@ class HourlyScan:
         self._plan = looking.Plan({}, ())
         self._looked: dict[datetime, list[AccessKey]] = {}
         self._after_report: set[datetime] = set()
+        self._not_seen: set[datetime] = set()
         self._through: datetime | None = None
         self.keys: dict[str, AccessKey] = {}
         self.gone: set[str] = set()
@@ -169,7 +170,7 @@ class HourlyScan:
         created = second(asked.users[0].created)
         self._looked.setdefault(created, []).extend(asked.keys)
         if asked.refused:
-            self._after_report.discard(created)
+            self._not_seen.add(created)
 
     def _singly(self, issues: Iterable[Kept]) -> Iterator[Asked]:
         with ThreadPoolExecutor(_SINGLY_AT_ONCE) as pool:
@@ -230,11 +231,11 @@ class HourlyScan:
         if self._fetched is None:
             return None
         task, report = self._task, self._fetched.report
-        before_all = report.made <= task.now
+        seen = self._looked.keys() if report.made <= task.now else self._after_report
         marks = looking.remember(
             task.account_id,
             report.groups,
-            {c: keys for c, keys in self._looked.items() if c in self._after_report or before_all},
+            {created: self._looked[created] for created in seen - self._not_seen},
             issues,
             criteria_days=task.criteria_days,
             report_made=report.made,
@@ -276,10 +277,9 @@ class HourlyScan:
         first = next(iter(self.refused.values()), None)
         if first is not None and len(self.refused) == self.users:
             return first
-        cause = f" {first}" if first else ""
         return AccessDenied(
             f"{len(names)} of {self.users} users are protected from the scan, and nothing of theirs was resolved: "
-            f"{', '.join(names[:20])}.{cause}",
+            f"{', '.join(names[:20])}. {first or ''}".rstrip(),
             call=first.call if first else "",
             code=first.code if first else "",
             id=Message.USERS_PROTECTED,

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class Estate:
-    """One account, its tables, and what the last scan has called: `calls` by operation, `looked_at` key ids."""
+    """One account, its tables, and what the last scan has called: by operation, key ids and user names."""
 
     def __init__(self, account: Account, criteria_days: int) -> None:
         self.account = account
@@ -51,6 +51,7 @@ class Estate:
         self.issues, self.states = Table("account_id", "issue_id"), Table("id")
         self.calls: Counter[str] = Counter()
         self.looked_at: set[str] = set()
+        self.users_asked: list[str] = []
         self.errors: list[str] = []
         self.whitelist = Whitelist({})
         self._lock = Lock()
@@ -66,6 +67,7 @@ class Estate:
         """The hourly scan as of now."""
         self.calls.clear()
         self.looked_at.clear()
+        self.users_asked.clear()
         self.errors.clear()
         with _serving(self):
             states = StateTable(self._dynamodb, state_table_name(TABLE), self.errors.append)
@@ -118,7 +120,8 @@ class Estate:
         if operation == "GetAccessKeyLastUsed":
             self.looked_at.add(parse_qs(body)["AccessKeyId"][0])
         if operation == "ListAccessKeys":
-            user = self.account.users.get(parse_qs(body)["UserName"][0])
+            self.users_asked.append(parse_qs(body)["UserName"][0])
+            user = self.account.users.get(self.users_asked[-1])
             self.looked_at |= {key.key_id for key in user.keys} if user else set()
         head, _, content = self.iam.answer(body.encode()).partition(b"\r\n\r\n")
         return answer(int(head.split(b" ", 2)[1]), content.decode())

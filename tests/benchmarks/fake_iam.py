@@ -179,6 +179,9 @@ class Fake:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self.refuse = ""
+        """The name of a user whom a policy protects."""
+        self.no_report = False
         self._account = Account(0, 0, int(clock()))
         self._report: Report | None = None
         self._being_made: tuple[Report, float] | None = None
@@ -239,6 +242,10 @@ class Fake:
         self.limits = Limits(**limits)
         self._refill()
         self._rendered.clear()
+
+    def make_report(self, age: float) -> None:
+        """Have a report of the account as it is, made `age` seconds ago."""
+        self._report = self._snapshot(int(self._clock() - age))
 
     def _make_report(self, age: float, oddities: dict[str, Any], seed: int) -> None:
         self._oddities, self._report_seed = Oddities(**oddities), seed
@@ -347,6 +354,8 @@ class Fake:
 
     def _user(self, parameters: Parameters) -> User:
         name = parameters.get("UserName", "")
+        if name and name == self.refuse:
+            raise _Refused(403, "AccessDenied", "with an explicit deny in a service control policy")
         user = self._account.users.get(name)
         if user is None:
             raise _Refused(404, "NoSuchEntity", f"The user with name {name} cannot be found.")
@@ -385,6 +394,8 @@ class Fake:
         return f"<IsTruncated>false</IsTruncated><Tags>{tag}</Tags>"
 
     def _generate_report(self, _parameters: Parameters) -> str:
+        if self.no_report:
+            raise _Refused(403, "AccessDenied", "not authorized to perform: iam:GenerateCredentialReport")
         self._finish_report()
         if self._being_made is not None:
             return "<State>INPROGRESS</State>"
