@@ -1,4 +1,4 @@
-"""The demo tells its story to the end, and says clearly when it cannot start."""
+"""`make demo` tells its story to the end, and says clearly when it cannot start."""
 
 import socket
 from pathlib import Path

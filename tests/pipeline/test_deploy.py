@@ -150,8 +150,8 @@ def test_a_change_is_shown_before_it_is_made_and_the_rest_keeps_its_values(
     unread = run(publish_config.main, str(folder))
     assert unread.exit_code == 1
     assert unread.output.splitlines()[-1] == (
-        f"Published at {PUBLISHED}, but not read there by hammer-iam-user-inactive-keys (from s3://elsewhere/prod): "
-        f"deploy with --parameter ConfigSource={PUBLISHED}"
+        f"E-DEPLOY-05 Published at {PUBLISHED}, but not read there by hammer-iam-user-inactive-keys "
+        f"(from s3://elsewhere/prod): deploy with --parameter ConfigSource={PUBLISHED}"
     )
     back = run(deploy.main, str(folder), "--yes", "--parameter", f"ConfigSource={PUBLISHED}")
     assert back.exit_code == 0
@@ -337,7 +337,7 @@ def test_a_table_that_the_deployed_stack_does_not_have_is_refused_until_it_is_as
     scan(deployed)
     change(folder, **{"ddb.table_name": "my-own-table"})
     refused = (
-        'config.json: user_inactivekeys.ddb.table_name: found "my-own-table"; expected '
+        'E-CONFIG-01 config.json: user_inactivekeys.ddb.table_name: found "my-own-table"; expected '
         '"hammer-iam-user-keys-inactive", the issues table of the deployed stack hammer-iam-user-inactive-keys. '
         "For a new, empty table deploy with --parameter IssuesTableName=my-own-table\n"
     )
