@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 WORDS_FOR_NO_VALUE = {
     "aws.accounts": "required",
     "user_inactivekeys.accounts": "all of `aws.accounts`",
-    "user_inactivekeys.remediation_accounts": "all of `aws.accounts`",
+    "user_inactivekeys.remediation_accounts": "all of `accounts`",
     "user_inactivekeys.ignore_accounts": "none",
     "user_inactivekeys.remediation_max_keys_per_run": "no limit",
 }

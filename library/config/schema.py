@@ -156,6 +156,18 @@ class InactiveKeysSchema(Section):
     )
     remediation_max_keys_per_run = Integer(1, 10**9, allow_none=True, load_default=None)
 
+    @validates_schema(pass_original=True, skip_on_field_errors=True)
+    def _scan_what_is_remediated(self, data: Any, original: Any, **_kwargs: Any) -> None:
+        """Nobody would keep the rows of an account true that is remediated and not scanned."""
+        if data["accounts"] is None:
+            return
+        scanned = {*data["accounts"], *data["ignore_accounts"]}
+        others = [account for account in data["remediation_accounts"] or () if account not in scanned]
+        if others:
+            expected = f"an account that {SECTION}.accounts lists, too"
+            complaints = _complaints_about(others, original["remediation_accounts"], expected)
+            raise ValidationError({"remediation_accounts": complaints})
+
 
 class ConfigSchema(Section):
     """`config.json`."""
@@ -187,14 +199,15 @@ class ConfigSchema(Section):
             listed = data.get(SECTION, {}).get(name) or ()
             unknown = [account for account in listed if account not in aws["accounts"]]
             if unknown:
-                errors[name] = _complaints_about(unknown, original[SECTION][name])
+                expected = "an account that aws.accounts names"
+                errors[name] = _complaints_about(unknown, original[SECTION][name], expected)
         if errors:
             raise ValidationError({SECTION: errors})
 
 
-def _complaints_about(accounts: list[str], written: object) -> Any:
+def _complaints_about(accounts: list[str], written: object, expected: str) -> Any:
     """What marshmallow takes for the errors of a list of accounts, by position if it was written as a list."""
-    complaints = [Complaint(describe(account), "an account that aws.accounts names") for account in accounts]
+    complaints = [Complaint(describe(account), expected) for account in accounts]
     if not isinstance(written, list):
         return complaints
     items = [str(item).strip() for item in written]

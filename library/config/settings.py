@@ -74,7 +74,7 @@ class SlackSettings:
 class InactiveKeysSettings:
     """`user_inactivekeys`; periods are in days, reminders come longest first.
 
-    `accounts` and `remediation_accounts` are None if the file names none, which means all.
+    `accounts` is None if the file names none, which means all; `remediation_accounts` None means all of `accounts`.
     `remediation_max_keys_per_run` is None where there is no limit.
     """
 
@@ -116,8 +116,9 @@ class Config:
         return self._without_ignored(self.inactive_keys.accounts)
 
     def remediation_accounts(self) -> tuple[AccountRef, ...]:
-        """The accounts in which keys may be switched off."""
-        return self._without_ignored(self.inactive_keys.remediation_accounts)
+        """The accounts in which keys may be switched off: where the file names none, all that are scanned."""
+        listed = self.inactive_keys.remediation_accounts
+        return self.accounts() if listed is None else self._without_ignored(listed)
 
     def _without_ignored(self, listed: tuple[str, ...] | None) -> tuple[AccountRef, ...]:
         names = self.aws.accounts

@@ -154,6 +154,11 @@ class Issue:
             and self.details.resolution in (None, Resolution.REMEDIATED)
         )
 
+    def ended_by_use(self, idle_since: datetime) -> bool:
+        """Whether the last use of the key, at `idle_since` (UTC), came after the report, and so has ended it."""
+        reported = self.timestamps.reported
+        return reported is not None and idle_since > reported
+
     @property
     def switched_off_at(self) -> datetime | None:
         """When we switched the key off, or were about to and died (UTC); None if the issue does not say so."""

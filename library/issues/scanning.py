@@ -108,6 +108,9 @@ def _exempted(issue: Issue, found: IssueDetails, exemption: Exemption, now: date
 
 def _idle(issue: Issue, found: IssueDetails, now: datetime) -> Step | None:
     if issue.status is Status.OPEN and issue.timestamps.remediated is None:
+        if issue.ended_by_use(found.last_used):
+            # No scan has seen the key in use.
+            return steps.new_episode(issue, found, Episode.REOPENED, now)
         return None if found == issue.details else steps.refreshed(issue, found, now)
     if issue.status is Status.WHITELISTED and issue.timestamps.reported is None:
         return steps.no_longer_exempted(issue, found, now)

@@ -96,6 +96,7 @@ def _may_switch_off(
 
 
 def second_look(
+    issue: Issue,
     key: AccessKey | None,
     criteria_days: int,
     *,
@@ -116,6 +117,8 @@ def second_look(
         return Skip(f"whitelisted by {exemption.id!r}")
     if not is_idle(key, criteria_days, now):
         return Skip("the key is not idle any more")
+    if issue.ended_by_use(key.idle_since):
+        return Skip("the key was used after it was reported; the next scan begins a new episode")
     if own:
         return Skip("the key is used by Hammer itself")
     return key

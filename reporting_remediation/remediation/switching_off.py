@@ -115,6 +115,7 @@ class SwitchingOff:
         if isinstance(verdict, Skip):
             return verdict
         looked = second_look(
+            issue,
             key,
             self._settings.inactive_keys.inactive_criteria_days,
             exemption=self._exemption(issue, key.user_name, now) if key is not None else None,

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from library.config.fields import describe
 from library.config.loading import load
 from library.config.owners import Owner
 from library.config.settings import AccountRef
@@ -111,9 +112,29 @@ def test_without_lists_all_accounts_count_but_the_ignored(folder: Folder) -> Non
     assert config.accounts() == config.remediation_accounts() == (AccountRef(SLAVE, "slave1"),)
 
 
-def test_accounts_to_remediate_need_not_be_among_those_to_check(folder: Folder) -> None:
+def test_without_accounts_to_remediate_they_are_those_to_scan(folder: Folder) -> None:
     config = folder.setting("user_inactivekeys/accounts", [MASTER])
-    assert config.remediation_accounts() == (AccountRef(MASTER, "master"), AccountRef(SLAVE, "slave1"))
+    assert config.remediation_accounts() == (AccountRef(MASTER, "master"),)
+
+
+@pytest.mark.parametrize(("written", "place"), [([MASTER, SLAVE], "[1]"), (f"{MASTER},{SLAVE}", "")])
+def test_an_account_to_remediate_that_is_not_scanned_is_an_error(folder: Folder, written: object, place: str) -> None:
+    section = {"inactive_criteria_days": 10, "accounts": [MASTER], "remediation_accounts": written}
+    assert folder.problems(with_value(SMALLEST, "user_inactivekeys", section)) == [
+        f"config.json: user_inactivekeys.remediation_accounts{place}: found {describe(SLAVE)}; "
+        "expected an account that user_inactivekeys.accounts lists, too"
+    ]
+
+
+def test_an_account_to_remediate_that_is_ignored_need_not_be_scanned(folder: Folder) -> None:
+    section = {
+        "inactive_criteria_days": 10,
+        "accounts": [MASTER],
+        "remediation_accounts": [MASTER, SLAVE],
+        "ignore_accounts": [SLAVE],
+    }
+    config = folder.setting("user_inactivekeys", section)
+    assert config.remediation_accounts() == (AccountRef(MASTER, "master"),)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,16 @@ def test_idle_key_with_open_record_stays_as_before_and_details_are_refreshed_onl
     assert scan(reported(), newer) == reported(details=newer, timestamps=times(reported=days_ago(18), updated=NOW))
 
 
+def test_idle_key_last_used_after_its_report_begins_a_new_episode_though_no_scan_saw_it_in_use() -> None:
+    newer = details(last_used=days_ago(95))
+    record = reported(episode=Episode.REACTIVATED, timestamps=times(reported=days_ago(95) - SECOND))
+    after = scan(record, newer)
+    assert after == reported(details=newer, episode=Episode.REOPENED, timestamps=NEW_EPISODE)
+    assert scan(reported(timestamps=times(reported=days_ago(95))), newer) == reported(
+        details=newer, timestamps=times(reported=days_ago(95), updated=NOW)
+    )
+
+
 def test_tags_that_this_scan_did_not_fetch_are_no_change() -> None:
     assert scan(reported(), details(tags=None)) is None
 

@@ -171,7 +171,7 @@ def test_due_means_open_reported_long_enough_ago_not_remediated_and_not_whitelis
 
 
 def look(exemption: Exemption | None = None, *, own: bool = False, **key: Any) -> AccessKey | Skip:
-    return second_look(a_key(**key), 90, exemption=exemption, own=own, now=NOW)
+    return second_look(reported(), a_key(**key), 90, exemption=exemption, own=own, now=NOW)
 
 
 def test_nothing_speaks_against_a_key_that_exists_is_active_idle_not_whitelisted_and_not_our_own() -> None:
@@ -179,7 +179,7 @@ def test_nothing_speaks_against_a_key_that_exists_is_active_idle_not_whitelisted
 
 
 def test_the_key_must_still_exist() -> None:
-    answer = second_look(None, 90, exemption=None, own=False, now=NOW)
+    answer = second_look(reported(), None, 90, exemption=None, own=False, now=NOW)
     assert answer == Skip("the key does not exist any more")
 
 
@@ -192,6 +192,17 @@ def test_the_key_must_be_active(status: str) -> None:
 def test_the_key_must_be_idle_by_the_rule(last_used: datetime) -> None:
     assert look(last_used=last_used) == Skip("the key is not idle any more")
     assert look(last_used=days_ago(90) - SECOND) == a_key(last_used=days_ago(90) - SECOND)
+
+
+def test_the_key_must_not_have_been_used_since_it_was_reported() -> None:
+    issue = reported(timestamps=times(reported=days_ago(100)))
+    used = a_key(last_used=days_ago(100) + SECOND)
+    answer = second_look(issue, used, 90, exemption=None, own=False, now=NOW)
+    assert answer == Skip("the key was used after it was reported; the next scan begins a new episode")
+    before = a_key(last_used=days_ago(100))
+    assert second_look(issue, before, 90, exemption=None, own=False, now=NOW) == before
+    never_used = a_key(last_used=None)
+    assert second_look(issue, never_used, 90, exemption=None, own=False, now=NOW) == never_used
 
 
 def test_the_key_must_not_be_whitelisted_under_its_current_owner() -> None:
