@@ -110,10 +110,10 @@ def episode_comment(issue: Issue, context: TextContext) -> Comment:
 
 def date_comment(issue: Issue, context: TextContext) -> Comment:
     """When the key will be switched off, for people who were told no date yet, or an earlier one."""
-    # A run that was killed before it was recorded is repeated with a later date, and must find this one.
-    since = issue.timestamps.promised or issue.timestamps.reported
+    # A run that was killed before this was recorded is repeated, and then the date is some minutes later.
+    day = f"{context.remediation_due.astimezone(UTC):%Y%m%d}" if context.remediation_due else "unknown"
     return _comment(
-        _reference(issue, f"date {_stamp(issue.timestamps.identified)} {_stamp(since)}"),
+        _reference(issue, f"date {day} {_stamp(issue.timestamps.identified)}"),
         f"This access key {facts.idleness(issue, context)}.",
         _automatic(context),
         _what_to_do(context),

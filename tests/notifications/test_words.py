@@ -310,7 +310,7 @@ def test_a_reference_is_the_same_in_a_later_run(make: Callable[[Issue, TextConte
     first = make(issue(cause="no", restored=NOW, cause_time=NOW), context(due=DUE))
     later = make(
         issue(cause="no", restored=NOW, cause_time=NOW + timedelta(days=3)),
-        context(now=NOW + timedelta(days=3), account_name="renamed"),
+        context(now=NOW + timedelta(days=3), account_name="renamed", due=DUE + timedelta(minutes=5)),
     )
     assert first.reference == later.reference
 

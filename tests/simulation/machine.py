@@ -179,6 +179,31 @@ class Timelines(RuleBasedStateMachine):
     def scan(self, account: str, plan: Plan) -> None:
         self.world.scan(account, plan)
 
+    @rule(which=WHICH, days=st.integers(11, 40), plan=SCAN)
+    def scan_after_a_gap_in_which_a_key_was_used(self, which: int, days: int, plan: Plan) -> None:
+        """No scan sees the key in use, and it is idle again when the next one comes."""
+        world = self.world
+        for key in self._chosen(which):
+            world.use(key)
+            world.out.pass_time(timedelta(days=days))
+            world.scan(key.user.account, plan)
+
+    @rule(retention=st.sampled_from((0, 3, 10)), days=st.integers(1, 40))
+    def report_while_remediation_is_off_and_turn_it_on_later(self, retention: int, days: int) -> None:
+        world = self.world
+        world.settings.remediation = False
+        world.write_files()
+        world.catch_up()
+        world.out.pass_time(timedelta(days=days))
+        world.settings.remediation, world.settings.retention_days = True, retention
+        world.write_files()
+        world.remediate()
+
+    @rule(which=WHICH, owner=st.sampled_from(("", "joe", "ann")))
+    def somebody_tags_a_user(self, which: int, owner: str) -> None:
+        for key in self._chosen(which):
+            key.user.tags = {"owner": owner} if owner else {}
+
     @rule(which=WHICH, late=st.sampled_from((-1, 0, 0, 1)), plan=SCAN)
     def scan_when_a_key_becomes_idle(self, which: int, late: int, plan: Plan) -> None:
         world = self.world
@@ -218,9 +243,10 @@ class Timelines(RuleBasedStateMachine):
         shortly_before=st.sampled_from(("nothing", "nothing", "use", "off", "except", "on_again")),
         plan=st.one_of(REMEDIATE, NOT_SWITCHED),
         scanned=st.sampled_from((False, False, True)),
+        fresh=st.sampled_from((True, True, False)),
     )
     def remediate_when_a_key_is_due(
-        self, which: int, late: timedelta, shortly_before: str, plan: Plan, scanned: bool
+        self, which: int, late: timedelta, shortly_before: str, plan: Plan, scanned: bool, fresh: bool
     ) -> None:
         world = self.world
         world.settings.remediation = world.settings.reporting = True
@@ -231,8 +257,12 @@ class Timelines(RuleBasedStateMachine):
         reported = self._reported()
         if not reported:
             return
-        key, since = reported[which % len(reported)]
-        self._until(since + timedelta(days=world.settings.retention_days) + late - world.now)
+        key, since, promised = reported[which % len(reported)]
+        over = since + timedelta(days=world.settings.retention_days)
+        # A promise is written to the microsecond, IAM's times to the second.
+        self._until(max(over, promised or over) + late - world.now)
+        if fresh:
+            world.scan(key.user.account)
         match shortly_before:
             case "use":
                 world.use(key)
@@ -249,10 +279,10 @@ class Timelines(RuleBasedStateMachine):
         if scanned:
             world.scan_that_sees_late(key.user.account)
 
-    def _reported(self) -> list[tuple[Key, datetime]]:
-        """The keys that people were told of, and since when."""
+    def _reported(self) -> list[tuple[Key, datetime, datetime | None]]:
+        """The keys that people were told of, since when, and the date that was promised."""
         return [
-            (key, row.timestamps.reported)
+            (key, row.timestamps.reported, row.timestamps.promised)
             for key in self.world.existing_keys()
             if (row := self.world.rows.get((key.user.account, key.id))) is not None
             and row.status is Status.OPEN

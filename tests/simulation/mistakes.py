@@ -40,8 +40,34 @@ MISTAKES = (
     Mistake(
         "retention from detection",
         "library/issues/reporting.py",
-        "start = reported or issue.timestamps.reported",
-        "start = reported or (issue.timestamps.reported and issue.timestamps.identified)",
+        "    reported = issue.timestamps.reported\n    return None",
+        "    reported = issue.timestamps.reported and issue.timestamps.identified\n    return None",
+    ),
+    Mistake(
+        "no promise",
+        "library/issues/switching.py",
+        "    if promised is None and not by_hand:",
+        "    if False:",
+    ),
+    Mistake(
+        "date brought forward",
+        "library/issues/switching.py",
+        "    due = over if promised is None or by_hand else max(over, promised)",
+        "    due = over",
+    ),
+    Mistake(
+        "promised unheard",
+        "library/notifications/notices.py",
+        "        failures: list[Failure] = []\n        latest, heard = issue, False\n",
+        "        failures: list[Failure] = []\n        latest, heard = issue, False\n"
+        "        if news.date is not None:\n"
+        "            latest = self._jira_confirmed(issue, news, None)\n",
+    ),
+    Mistake(
+        "use after the report ignored",
+        "library/issues/record.py",
+        "        return reported is not None and idle_since > reported",
+        "        return False",
     ),
     Mistake("whitelist ignored", "library/issues/switching.py", "    if exemption is not None:", "    if False:"),
     Mistake(

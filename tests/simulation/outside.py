@@ -142,7 +142,8 @@ class User:
 class Key:
     """An access key as it really is, and what really became of it.
 
-    `told` is when people first could read of the present episode. `our_offs` are the times at which our own call
+    `told` is when people first could read of the present episode, `dates` are those that it names for switching the
+    key off, as far as they could read them. `our_offs` are the times at which our own call
     switched it off. `off_known` says that the table shows that it is off, `on_again` when it was switched on after
     that. `intended` says that it was switched off by a person just when we had announced to do so.
     """
@@ -154,6 +155,7 @@ class Key:
     last_used: datetime | None = None
     exists: bool = True
     told: datetime | None = None
+    dates: list[datetime] = field(default_factory=list)
     our_offs: list[datetime] = field(default_factory=list)
     off_known: bool = False
     on_again: datetime | None = None

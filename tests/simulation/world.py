@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from library.errors import HammerError
-from library.issues.record import Issue, Resolution, Status, from_item
+from library.issues.record import Episode, Issue, Resolution, Status, Timestamps, from_item
 from library.issues.scanning import CONSISTENCY_MARGIN
 from tests.simulation.outside import JIRA_URL, SLACK_URL, Command, Key, Outside, Plan, User
 from tests.world import HANDLERS, MAIN, NAMES, OTHER, OWN_KEY, REMEDIATION, REPORTING, RESTORE
@@ -29,6 +29,7 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GRACE = timedelta(days=7)
 MARGIN = timedelta(minutes=10)
 """Longer than IAM may take to be consistent, and than a scan may run into a remediation."""
+_DATE = re.compile(r"in the first remediation run after (\d{4}-\d\d-\d\d \d\d:\d\d) UTC|in the next remediation run")
 REPORT_LATER = timedelta(hours=3)
 """Reporting has its own schedule."""
 RUN = timedelta(hours=1)
@@ -262,6 +263,7 @@ class World:
         settings, row = self.settings, self.rows.get((key.user.account, key.id))
         retention = timedelta(days=settings.retention_days)
         reported = row.timestamps.reported if row else None
+        promised = row.timestamps.promised if row else None
         again = key.on_again
         reasons = {
             f"by {command.name}": command.name != REMEDIATION,
@@ -269,6 +271,12 @@ class World:
             "its account is not one to remediate": key.user.account not in settings.remediation_accounts,
             "it is Hammer's own": key.id == OWN_KEY,
             f"it was used {key.idle_since}": now - key.idle_since <= timedelta(days=settings.criteria_days),
+            f"it was used {key.last_used}, after its report": reported is not None
+            and key.last_used is not None
+            and key.last_used > reported,
+            "nobody was told a date": not key.dates or promised is None,
+            f"people were told the dates {key.dates}": bool(key.dates) and now < min(key.dates),
+            f"people were promised {promised}": promised is not None and now < promised,
             "it is whitelisted": self.whitelisted(key, now),
             "there is no open issue": row is None or row.status is not Status.OPEN,
             "nobody was told": key.told is None,
@@ -298,7 +306,10 @@ class World:
         was, times = before.timestamps if before else None, after.timestamps
         new_episode = was is None or was.identified != times.identified
         if new_episode or after.status is not Status.OPEN:
-            key.told = None
+            key.told, key.dates = None, []
+        if new_episode and after.episode is Episode.REOPENED and key.last_used is not None:
+            self._ended_by_use(key, key.last_used)
+        self._check_promise(key, None if new_episode else was, after)
         if was is not None and before is not None and not new_episode:
             lost = [
                 name
@@ -342,6 +353,20 @@ class World:
             if not self.settings.jira:
                 self.orphans.update(ticket.key for ticket in self.tickets(key))
 
+    def _ended_by_use(self, key: Key, last_used: datetime) -> None:
+        if key.on_again is None or key.on_again < last_used:
+            # It was needed after all, and what comes next is an episode like any other.
+            key.on_again = None
+
+    def _check_promise(self, key: Key, was: Timestamps | None, after: Issue) -> None:
+        """A date is recorded as told only if people could read it or an earlier one, and it never comes forward."""
+        before, promised = was.promised if was is not None else None, after.timestamps.promised
+        if before is not None and (promised is None or promised < before):
+            self.wrong.append(f"{key.id} was promised {before}, and now {promised}")
+        moved = promised is not None and promised != before and after.status is Status.OPEN
+        if moved and not any(date <= promised for date in key.dates):
+            self.wrong.append(f"{key.id} is recorded as promised {promised}, people were told {key.dates}")
+
     def _check_verdict(self, key: Key, after: Issue, command: Command) -> None:
         idle, exempt = self.idle(key, command.began), self.whitelisted(key, command.began)
         wanted = (Status.WHITELISTED if exempt else Status.OPEN) if idle else Status.RESOLVED
@@ -367,6 +392,7 @@ class World:
             if named or (label in request.query.get("jql", "") and open_ones):
                 key.told = key.told or self.now
         text = str((request.body or {}).get("body", "")) if request.path.endswith("/comment") else ""
+        self._dates_in(text or str(((request.body or {}).get("fields") or {}).get("description", "")))
         if request.method == "POST" and re.search("Hammer switched th(is|e) access key off", text):
             self._said_off(text, "a comment says")
 
@@ -375,8 +401,16 @@ class World:
         for key in self.out.iam.keys.values():
             if key.id in text and "*Inactive IAM access key*" in text:
                 key.told = key.told or self.now
+        self._dates_in(text)
         if "*Switched off:*" in text or "Hammer switched the access key off" in text:
             self._said_off(text, "Slack was told")
+
+    def _dates_in(self, text: str) -> None:
+        """The dates that a message of ours names."""
+        for key in self.out.iam.keys.values():
+            for found in _DATE.finditer(text if key.id in text else ""):
+                named = datetime.fromisoformat(f"{found[1]}+00:00") if found[1] else self.out.running[-1].began
+                key.dates.append(named)
 
     def _said_off(self, text: str, who: str) -> None:
         for key in self.out.iam.keys.values():
@@ -435,7 +469,10 @@ class World:
         self.write_files()
         self.catch_up()
         told = [key for (account, key), row in self.rows.items() if row.status is Status.OPEN and key != OWN_KEY]
-        self.out.pass_time(max(GRACE, timedelta(days=self.settings.retention_days)) + timedelta(hours=1))
+        promised = [row.timestamps.promised for row in self.rows.values() if row.timestamps.promised is not None]
+        self.out.pass_time(max([GRACE, *(date - self.now for date in promised)]) + timedelta(hours=1))
+        for account in NAMES:
+            self.scan(account)
         self.remediate()
         for key in (self.out.iam.keys[each] for each in told):
             if key.exists and key.status == "Active" and not self.whitelisted(key, self.now):
