@@ -34,6 +34,7 @@ from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from deployment.local.slack_stand_in import SlackStandIn, arguments_of
 from deployment.local.stand_in import Raw, Silence
 from library.aws.state_table import state_table_name
+from library.notifications.http_limits import LimitedAdapter
 from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
 from tests.world import MAIN, OWN_KEY, REGION, SECRET, TABLE
 from tests.world.configuration import CREDENTIALS, PARENT
@@ -384,7 +385,7 @@ class Outside:
             (botocore.retries.quota.RetryQuota, "acquire", lambda _, amount: bool(amount)),
             # To make one takes longer than all its calls.
             (boto3, "Session", _session),
-            (requests.adapters.HTTPAdapter, "send", lambda _, request, **_kwargs: self._to_jira(request)),
+            (LimitedAdapter, "send", lambda _, request, **_kwargs: self._to_jira(request)),
         ):
             stack.enter_context(mock.patch.object(target, name, replacement))
         stack.enter_context(mock.patch.dict(_AWS, {"now": self._to_aws}))
