@@ -5,6 +5,7 @@ All of it uses this process's own AWS credentials, in the region of the configur
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import boto3
@@ -14,9 +15,11 @@ from library.aws import organizations
 from library.aws.issues_table import IssuesTable
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG, AccountAccess
+from library.aws.state_table import StateTable, state_table_name
 from library.cli.logs import logger
 from library.config import checks
 from library.errors import HammerError
+from library.messages import Message
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
@@ -53,6 +56,13 @@ def issues_table(settings: Config) -> IssuesTable:
     """The issues table of the main account."""
     client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     return IssuesTable(client, settings.inactive_keys.table_name)
+
+
+def state_table(settings: Config) -> StateTable:
+    """What is known of each account as a whole."""
+    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    odd = partial(messages.error, logger, Message.STATE_NOT_UNDERSTOOD)
+    return StateTable(client, state_table_name(settings.inactive_keys.table_name), odd)
 
 
 def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> list[Issue]:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from library.text import utc
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -103,6 +105,13 @@ class AccountState:
     def resumable(self, now: datetime) -> Round | None:
         """Where a scan that begins at `now` (UTC) goes on; None if it begins from the beginning."""
         return self.round if self.round is not None and now - self.round.began <= ROUND_LIFE else None
+
+    def doubt(self, now: datetime) -> str:
+        """Why nothing is switched off by what is known of the account at `now` (UTC); empty if something may be."""
+        if self.scanned is not None and now - self.scanned <= FRESH:
+            return ""
+        since = "never scanned as a whole" if self.scanned is None else f"not scanned since {utc(self.scanned)}"
+        return f"{since}, because {self.failure}" if self.failure else since
 
     def unscanned_since(self, now: datetime, asked: datetime | None = None) -> datetime | None:
         """Since when there is no complete scan, if that is longer than a day (UTC); None if the account is scanned.

@@ -17,7 +17,7 @@ from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
 from library.issues.record import Issue, to_item
-from library.issues.switching import remediation_verdict
+from library.issues.switching import Due, remediation_verdict
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ STREAM = "remediation.show_issue"
 def main(keys: tuple[str, ...], form: str) -> None:
     """Show the issue of an access key, and step by step what has happened to it and why.
 
-    Reads the table only, changes nothing, and does not need the lock.
+    Reads the tables only, changes nothing, and does not need the lock.
 
     Exit codes: 0 done, 1 a key has no issue or something failed, 2 configuration or usage, 130 interrupted.
     """
@@ -125,6 +125,9 @@ def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
     )
     if isinstance(verdict, Skip):
         return verdict.reason
+    doubt = wiring.state_table(settings).of_account(issue.account_id, now).doubt(now)
+    if isinstance(verdict, Due) and doubt:
+        return f"its account is {doubt}"
     return "due; the key will be looked at again before it is switched off"
 
 

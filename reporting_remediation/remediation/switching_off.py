@@ -15,6 +15,7 @@ from library.issues.reporting import TellRemediated, retention_over
 from library.issues.switching import Due, Finish, remediation_verdict, second_look, verdict_ignoring_intent
 from library.notifications import news
 from library.text import utc
+from remediation.freshness import Freshness
 from remediation.switching import Proceed, Ready, Way
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class SwitchingOff:
         self._options = options
         self._keys = keys
         self._channels = channels
+        self._freshness = Freshness(wiring.state_table(settings))
 
     # --- what is in force ---
 
@@ -100,13 +102,15 @@ class SwitchingOff:
         return not self._options.batch
 
     def judge(self, issue: Issue, now: datetime) -> Proceed | TellRemediated | Skip:
-        """Open, reported, not exempted, and its retention is over; or an earlier run was cut off."""
+        """Open, reported, not exempted, its retention is over, and its account is scanned; or a run was cut off."""
         exemption = self._exemption(issue, issue.details.username, now)
         verdict = remediation_verdict(
             issue, self._retention_days, exemption=exemption, now=now, by_hand=self._by_hand
         )
-        if isinstance(verdict, Due | Finish):
-            return Proceed(interrupted=isinstance(verdict, Finish))
+        if isinstance(verdict, Finish):
+            return Proceed(interrupted=True)
+        if isinstance(verdict, Due):
+            return self._freshness.against(issue.account_id, now) or Proceed(interrupted=False)
         return verdict
 
     def ready(self, issue: Issue, key: AccessKey | None, now: datetime) -> Ready | Skip:
@@ -132,7 +136,10 @@ class SwitchingOff:
         verdict = verdict_ignoring_intent(
             issue, self._retention_days, exemption=exemption, now=now, by_hand=self._by_hand
         )
-        return Skip("changed by somebody else meanwhile") if isinstance(verdict, TellRemediated) else verdict
+        if isinstance(verdict, TellRemediated):
+            return Skip("changed by somebody else meanwhile")
+        against = self._freshness.against(issue.account_id, now) if isinstance(verdict, Due) else None
+        return against or verdict
 
     def _exemption(self, issue: Issue, user_name: str, now: datetime) -> Exemption | None:
         return self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from deployment.local.jira_stand_in import JiraIssue
 from tests.world import LABEL, MAIN, label_of
-from tests.world.table import deserialized
+from tests.world.table import deserialized, scanned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +96,7 @@ class Sweep(ABC):
 
     def _point(self, name: str) -> Point:
         account = next(self._accounts)
+        scanned(account, self._estate.now)
         issues = self._issues(account)
         for issue in issues:
             self._estate.put(issue)

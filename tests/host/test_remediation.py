@@ -11,16 +11,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import moto.iam.models
 import pytest
 import time_machine
 
 from library.aws.key_switch import KeySwitch
+from library.aws.state_table import state_table_name
 from library.cli import wiring
 from library.config.loading import load
 from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
 from tests.wire import Wire, answer, failure, form
-from tests.world import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS
+from tests.world import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS, TABLE, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,6 +123,39 @@ def test_the_retention_period_is_over_right_after_its_last_moment(estate: Estate
 
 
 # --- the guards ---
+
+
+def test_an_account_without_a_complete_scan_in_the_last_day_is_left_alone_with_one_line(estate: Estate) -> None:
+    issues = [estate.add_due_issue("joe"), estate.add_due_issue("ann")]
+    elsewhere = estate.add_due_issue("kim", account=OTHER)
+    table.scanned(MAIN, estate.ago(hours=25))
+    result = estate.remediate()
+    assert result.exit_code == 0
+    why = f"not scanned since {estate.ago(hours=25):%Y-%m-%d %H:%M} UTC"
+    line = f"WARNING W-SCAN-02 account {MAIN}: no key is switched off, as it is {why}"
+    assert result.output.count(line) == 1
+    assert result.output.count(f"verdict=skipped reason=its account is {why}") == 2
+    assert [(estate.key_status(issue), estate.read(issue)) for issue in issues] == [
+        ("Active", each) for each in issues
+    ]
+    assert estate.key_status(elsewhere) == "Inactive"
+
+
+def test_an_account_of_which_no_scan_is_known_is_left_alone_also_by_hand_and_after_a_run_was_cut_off(
+    estate: Estate,
+) -> None:
+    issue = estate.add_due_issue("joe", remediation_started=estate.ago(hours=1))
+    boto3.client("dynamodb").delete_item(TableName=state_table_name(TABLE), Key={"id": {"S": f"scan#{MAIN}"}})
+    result = estate.run(REMEDIATION)
+    assert "reason=its account is never scanned as a whole" in result.output
+    assert estate.key_status(issue) == "Active"
+
+
+def test_a_key_that_was_used_since_its_report_is_left_alone(estate: Estate) -> None:
+    issue = estate.add_due_issue("joe", reported=estate.ago(days=201), idle_days=200)
+    result = estate.remediate()
+    assert "reason=the key was used after it was reported" in result.output
+    assert_left_alone(estate, issue)
 
 
 def test_a_schedule_leaves_a_key_whose_people_were_told_no_date_and_an_operator_is_told_so(estate: Estate) -> None:

@@ -56,6 +56,12 @@ MISTAKES = (
         "    due = over",
     ),
     Mistake(
+        "no freshness",
+        "library/issues/account_state.py",
+        "        if self.scanned is not None and now - self.scanned <= FRESH:",
+        "        if True:",
+    ),
+    Mistake(
         "promised unheard",
         "library/notifications/notices.py",
         "        failures: list[Failure] = []\n        latest, heard = issue, False\n",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GRACE = timedelta(days=7)
+FRESH = timedelta(hours=24)
 MARGIN = timedelta(minutes=10)
 """Longer than IAM may take to be consistent, and than a scan may run into a remediation."""
 _DATE = re.compile(r"in the first remediation run after (\d{4}-\d\d-\d\d \d\d:\d\d) UTC|in the next remediation run")
@@ -90,6 +91,7 @@ class World:
     wrong: list[str] = field(default_factory=list)
     rows: dict[tuple[str, str], Issue] = field(default_factory=dict)
     orphans: set[str] = field(default_factory=set)
+    scanned: dict[str, datetime] = field(default_factory=dict)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -192,6 +194,7 @@ class World:
         with self.out.command("scan", plan) as command:
             try:
                 identify(account, NAMES[account], self.now)
+                self.scanned[account] = command.began
             except HammerError as error:
                 self._must_not_fail(command, str(error))
             except Exception as error:
@@ -274,6 +277,9 @@ class World:
             f"it was used {key.last_used}, after its report": reported is not None
             and key.last_used is not None
             and key.last_used > reported,
+            f"its account was not scanned since {self.scanned.get(key.user.account)}": now
+            - self.scanned.get(key.user.account, START)
+            > FRESH,
             "nobody was told a date": not key.dates or promised is None,
             f"people were told the dates {key.dates}": bool(key.dates) and now < min(key.dates),
             f"people were promised {promised}": promised is not None and now < promised,
@@ -363,8 +369,9 @@ class World:
         before, promised = was.promised if was is not None else None, after.timestamps.promised
         if before is not None and (promised is None or promised < before):
             self.wrong.append(f"{key.id} was promised {before}, and now {promised}")
-        moved = promised is not None and promised != before and after.status is Status.OPEN
-        if moved and not any(date <= promised for date in key.dates):
+        if promised is None or promised == before or after.status is not Status.OPEN:
+            return
+        if not any(date <= promised for date in key.dates):
             self.wrong.append(f"{key.id} is recorded as promised {promised}, people were told {key.dates}")
 
     def _check_verdict(self, key: Key, after: Issue, command: Command) -> None:

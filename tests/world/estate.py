@@ -31,6 +31,7 @@ from tests.world import (
     CRITERIA_DAYS,
     LABEL,
     MAIN,
+    NAMES,
     OWN_KEY,
     REGION,
     REMEDIATION,
@@ -104,6 +105,8 @@ class Estate:
 
     def set_up(self) -> None:
         table.create()
+        for account in NAMES:
+            table.scanned(account, self.now)
         boto3.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(CREDENTIALS))
         self.settings = settings(
             self.jira.url,

@@ -13,6 +13,7 @@ from tests.world import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 
 def create() -> None:
@@ -35,6 +36,12 @@ def create() -> None:
             {"AttributeName": "issue_id", "KeyType": "RANGE"},
         ],
     )
+
+
+def scanned(account_id: str, at: datetime) -> None:
+    """Write that the last complete scan of an account began then (UTC)."""
+    item = {"id": f"scan#{account_id}", "scanned": at.isoformat(), "version": "of a test"}
+    boto3.client("dynamodb").put_item(TableName=state_table_name(TABLE), Item=serialized(item))
 
 
 def serialized(item: Mapping[str, Any]) -> dict[str, Any]:
