@@ -1,15 +1,14 @@
-"""Calls to Slack: what is repeated and when, and each failure as one sentence."""
+"""Calls to Slack: what is repeated and when, what is not tried again in a run, each failure as one sentence."""
 
 from __future__ import annotations
 
-import re
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, ServerErrorRetryHandler
 from slack_sdk.http_retry.builtin_interval_calculators import BackoffRetryIntervalCalculator
@@ -18,62 +17,36 @@ from slack_sdk.http_retry.handler import RetryHandler
 from library.errors import CredentialsError, MessageError
 from library.messages import Message
 from library.notifications.patience import FAILURES_IN_A_ROW, Patience
+from library.notifications.slack_errors import (
+    ChannelFailed,
+    Limited,
+    MissingScope,
+    NotSlack,
+    refusal,
+    seconds_to_wait,
+)
+from library.notifications.slack_http import LimitedClient, Redirected, shown
 from library.text import is_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from slack_sdk import WebClient
     from slack_sdk.http_retry import HttpResponse, RetryState
     from slack_sdk.http_retry.interval_calculator import RetryIntervalCalculator
 
 _ANSWER_SECONDS = 15
-_LONGEST_WAIT_SECONDS = 60
+_LONGEST_WAIT_SECONDS = 30
 
-_MEANINGS = {
-    "channel_not_found": "Slack knows no such channel, or it is private and the bot was not invited",
-    "not_in_channel": "the bot is not a member of the channel: invite it there",
-    "is_archived": "the channel is archived",
-    "users_not_found": "no active Slack user has this e-mail address",
-    "user_not_found": "the Slack user is not there any more",
-    "user_disabled": "the Slack user is deactivated",
-    "cannot_dm_bot": "the Slack user is a bot",
-    "msg_too_long": "the message is too long for Slack",
-    "not_authed": "Slack got no token",
-    "invalid_auth": "Slack does not accept the token",
-    "token_revoked": "the Slack token was revoked",
-    "token_expired": "the Slack token has expired",
-    "account_inactive": "the Slack token belongs to a deactivated account",
-}
-_LASTING = frozenset(
-    {
-        "channel_not_found",
-        "not_in_channel",
-        "is_archived",
-        "users_not_found",
-        "user_not_found",
-        "user_disabled",
-        "cannot_dm_bot",
-    }
-)
-
-
-class Unreachable(MessageError):
-    """The recipient cannot be reached, with no message of this run."""
-
-    ID = Message.SLACK_RECIPIENT
-
-
-class MissingScope(Unreachable):
-    """The token may not call this method."""
-
-    ID = Message.SLACK_SCOPE
+POST = "chat.postMessage"
 
 
 class SlackCalls:
     """Makes calls with one bot token, none of them before it is asked to; several threads may share it.
 
-    `base_url` ends with `/api/`. `interval` has the seconds between two tries. Raises CredentialsError for a token
-    that cannot be valid.
+    `base_url` ends with `/api/`; `team_id` is the workspace of an org-wide token, empty for any other one.
+    `answer_seconds` is the end of each exchange as a whole, `interval` has the seconds between two tries. Raises
+    CredentialsError for a token that cannot be valid.
     """
 
     def __init__(
@@ -81,15 +54,17 @@ class SlackCalls:
         *,
         token: str,
         base_url: str = "https://slack.com/api/",
+        team_id: str = "",
         answer_seconds: int = _ANSWER_SECONDS,
         interval: RetryIntervalCalculator | None = None,
     ) -> None:
         # Python's http.client quotes a header that it refuses, and with it the token.
         if not is_token(token):
             raise CredentialsError("the Slack token is empty or has a character that no token has")
+        self.team_id = team_id
         interval = interval or BackoffRetryIntervalCalculator()
         # Every call may be repeated: a message said twice is better than one not said at all.
-        self._client = WebClient(
+        self._client = LimitedClient(
             token=token,
             base_url=base_url,
             timeout=answer_seconds,
@@ -102,78 +77,84 @@ class SlackCalls:
         # urllib reads the proxy variables by itself and, unlike slack_sdk, minds NO_PROXY.
         self._client.proxy = None
         self._patience = Patience()
+        self._first = threading.Lock()
+        self._answers = False
+        self._hopeless: ChannelFailed | None = None
+        self._refused: dict[str, MessageError] = {}
 
     @contextmanager
-    def client(self) -> Iterator[WebClient]:
-        """The client; whatever its calls inside the block end with is raised as a MessageError, without the token.
+    def client(self, method: str) -> Iterator[WebClient]:
+        """The client for calls of one method; whatever they end with is raised as a MessageError, without the token.
 
-        The MessageError is Unreachable if the recipient is the reason.
+        The MessageError is Unreachable if the recipient is the reason, and ChannelFailed if no other message of this
+        run has better chances.
         """
-        if self._patience.given_up:
-            raise MessageError(
-                f"not tried: Slack failed {FAILURES_IN_A_ROW} times in a row in this run",
-                id=Message.SLACK_UNREACHABLE,
-            )
-        began = time.monotonic()
-        try:
-            yield self._client
-        except SlackApiError as error:
-            failure = _refused(error)
-            if error.response.status_code == HTTPStatus.OK:
-                self._patience.answered()
-            else:
+        # Until Slack has answered once, one call at a time: a dead token is tried once, not by every thread.
+        with nullcontext() if self._answers else self._first:
+            self._refuse_what_is_hopeless(method)
+            began = time.monotonic()
+            try:
+                yield self._client
+            except SlackApiError as error:
+                self._answers = True
+                raise self._refusal(method, error, began) from error
+            except Redirected as error:
+                self._hopeless = ChannelFailed(str(error), id=error.id)
+                raise self._hopeless from error
+            except (SlackClientError, OSError, HTTPException) as error:
+                said = shown(str(error) or type(error).__name__)
+                failure = MessageError(f"Slack could not be reached: {said}", id=Message.SLACK_UNREACHABLE)
                 self._patience.failed(began, str(failure))
-            raise failure from error
-        except (SlackClientError, OSError, HTTPException) as error:
-            failure = MessageError(
-                f"Slack could not be reached: {error or type(error).__name__}", id=Message.SLACK_UNREACHABLE
+                raise failure from error
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                # Valid HTTP, but not in the form that Slack answers in: a proxy's page, for example.
+                strange = NotSlack("what answered at Slack's address is not Slack")
+                self._patience.failed(began, str(strange))
+                raise strange from error
+            self._answers = True
+            self._patience.answered()
+
+    def _refuse_what_is_hopeless(self, method: str) -> None:
+        if self._hopeless is not None:
+            raise self._hopeless
+        if self._patience.given_up:
+            raise ChannelFailed(
+                f"not tried: Slack failed {FAILURES_IN_A_ROW} times in a row in this run: {self._patience.given_up}"
             )
+        if method in self._refused:
+            raise self._refused[method]
+
+    def _refusal(self, method: str, error: SlackApiError, began: float) -> MessageError:
+        failure = refusal(error)
+        if isinstance(failure, MissingScope) and method == POST:
+            failure = ChannelFailed(str(failure), id=failure.id)
+        if isinstance(failure, ChannelFailed):
+            self._hopeless = failure
+        elif isinstance(failure, MissingScope) or (isinstance(failure, Limited) and method != POST):
+            self._refused[method] = failure
+        if error.response.status_code in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS):
+            self._patience.answered()
+        else:
             self._patience.failed(began, str(failure))
-            raise failure from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            # Valid HTTP, but not in the form that Slack answers in: a proxy's page, for example.
-            failure = MessageError("what answered at Slack's address is not Slack", id=Message.NOT_SLACK)
-            self._patience.failed(began, str(failure))
-            raise failure from error
-        self._patience.answered()
+        return failure
 
 
 class _BoundedRateLimit(RetryHandler):
     """Waits for as long as Slack asks, and the interval, unless that is longer than a run should stand still."""
 
-    def _can_retry(self, *, response: HttpResponse | None = None, **_: Any) -> bool:
+    def _can_retry(self, *, state: RetryState, response: HttpResponse | None = None, **_: Any) -> bool:
         if response is None or response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
             return False
-        asked = _retry_after(response.headers)
-        return asked.isdecimal() and int(asked) <= _LONGEST_WAIT_SECONDS
+        asked = seconds_to_wait(response.headers)
+        waited = (state.custom_values or {}).get("waited", 0.0)
+        return asked is not None and waited + asked <= _LONGEST_WAIT_SECONDS
 
     def prepare_for_next_attempt(
         self, *, state: RetryState, response: HttpResponse | None = None, **more: Any
     ) -> None:
-        if response is not None:
-            time.sleep(int(_retry_after(response.headers)))
+        asked = seconds_to_wait(response.headers) if response is not None else None
+        if asked is not None:
+            time.sleep(asked)
+            waited = (state.custom_values or {}).get("waited", 0.0)
+            state.custom_values = {"waited": waited + asked}
         super().prepare_for_next_attempt(state=state, response=response, **more)
-
-
-def _retry_after(headers: Mapping[str, list[str] | str], otherwise: str = "1") -> str:
-    """What Slack says of how long to wait, in seconds if it is a number."""
-    asked = {name.lower(): value for name, value in headers.items()}.get("retry-after", otherwise)
-    return asked if isinstance(asked, str) else asked[0]
-
-
-def _refused(error: SlackApiError) -> MessageError:
-    answer, status = error.response, error.response.status_code
-    code = str(answer.get("error") or "")
-    if not re.fullmatch(r"[a-z0-9_]{1,60}", code):
-        return MessageError(f"what answered at Slack's address is not Slack (HTTP {status})", id=Message.NOT_SLACK)
-    if code == "missing_scope":
-        return MissingScope(f"the Slack token lacks the scope {answer.get('needed') or 'that this takes'}")
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        asked = _retry_after(answer.headers, "an unknown number of")
-        return MessageError(
-            f"Slack's rate limit is still in force and asks to wait for {asked} seconds", id=Message.SLACK_LIMIT
-        )
-    if status != HTTPStatus.OK:
-        return MessageError(f"Slack answered with HTTP {status} ({code})", id=Message.SLACK_UNREACHABLE)
-    sentence = f"{_MEANINGS[code]} ({code})" if code in _MEANINGS else f"Slack answered {code}"
-    return Unreachable(sentence) if code in _LASTING else MessageError(sentence, id=Message.SLACK_UNREACHABLE)

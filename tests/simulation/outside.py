@@ -386,11 +386,10 @@ class Outside:
             # To make one takes longer than all its calls.
             (boto3, "Session", _session),
             (LimitedAdapter, "send", lambda _, request, **_kwargs: self._to_jira(request)),
+            (urllib.request.OpenerDirector, "open", lambda _, request, **_kwargs: self._to_slack(request)),
         ):
             stack.enter_context(mock.patch.object(target, name, replacement))
         stack.enter_context(mock.patch.dict(_AWS, {"now": self._to_aws}))
-        urllib.request.install_opener(_opener(self._to_slack))
-        stack.callback(urllib.request.install_opener, None)
 
     def stop(self) -> None:
         self._stack.close()
@@ -588,11 +587,3 @@ def _opened(request: urllib.request.Request, status: int, headers: Any, body: An
     opened = addinfourl(BytesIO(json.dumps(body).encode()), message, request.full_url, status)
     opened.msg = ""  # type: ignore[attr-defined]
     return opened
-
-
-def _opener(to_slack: Callable[[urllib.request.Request], addinfourl]) -> urllib.request.OpenerDirector:
-    class Handler(urllib.request.HTTPSHandler):
-        def https_open(self, request: urllib.request.Request) -> Any:
-            return to_slack(request)
-
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), Handler())

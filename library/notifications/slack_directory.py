@@ -1,0 +1,119 @@
+"""Whom a name means in a Slack workspace: listings that are read once per run, and only if they are needed."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from library.errors import MessageError
+from library.notifications.slack_errors import MissingScope, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from library.notifications.slack_calls import SlackCalls
+
+# https://docs.slack.dev/apis/web-api/pagination recommends no more than 200 entries a page.
+_PAGE_SIZE = 200
+_MOST_PAGES = 1000
+
+
+def is_conversation_id(name: str) -> bool:
+    """Whether it is the id of a channel, a direct conversation or a group, which is used as it is."""
+    return re.fullmatch(r"[CDGS][A-Z0-9]{8,}", name) is not None
+
+
+def is_user_id(name: str) -> bool:
+    """Whether it is the id of a user, which is not looked for among names."""
+    return re.fullmatch(r"[UW][A-Z0-9]{8,}", name) is not None
+
+
+class SlackDirectory:
+    """The channels and people of the workspace; several threads may share it."""
+
+    def __init__(self, calls: SlackCalls) -> None:
+        self._calls = calls
+        self._lock = threading.Lock()
+        self._channel_ids: dict[str, str] | None = None
+        self._people: list[dict[str, str]] | None = None
+
+    def channel(self, name: str) -> str | None:
+        """The id of the channel with this name (without #), None if no listing shows it."""
+        with self._lock:
+            if self._channel_ids is None:
+                try:
+                    self._channel_ids = self._list_channels()
+                except MissingScope:
+                    self._channel_ids = {}
+        return self._channel_ids.get(name.casefold())
+
+    def user(self, name: str) -> str:
+        """The id of the one active person of this name, e-mail address or id; raises Unreachable if there is none."""
+        if is_user_id(name):
+            return name
+        if "@" in name:
+            with self._calls.client("users.lookupByEmail") as client:
+                return _text(client.users_lookupByEmail(email=name)["user"]["id"])
+        with self._lock:
+            if self._people is None:
+                self._people = self._list_people()
+        return _one_of(self._people, name)
+
+    def _list_channels(self) -> dict[str, str]:
+        with self._calls.client("conversations.list") as client:
+            listed = self._pages(client.conversations_list, "channels", types="public_channel,private_channel")
+            return {_text(each["name"]).casefold(): _text(each["id"]) for each in listed}
+
+    def _list_people(self) -> list[dict[str, str]]:
+        with self._calls.client("users.list") as client:
+            return [
+                _person(member)
+                for member in self._pages(client.users_list, "members")
+                # Slackbot is the one bot that Slack does not mark as such.
+                if not (member.get("deleted") or member.get("is_bot") or member["id"] == "USLACKBOT")
+            ]
+
+    def _pages(self, call: Callable[..., Any], name: str, **arguments: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = []
+        cursor = ""
+        if self._calls.team_id:
+            arguments["team_id"] = self._calls.team_id
+        for _ in range(_MOST_PAGES):
+            page = call(limit=_PAGE_SIZE, cursor=cursor, **arguments)
+            entries.extend(page[name])
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return entries
+        raise MessageError(f"Slack's listing of {name} does not end after {_MOST_PAGES} pages")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _person(member: dict[str, Any]) -> dict[str, str]:
+    """A member's id and the names that may be meant, in lower case."""
+    profile = member.get("profile", {})
+    return {
+        "id": _text(member["id"]),
+        "name": _text(member["name"]).casefold(),
+        "display_name": str(profile.get("display_name", "")).casefold(),
+        "real_name": str(member.get("real_name") or profile.get("real_name", "")).casefold(),
+    }
+
+
+def _one_of(people: Sequence[dict[str, str]], name: str) -> str:
+    """The id of the one person of this name; raises Unreachable if there is none, or several."""
+    wanted = name.casefold()
+    # A handle belongs to one person, the other names may be shared.
+    for spelling in ("name", "display_name", "real_name"):
+        found = [person for person in people if wanted and person[spelling] == wanted]
+        if len(found) > 1:
+            who = ", ".join(f"{person['name']} ({person['id']})" for person in found[:5])
+            raise Unreachable(f"{len(found)} Slack users have this name, {who}: use an e-mail address or an id")
+        if found:
+            return found[0]["id"]
+    raise Unreachable("no active Slack user has this name")
