@@ -85,11 +85,16 @@ class Timestamps:
 
 @dataclass(frozen=True, slots=True)
 class JiraDetails:
-    """The map `jira_details`; `failed` is the time of a delivery that is still owed."""
+    """The map `jira_details`; `failed` is the time of a delivery that is still owed.
+
+    `asked` is when a ticket was asked for of which nothing is known yet, `seen` when JIRA first showed us `ticket`.
+    """
 
     ticket: str | None = None
     ticket_assignee_id: str | None = None
     failed: datetime | None = None
+    asked: datetime | None = None
+    seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +278,8 @@ def _time(text: str) -> datetime:
 
 _PARSED: Mapping[str, Callable[[str], object]] = {
     "failed": _time,
+    "asked": _time,
+    "seen": _time,
     "notified": _time,
     "exception_told": date.fromisoformat,
 }

@@ -21,7 +21,7 @@ from library.messages import Message
 from library.notifications import jira_errors
 from library.notifications.http_limits import AnswerTooLarge
 from library.notifications.jira_client import JiraClient, Unproven
-from library.notifications.jira_errors import Refused
+from library.notifications.jira_errors import Refused, Unanswered
 from library.notifications.patience import Patience
 from library.text import is_token
 
@@ -71,6 +71,7 @@ class JiraCalls:
         self._own = threading.local()
         self._login_lock = threading.Lock()
         self._deployment: str | None = None
+        self._me: Mapping[str, Any] = {}
         # Held by the thread that waits because of a rate limit; reentrant, as that thread may look before it repeats.
         self._limited = threading.RLock()
         self._patience = Patience()
@@ -80,6 +81,12 @@ class JiraCalls:
         """Whether this is JIRA Cloud, not Server; raises TicketError if nobody can log in."""
         self._client()
         return self._deployment == "Cloud"
+
+    @property
+    def me(self) -> Mapping[str, Any]:
+        """Who is logged in, as JIRA describes a user; raises TicketError if nobody can log in."""
+        self._client()
+        return self._me
 
     def read(self, doing: str, call: Callable[[JiraClient], T]) -> T:
         """Make a call that changes nothing, and repeat it if it fails in passing.
@@ -128,7 +135,7 @@ class JiraCalls:
         if self._deployment is None:
             info = client.server_info()
             # With wrong credentials Cloud shows an empty JIRA instead of refusing: no ticket would be found.
-            client.myself()
+            self._me = client.myself()
             self._deployment = str(info["deploymentType"])
         client.deploymentType = self._deployment
         return client
@@ -180,12 +187,12 @@ class JiraCalls:
         except Unproven as error:
             failure = jira_errors.unproven(doing, error)
         except AnswerTooLarge as error:
-            failure = TicketError(f"JIRA did not {doing}: {error}", id=Message.NOT_JIRA)
+            failure = Unanswered(f"JIRA did not {doing}: {error}", id=Message.NOT_JIRA)
         except OSError as error:
             failure = jira_errors.unreachable(doing, error, self._answer_seconds)
         except (ValueError, LookupError, TypeError, AttributeError, NotImplementedError):
             # Valid HTTP, but not in the form that JIRA answers in: a proxy's page, for example.
-            failure = TicketError(
+            failure = Unanswered(
                 f"JIRA did not {doing}: what answered at its address is not JIRA", id=Message.NOT_JIRA
             )
         else:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jira import JIRAError
 from requests.exceptions import ConnectTimeout, SSLError, Timeout
+from urllib3.exceptions import NewConnectionError
 
 from library.errors import TicketError
 from library.messages import Message
@@ -54,10 +55,14 @@ class Refused(TicketError):
         super().__init__(sentence, id=id)
 
 
-class TicketGone(TicketError):
-    """The ticket does not exist any more."""
+class NotShown(TicketError):
+    """JIRA does not show the ticket: it was deleted, or this user may not see it, and JIRA does not say which."""
 
     ID = Message.TICKET_GONE
+
+
+class Unanswered(TicketError):
+    """Whether JIRA has done what it was asked for is not known."""
 
 
 def retry_after(error: Exception) -> float | None:
@@ -85,14 +90,16 @@ def answered(doing: str, error: JIRAError) -> TicketError:
     body = _body(error.response)
     if status is None or not body.keys() & {"errorMessages", "errors"}:
         # Of a proxy, for example; its 404 says nothing about a ticket.
-        return TicketError(
+        return Unanswered(
             f"JIRA did not {doing}: HTTP {status}, and not in the form that JIRA answers in"
             + (f" ({said})" if said else ""),
             id=Message.NOT_JIRA,
         )
     sentence = f"JIRA did not {doing}: {words}"
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return TicketError(sentence)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unanswered(sentence)
     fields = body.get("errors")
     return Refused(sentence, status, fields if isinstance(fields, dict) else (), messages=_messages(body))
 
@@ -101,13 +108,20 @@ def unproven(doing: str, error: Unproven) -> TicketError:
     """What an answer means that is neither a refusal nor the documented success."""
     said = _said(error.response)
     words = f"{error.said} ({said})" if said else error.said
-    return TicketError(f"JIRA did not {doing}: {clean(words)}", id=Message.NOT_JIRA)
+    kind = TicketError if error.response.is_redirect else Unanswered
+    return kind(f"JIRA did not {doing}: {clean(words)}", id=Message.NOT_JIRA)
 
 
 def unreachable(doing: str, error: OSError, answer_seconds: float) -> TicketError:
     """What it means that no answer came within `answer_seconds`, or at all."""
     cause = _cause(error, answer_seconds)
-    return TicketError(f"JIRA could not be reached to {doing}: {cause}", id=Message.JIRA_UNREACHABLE)
+    kind = TicketError if _was_never_sent(error) else Unanswered
+    return kind(f"JIRA could not be reached to {doing}: {cause}", id=Message.JIRA_UNREACHABLE)
+
+
+def _was_never_sent(error: OSError) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, SSLError | ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _header(response: Response | None, name: str) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from library import messages
 from library.errors import TicketError
 from library.messages import Message
 from library.notifications.jira_closing import Closing, TicketArchived, is_done
-from library.notifications.jira_errors import Refused, TicketGone
+from library.notifications.jira_errors import NotShown, Refused
 from library.notifications.jira_people import Assignees, identity
 
 if TYPE_CHECKING:
@@ -35,6 +36,24 @@ class Ticket:
     assignee: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What JIRA shows of a ticket; it is ours if we have created it, or if it has the label of the issue."""
+
+    is_open: bool
+    is_ours: bool
+
+
+class Journal(Protocol):
+    """Is told what becomes of a new ticket, at once, and records it."""
+
+    def asking(self) -> None:
+        """JIRA is about to be asked for it."""
+
+    def made(self, ticket: Ticket) -> None:
+        """JIRA has given it."""
+
+
 class JiraTickets:
     """Tickets of one JIRA; several threads may share them.
 
@@ -55,6 +74,8 @@ class JiraTickets:
         self._assignees = Assignees(calls)
         self._issue_type = issue_type
         self._priority = priority
+        self._browsable: dict[str, bool | None] = {}
+        self._lock = threading.Lock()
         self._closing = Closing(calls, close_transitions, close_fields or {})
 
     def log_in(self) -> str:
@@ -62,29 +83,62 @@ class JiraTickets:
         return str(self._calls.read("say who is logged in", lambda client: client.myself()["displayName"]))
 
     def find_open(self, label: str) -> Ticket | None:
-        """The oldest ticket that has this label and is not done."""
+        """The oldest ticket of our own making that has this label and is not done."""
+        me = identity(self._calls.me)
         jql = f'labels = "{_quoted(label)}" AND statusCategory != Done ORDER BY created ASC'
         found = self._calls.read(
             f"look for tickets with the label {label}",
             # Not limited to one: Cloud may fill a page with less than it was asked for.
             lambda client: [
                 Ticket(str(issue.key), identity(issue.raw["fields"]["assignee"]))
-                for issue in client.search_issues(jql, maxResults=0, fields=["assignee", "status"])
+                for issue in client.search_issues(jql, maxResults=0, fields=["assignee", "status", "creator"])
                 # The index may lag behind the ticket.
-                if not is_done(issue.raw)
+                if not is_done(issue.raw) and identity(issue.raw["fields"].get("creator")) == me
             ],
         )
         return found[0] if found else None
 
-    def raise_ticket(self, new: NewTicket) -> Ticket:
+    def raise_ticket(self, new: NewTicket, journal: Journal | None = None) -> Ticket:
         """Create a ticket, without looking whether there is one: that is `find_open`.
 
-        An assignee, a priority or a link that JIRA does not take costs a warning, not the ticket.
+        An assignee, a priority or a link that JIRA does not take costs a warning, not the ticket. Raises Unanswered
+        if it is not known whether there is a ticket now.
         """
-        ticket = self._create(new)
+        if self._browse(new.project) is False:
+            raise TicketError(
+                f"JIRA does not let this user browse the project {new.project}, so no ticket is raised there, which "
+                "would not be found again: give it the permission Browse Projects",
+                id=Message.NOT_BROWSABLE,
+            )
+        ticket = self._create(new, journal)
+        if journal is not None:
+            journal.made(ticket)
         if new.parent_ticket:
             self.link(ticket.key, new.parent_ticket)
         return ticket
+
+    def may_browse(self, project: str) -> bool:
+        """Whether JIRA says that this user may see the tickets of a project, unless one hides itself."""
+        return self._browse(project) is True
+
+    def _browse(self, project: str) -> bool | None:
+        """As `may_browse`; None where JIRA does not say."""
+        with self._lock:
+            if project not in self._browsable:
+                self._browsable[project] = self._asked_whether_browsable(project)
+            return self._browsable[project]
+
+    def _asked_whether_browsable(self, project: str) -> bool | None:
+        try:
+            shown = self._calls.read(
+                f"show the permissions in {project}",
+                lambda client: client.my_permissions(projectKey=project, permissions="BROWSE_PROJECTS"),
+            )
+        except Refused as error:
+            if error.status == HTTPStatus.UNAUTHORIZED:
+                raise
+            return None
+        return bool(shown["permissions"]["BROWSE_PROJECTS"]["havePermission"])
 
     def link(self, ticket: str, parent: str) -> None:
         """Link the ticket to its parent, which changes nothing if it is; a failure costs a warning."""
@@ -95,35 +149,32 @@ class JiraTickets:
         except TicketError as error:
             messages.warning(log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} stays without a link: {error}")
 
-    def is_open(self, ticket: str) -> bool:
-        """Whether the ticket exists and is not done."""
-        try:
-            return not is_done(self._issue(ticket))
-        except TicketGone:
-            return False
+    def look(self, ticket: str, label: str = "") -> Looked:
+        """What JIRA shows of a ticket of the issue with this label; raises NotShown if it shows none."""
+        shown = self._issue(ticket)
+        creator = identity(shown["fields"].get("creator"))
+        is_ours = creator == identity(self._calls.me) or label in shown["fields"]["labels"]
+        return Looked(is_open=not is_done(shown), is_ours=is_ours)
 
     def comment(self, ticket: str, text: str, reference: str) -> None:
-        """Write a comment, unless there is one that has `reference` in it, as `text` must; raises TicketGone."""
-        with _gone(ticket):
+        """Write a comment, unless there is one that has `reference` in it, as `text` must; raises NotShown."""
+        with _shown(ticket):
             if not self._has_comment(ticket, reference):
                 self._calls.change(f"comment on {ticket}", lambda client: client.add_comment(ticket, text))
 
     def close(self, ticket: str, label: str = "") -> None:
-        """Add the label, if one is given, and close the ticket; one that is done or gone is left as it is.
+        """Add the label, if one is given, and close the ticket; one that is done is left as it is.
 
         Raises TicketError if its status is not done afterwards; TicketArchived if it is archived and refuses that.
         """
-        try:
-            issue = self._issue(ticket)
-            if is_done(issue):
-                return
-            # Before the transition, so that a run that dies in between has both still to do.
-            if label and label not in issue["fields"]["labels"]:
-                self._add_label(ticket, label)
-            with _gone(ticket):
-                self._close(ticket, issue)
-        except TicketGone:
+        issue = self._issue(ticket)
+        if is_done(issue):
             return
+        # Before the transition, so that a run that dies in between has both still to do.
+        if label and label not in issue["fields"]["labels"]:
+            self._add_label(ticket, label)
+        with _shown(ticket):
+            self._close(ticket, issue)
 
     def _close(self, ticket: str, issue: Mapping[str, Any]) -> None:
         try:
@@ -140,7 +191,7 @@ class JiraTickets:
         shown = self._calls.read(f"show the project {project}", lambda client: client.asked(f"project/{project}"))
         return bool(shown.get("archived"))
 
-    def _create(self, new: NewTicket) -> Ticket:
+    def _create(self, new: NewTicket, journal: Journal | None) -> Ticket:
         required = {
             "project": {"key": new.project},
             "issuetype": {"name": self._issue_type},
@@ -151,6 +202,8 @@ class JiraTickets:
         optional: dict[str, Any] = {"priority": {"name": self._priority}} if self._priority else {}
         assignees = self._assignees.in_order(new.project, new.assignees)
         assignee = next(assignees, None)
+        if journal is not None:
+            journal.asking()
         while True:
             if assignee is not None:
                 optional["assignee"] = {"accountId" if self._calls.is_cloud else "name": assignee}
@@ -178,7 +231,7 @@ class JiraTickets:
         )
 
     def _issue(self, ticket: str) -> dict[str, Any]:
-        with _gone(ticket):
+        with _shown(ticket):
             return self._closing.shown(ticket)
 
     def _has_comment(self, ticket: str, reference: str) -> bool:
@@ -206,13 +259,17 @@ class JiraTickets:
 
 
 @contextmanager
-def _gone(ticket: str) -> Iterator[None]:
+def _shown(ticket: str) -> Iterator[None]:
     try:
         yield
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
-        raise TicketGone(f"the ticket {ticket} is gone from JIRA, or this user may not see it any more") from None
+        project = ticket.rpartition("-")[0]
+        raise NotShown(
+            f"JIRA does not show the ticket {ticket}: either it was deleted, or this user may not see it, because of "
+            f"the permission Browse Projects in {project} or of the ticket's security level"
+        ) from None
 
 
 def _to_leave_out(optional: Mapping[str, Any], error: Refused) -> set[str]:

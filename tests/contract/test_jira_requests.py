@@ -68,6 +68,12 @@ class Kind:
             "raise": [
                 (
                     "GET",
+                    f"{API}/mypermissions",
+                    {"projectKey": "AWSSEC", "permissions": "BROWSE_PROJECTS"},
+                    None,
+                ),
+                (
+                    "GET",
                     f"{API}/user/assignable/search",
                     {**self.find_user, "project": "AWSSEC", "maxResults": "1000"},
                     None,
@@ -104,7 +110,7 @@ class Kind:
             ],
             "find": [
                 ("GET", f"{API}/field", {}, None),
-                ("GET", path, {"jql": JQL, "fields": "assignee,status", "maxResults": "100", **more}, None),
+                ("GET", path, {"jql": JQL, "fields": "assignee,status,creator", "maxResults": "100", **more}, None),
             ],
             "comment": [
                 ("GET", f"{ticket}/comment", {"startAt": "0", "maxResults": "100"}, None),
@@ -194,7 +200,7 @@ def test_every_request_is_as_the_table_has_it(kind: Kind, jira: JiraStandIn) -> 
     tickets.comment("AWSSEC-2", "Words. Hammer reference 7", "Hammer reference 7")
     assert wire.news() == expected["comment"]
 
-    assert tickets.is_open("AWSSEC-2")
+    assert tickets.look("AWSSEC-2").is_open
     assert wire.news() == expected["is_open"]
 
     tickets.close("AWSSEC-2", "whitelisted")

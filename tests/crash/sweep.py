@@ -106,7 +106,9 @@ class Sweep(ABC):
         """Raise a ticket for an issue, as an earlier run would have."""
         key = f"AWSSEC-{issue.account_id[-4:]}{issue.issue_id[-4:]}"
         labels = [LABEL, label_of(issue)]
-        self._estate.jira.issues[key] = JiraIssue(key, "AWSSEC", "raised before", labels=labels, assignee="alice")
+        self._estate.jira.issues[key] = JiraIssue(
+            key, "AWSSEC", "raised before", labels=labels, assignee="alice", creator="hammer"
+        )
         return key
 
     def _run(self, *arguments: str) -> tuple[int, str]:

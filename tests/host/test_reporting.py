@@ -622,7 +622,7 @@ def test_a_new_episode_comments_on_the_kept_ticket(estate: Estate, episode: Epis
 def test_a_kept_ticket_that_is_deleted_or_closed_is_replaced_by_a_new_one(estate: Estate, end: str) -> None:
     issue = estate.add_issue(episode=Episode.REOPENED)
     kept = estate.add_ticket(issue)
-    estate.put(replace(issue, jira=replace(issue.jira, ticket=kept)))
+    estate.put(replace(issue, jira=replace(issue.jira, ticket=kept, seen=estate.ago(days=30))))
     if end == "deleted":
         del estate.jira.issues[kept]
     else:

@@ -577,6 +577,7 @@ def _response(request: requests.PreparedRequest, status: int, headers: Any, body
     response.status_code, response.url, response.request = status, str(request.url), request
     response.headers.update({"Content-Type": "application/json", **headers})
     response._content = b"" if body is None else json.dumps(body).encode()
+    response._content_consumed = True  # type: ignore[attr-defined]
     return response
 
 

@@ -233,7 +233,10 @@ class Estate:
             details=details,
             timestamps=Timestamps(identified=identified, updated=updated, **facts),
             jira=JiraDetails(
-                ticket=ticket, ticket_assignee_id=OWNERS["jira_owner"] if ticket else None, failed=failed["jira"]
+                ticket=ticket,
+                ticket_assignee_id=OWNERS["jira_owner"] if ticket else None,
+                failed=failed["jira"],
+                seen=self.ago(days=30) if ticket else None,
             ),
             slack=SlackDetails(
                 notified=reported, recipients=(OWNERS["slack_owner"],) if reported else (), failed=failed["slack"]
@@ -244,7 +247,12 @@ class Estate:
         """An issue with an open ticket, whose retention period was over a day ago."""
         issue = self.add_issue(user, **{"reported": self.ago(days=RETENTION_DAYS + 1), **more})
         if "ticket" not in more:
-            ticket = replace(issue.jira, ticket=self.add_ticket(issue), ticket_assignee_id=OWNERS["jira_owner"])
+            ticket = replace(
+                issue.jira,
+                ticket=self.add_ticket(issue),
+                ticket_assignee_id=OWNERS["jira_owner"],
+                seen=self.ago(days=30),
+            )
             issue = replace(issue, jira=ticket)
             self.put(issue)
         return issue
@@ -259,6 +267,7 @@ class Estate:
             labels=[LABEL, label_of(issue)],
             assignee=OWNERS["jira_owner"],
             status=status,
+            creator="hammer",
         )
         return key
 

@@ -1,0 +1,146 @@
+"""One ticket for each issue, and none closed that is not, when JIRA hides tickets or its search lags behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deployment.local.stand_in import Silence
+from library.issues.record import Resolution, Status
+from tests.world import label_of
+
+if TYPE_CHECKING:
+    from library.issues.record import Issue
+    from tests.world.estate import Estate
+
+CREATION = "/rest/api/2/issue"
+
+
+def ended(estate: Estate, user: str = "joe") -> Issue:
+    """A reported issue with a ticket, whose key is in use again."""
+    issue = estate.add_due_issue(user, status=Status.RESOLVED, resolved=estate.ago(hours=1))
+    issue = replace(issue, details=replace(issue.details, resolution=Resolution.USED))
+    estate.put(issue)
+    return issue
+
+
+def test_the_tickets_key_is_recorded_though_all_that_follows_fails(estate: Estate) -> None:
+    issue = estate.add_issue()
+    estate.jira.fail_next("GET", f"{CREATION}/", status=500)
+    assert estate.report().exit_code == 1
+    (ticket,) = estate.tickets_of(issue)
+    assert (estate.read(issue).jira.ticket, estate.read(issue).jira.seen) == (ticket.key, None)
+    assert estate.report().exit_code == 0
+    assert estate.tickets_of(issue) == [ticket]
+    assert estate.read(issue).jira.seen is not None
+
+
+def test_a_creation_that_was_not_answered_is_looked_for_and_not_repeated_for_a_quarter_of_an_hour(
+    estate: Estate,
+) -> None:
+    issue = estate.add_issue()
+    estate.jira.site.lags = True
+    estate.jira.fail_next("POST", CREATION, silence=Silence.RESET, after_doing=True)
+    assert estate.report().exit_code == 1
+    for _ in range(2):
+        result = estate.report()
+        assert result.exit_code == 1
+        assert "E-JIRA-09" in result.output
+    assert len(estate.tickets_of(issue)) == 1
+    # The index has caught up.
+    estate.jira.site.unsearchable.clear()
+    assert estate.report().exit_code == 0
+    (ticket,) = estate.tickets_of(issue)
+    assert (estate.read(issue).jira.ticket, estate.read(issue).jira.asked) == (ticket.key, None)
+
+
+def test_what_is_not_found_after_a_quarter_of_an_hour_is_asked_for_again(estate: Estate) -> None:
+    issue = estate.add_issue()
+    estate.jira.fail_next("POST", CREATION, silence=Silence.RESET)
+    assert estate.report().exit_code == 1
+    asked = estate.read(issue)
+    assert asked.jira.asked is not None
+    estate.put(replace(asked, jira=replace(asked.jira, asked=asked.jira.asked - timedelta(minutes=16))))
+    assert estate.report().exit_code == 0
+    assert len(estate.tickets_of(issue)) == 1
+
+
+def test_a_creation_that_jira_refuses_is_asked_for_again_at_once(estate: Estate) -> None:
+    issue = estate.add_issue()
+    estate.jira.fail_next("POST", CREATION, status=400)
+    assert estate.report().exit_code == 1
+    assert estate.read(issue).jira.asked is None
+    assert estate.report().exit_code == 0
+
+
+@pytest.mark.parametrize("flavour", ["server", "cloud"])
+def test_a_ticket_that_hides_itself_from_its_creator_has_no_second_one(estate: Estate, flavour: str) -> None:
+    estate.jira.site.flavour = "cloud" if flavour == "cloud" else "server"
+    estate.jira.site.hides_new = True
+    issue = estate.add_issue()
+    for _ in range(3):
+        result = estate.report()
+        assert result.exit_code == 1
+        assert "or of the ticket's security level" in " ".join(result.output.split())
+    (ticket,) = estate.tickets_of(issue)
+    # Somebody gives the user the security level.
+    ticket.hidden = False
+    assert estate.report().exit_code == 0
+    assert estate.tickets_of(issue) == [ticket]
+
+
+def test_while_a_project_is_not_browsable_nothing_counts_as_closed(estate: Estate) -> None:
+    issue = ended(estate)
+    estate.jira.site.denied = {"AWSSEC": {"BROWSE_PROJECTS"}}
+    result = estate.report()
+    assert result.exit_code == 1
+    assert "E-JIRA-07" in result.output
+    assert estate.read(issue).status is Status.RESOLVED
+    estate.jira.site.denied = {}
+    assert estate.report().exit_code == 0
+    assert estate.read(issue).status is Status.CLOSED
+    assert [ticket.status for ticket in estate.tickets_of(issue)] == ["Closed"]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_deleted_ticket_counts_as_closed_if_it_was_ever_seen(estate: Estate, seen: bool) -> None:
+    issue = ended(estate)
+    if not seen:
+        issue = replace(issue, jira=replace(issue.jira, seen=None))
+        estate.put(issue)
+    estate.jira.issues.clear()
+    assert estate.report().exit_code == (0 if seen else 1)
+    assert estate.read(issue).status is (Status.CLOSED if seen else Status.RESOLVED)
+
+
+def test_a_ticket_that_is_not_ours_is_neither_written_on_nor_closed(estate: Estate) -> None:
+    issue = ended(estate)
+    (ticket,) = estate.tickets_of(issue)
+    ticket.labels, ticket.creator = [], "alice"
+    result = estate.report()
+    assert result.exit_code == 0
+    assert "W-JIRA-05" in result.output
+    assert (ticket.status, ticket.comments) == ("To Do", [])
+
+
+def test_a_refused_comment_does_not_hold_up_the_closing(estate: Estate) -> None:
+    issue = ended(estate)
+    estate.jira.fail_next("POST", f"{CREATION}/{issue.jira.ticket}/comment", status=403, times=9)
+    result = estate.report()
+    assert result.exit_code == 0, result.output
+    (ticket,) = estate.tickets_of(issue)
+    assert (ticket.status, ticket.comments) == ("Closed", [])
+    assert "stays without a comment" in " ".join(result.output.split())
+
+
+def test_an_archived_ticket_is_given_up_with_a_warning(estate: Estate) -> None:
+    issue = ended(estate)
+    estate.jira.site.archived = {"AWSSEC"}
+    result = estate.report()
+    assert result.exit_code == 0, result.output
+    assert "W-JIRA-04" in result.output
+    assert estate.read(issue).status is Status.CLOSED
+    assert label_of(issue) in estate.tickets_of(issue)[0].labels
