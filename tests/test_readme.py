@@ -35,6 +35,8 @@ def shown(name: str, setting: fields.Field[Any]) -> str:
         return "required"
     if default == "":
         return "empty"
+    if default is dict:
+        return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, tuple):

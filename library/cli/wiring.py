@@ -5,6 +5,7 @@ All of it uses this process's own AWS credentials, in the region of the configur
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from library.config import checks
 from library.errors import HammerError
 from library.messages import Message
 from library.notifications.jira_calls import JiraCalls
+from library.notifications.jira_rules import TicketRules
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
 from library.notifications.slack_calls import SlackCalls
@@ -96,15 +98,16 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
     jira = slack = None
     if given.jira is not None:
         calls = JiraCalls(server=settings.jira.server, credentials=given.jira, ca_bundle=settings.jira.ca_bundle)
-        jira = JiraTickets(
-            calls,
-            issue_type=settings.jira.issue_type,
-            priority=settings.jira.priority,
-            close_transitions=settings.jira.close_transitions,
-        )
+        jira = JiraTickets(calls, ticket_rules(settings), settings.jira.projects)
     if given.slack_token is not None:
         slack = SlackMessages(SlackCalls(token=given.slack_token, base_url=settings.slack.base_url))
     return Notices(table, jira, slack)
+
+
+def ticket_rules(settings: Config) -> TicketRules:
+    """How tickets are raised and closed where no project of its own says otherwise."""
+    jira = settings.jira
+    return TicketRules(**{each.name: getattr(jira, each.name) for each in fields(TicketRules)})
 
 
 def terms(settings: Config) -> Terms:

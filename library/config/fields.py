@@ -108,6 +108,20 @@ class Text(Checked):
         return text
 
 
+class Json(Checked):
+    """A JSON object that is handed on as it is, without the keys in `ours`."""
+
+    def __init__(self, ours: frozenset[str] = frozenset(), **options: Any) -> None:
+        self._ours = ours
+        but = f" without {', '.join(sorted(ours))}, which Hammer sets" if ours else ""
+        super().__init__(f"an object in braces{but}", **options)
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or value.keys() & self._ours:
+            raise self._refused()
+        return {key: each for key, each in value.items() if not is_comment(key)}
+
+
 class Boolean(Checked):
     """true or false, also in quotes."""
 

@@ -16,6 +16,7 @@ from library.config.fields import (
     Complaint,
     Day,
     Integer,
+    Json,
     List,
     Mapping,
     Text,
@@ -100,6 +101,22 @@ class CredentialsSchema(Section):
     secret_name = Text("the name of a secret in Secrets Manager", load_default="hammer-credentials")
 
 
+_SET_BY_HAMMER = frozenset({"project", "summary", "labels"})
+_A_TRANSITION = "the name of a transition, in quotes"
+_TRANSITIONS = "a list of names of transitions"
+
+
+class JiraProjectSchema(Section):
+    """`jira.projects.KEY`: what holds for one project instead of the setting of the same name in `jira`."""
+
+    issue_type = Text()
+    priority = Text("a text in quotes", blank=True)
+    fields_ = Json(_SET_BY_HAMMER, data_key="fields")
+    close_transitions = CommaList(Text(_A_TRANSITION), _TRANSITIONS)
+    close_fields = Json(_SET_BY_HAMMER)
+    link_type = Text()
+
+
 class JiraSchema(Section):
     """`jira`."""
 
@@ -109,12 +126,15 @@ class JiraSchema(Section):
     server = Text(_A_URL, check=is_url, blank=True, load_default="")
     issue_type = Text(load_default="Task")
     priority = Text("a text in quotes", blank=True, load_default="Major")
-    close_transitions = CommaList(
-        Text("the name of a transition, in quotes"),
-        "a list of names of transitions",
-        load_default=("Close Issue", "Done"),
-    )
+    close_transitions = CommaList(Text(_A_TRANSITION), _TRANSITIONS, load_default=("Close Issue", "Done"))
     ca_bundle = Text("the path of a file, in quotes", blank=True, load_default="")
+    browse_url = Text(_A_URL, check=is_url, blank=True, load_default="")
+    fields_ = Json(_SET_BY_HAMMER, data_key="fields", load_default=dict)
+    close_fields = Json(_SET_BY_HAMMER, load_default=dict)
+    link_type = Text(load_default="relates to")
+    projects = Mapping(
+        Object(JiraProjectSchema()), "an object whose keys are keys of JIRA projects", load_default=dict
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def _need_a_server(self, data: Any, **_kwargs: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,11 @@ class CronSettings:
 
 @dataclass(frozen=True, slots=True)
 class JiraSettings:
-    """`jira`; an empty `priority` or `ca_bundle` means that none is given."""
+    """`jira`; an empty `priority`, `ca_bundle` or `browse_url` means that none is given.
+
+    `fields_` and `close_fields` are JIRA's own JSON by the field's id. `projects` has, by the project's key, what
+    holds there instead of the settings of the same name.
+    """
 
     enabled: bool
     server: str
@@ -59,6 +63,11 @@ class JiraSettings:
     priority: str
     close_transitions: tuple[str, ...]
     ca_bundle: str
+    browse_url: str
+    fields_: Mapping[str, Any]
+    close_fields: Mapping[str, Any]
+    link_type: str
+    projects: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

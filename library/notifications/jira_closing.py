@@ -34,27 +34,26 @@ def is_done(ticket: Mapping[str, Any]) -> bool:
 
 
 class Closing:
-    """Closes tickets by transitions with these `names`, in order of preference, and sends `fields` where asked for.
+    """Closes tickets of one JIRA."""
 
-    `fields` are JIRA's own JSON by the field's id.
-    """
-
-    def __init__(self, calls: JiraCalls, names: Sequence[str], fields: Mapping[str, Any]) -> None:
+    def __init__(self, calls: JiraCalls) -> None:
         self._calls = calls
-        self._names = [_folded(name) for name in names]
-        self._fields = fields
 
-    def close(self, ticket: str) -> None:
+    def close(self, ticket: str, names: Sequence[str], fields: Mapping[str, Any]) -> None:
         """Take transitions until the ticket's status is done, at most five.
 
+        Those with these `names` come first, in their order. `fields` are JIRA's own JSON by the field's id, and sent
+        to the screens that have them.
         Raises TicketError if none leads there, with what is offered and what JIRA says of those that it refused.
         """
         refusals: dict[str, Refused] = {}
         taken: set[str] = set()
         for _ in range(_STEPS):
             offered = self._offered(ticket)
-            for transition in self._candidates(offered):
-                if transition["id"] not in refusals.keys() | taken and self._taken(ticket, transition, refusals):
+            for transition in _candidates(offered, names):
+                if transition["id"] in refusals.keys() | taken:
+                    continue
+                if self._taken(ticket, transition, _values(transition, fields), refusals):
                     break
             else:
                 raise self._stuck(ticket, offered, refusals)
@@ -81,22 +80,13 @@ class Closing:
         )
         return offered
 
-    def _candidates(self, offered: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The configured ones in their order, of one name the one that leads to done first; then what else does."""
-        configured = [
-            each
-            for name in self._names
-            for each in sorted(offered, key=lambda each: not _leads_to_done(each))
-            if _folded(each["name"]) == name
-        ]
-        others = [each for each in offered if _leads_to_done(each) and each not in configured]
-        return [*configured, *others]
-
-    def _taken(self, ticket: str, transition: dict[str, Any], refusals: dict[str, Refused]) -> bool:
+    def _taken(
+        self, ticket: str, transition: dict[str, Any], values: dict[str, Any], refusals: dict[str, Refused]
+    ) -> bool:
         try:
             self._calls.change(
                 f"close {ticket} by '{transition['name']}'",
-                lambda client: client.take(ticket, str(transition["id"]), self._values(transition)),
+                lambda client: client.take(ticket, str(transition["id"]), values),
             )
         except Refused as error:
             if error.status in (401, 404):
@@ -104,13 +94,6 @@ class Closing:
             refusals[transition["id"]] = error
             return False
         return True
-
-    def _values(self, transition: dict[str, Any]) -> dict[str, Any]:
-        """What the screen of the transition has a place for; JIRA refuses any other field."""
-        screen = transition.get("fields") or {}
-        allowed = (screen.get("resolution") or {}).get("allowedValues") or []
-        usual = {"resolution": {"id": _resolution(allowed)["id"]}} if allowed else {}
-        return {**usual, **{name: value for name, value in self._fields.items() if name in screen}}
 
     def _stuck(self, ticket: str, offered: Sequence[dict[str, Any]], refusals: Mapping[str, Refused]) -> TicketError:
         if refusals:
@@ -126,6 +109,26 @@ class Closing:
             f"'{self.shown(ticket)['fields']['status']['name']}': configure one (it offers {names})",
             id=Message.NO_CLOSING_TRANSITION,
         )
+
+
+def _candidates(offered: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The configured ones in their order, of one name the one that leads to done first; then what else does."""
+    configured = [
+        each
+        for name in names
+        for each in sorted(offered, key=lambda each: not _leads_to_done(each))
+        if _folded(each["name"]) == _folded(name)
+    ]
+    others = [each for each in offered if _leads_to_done(each) and each not in configured]
+    return [*configured, *others]
+
+
+def _values(transition: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What the screen of the transition has a place for; JIRA refuses any other field."""
+    screen = transition.get("fields") or {}
+    allowed = (screen.get("resolution") or {}).get("allowedValues") or []
+    usual = {"resolution": {"id": _resolution(allowed)["id"]}} if allowed else {}
+    return {**usual, **{name: value for name, value in fields.items() if name in screen}}
 
 
 def _folded(name: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,9 +15,10 @@ from library.messages import Message
 from library.notifications.jira_closing import Closing, TicketArchived, is_done
 from library.notifications.jira_errors import NotShown, Refused
 from library.notifications.jira_people import Assignees, identity
+from library.notifications.jira_rules import TicketRules, optional_to_leave_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from library.notifications.jira_calls import JiraCalls
     from library.notifications.jira_words import NewTicket
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _COMMENTS_PER_PAGE = 100
-_LINK = "relates to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +57,28 @@ class Journal(Protocol):
 class JiraTickets:
     """Tickets of one JIRA; several threads may share them.
 
-    An empty `priority` means JIRA's default one; `close_transitions` are names, the first that is on offer is taken.
-    Every method raises TicketError for a call that failed.
+    `projects` has, by the project's key, what holds there instead of the `rules` of the same name. Every method
+    raises TicketError for a call that failed.
     """
 
     def __init__(
         self,
         calls: JiraCalls,
-        *,
-        issue_type: str = "Task",
-        priority: str = "Major",
-        close_transitions: Sequence[str] = ("Close Issue", "Done"),
-        close_fields: Mapping[str, Any] | None = None,
+        rules: TicketRules | None = None,
+        projects: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._calls = calls
         self._assignees = Assignees(calls)
-        self._issue_type = issue_type
-        self._priority = priority
+        self._rules = rules or TicketRules()
+        self._projects = projects or {}
+        # By project, the optional fields that JIRA has refused there.
+        self._refused: dict[str, set[str]] = {}
         self._browsable: dict[str, bool | None] = {}
         self._lock = threading.Lock()
-        self._closing = Closing(calls, close_transitions, close_fields or {})
+        self._closing = Closing(calls)
+
+    def _rules_of(self, project: str) -> TicketRules:
+        return replace(self._rules, **self._projects.get(project, {}))
 
     def log_in(self) -> str:
         """Who the credentials belong to, as JIRA shows the name; raises TicketError if JIRA does not take them."""
@@ -142,9 +144,10 @@ class JiraTickets:
 
     def link(self, ticket: str, parent: str) -> None:
         """Link the ticket to its parent, which changes nothing if it is; a failure costs a warning."""
+        kind = self._rules_of(_project_of(ticket)).link_type
         try:
             self._calls.change(
-                f"link {ticket} to {parent}", lambda client: client.create_issue_link(_LINK, ticket, parent)
+                f"link {ticket} to {parent}", lambda client: client.create_issue_link(kind, ticket, parent)
             )
         except TicketError as error:
             messages.warning(log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} stays without a link: {error}")
@@ -178,7 +181,8 @@ class JiraTickets:
 
     def _close(self, ticket: str, issue: Mapping[str, Any]) -> None:
         try:
-            self._closing.close(ticket)
+            rules = self._rules_of(_project_of(ticket))
+            self._closing.close(ticket, rules.close_transitions, rules.close_fields)
         except TicketError as error:
             if error.id is Message.NO_CLOSING_TRANSITION and self._is_archived(issue):
                 raise TicketArchived(f"the ticket {ticket} is archived and stays as it is: {error}") from None
@@ -192,14 +196,18 @@ class JiraTickets:
         return bool(shown.get("archived"))
 
     def _create(self, new: NewTicket, journal: Journal | None) -> Ticket:
+        rules, refused_before = self._rules_of(new.project), self._refused.setdefault(new.project, set())
         required = {
+            "issuetype": {"name": rules.issue_type},
+            **rules.fields_,
             "project": {"key": new.project},
-            "issuetype": {"name": self._issue_type},
             "summary": new.summary,
             "description": new.description,
             "labels": list(new.labels),
         }
-        optional: dict[str, Any] = {"priority": {"name": self._priority}} if self._priority else {}
+        optional: dict[str, Any] = {}
+        if rules.priority and "priority" not in {*rules.fields_, *refused_before}:
+            optional["priority"] = {"name": rules.priority}
         assignees = self._assignees.in_order(new.project, new.assignees)
         assignee = next(assignees, None)
         if journal is not None:
@@ -210,7 +218,7 @@ class JiraTickets:
             try:
                 return self._created(new, {**required, **optional}, assignee)
             except Refused as error:
-                refused = _to_leave_out(optional, error)
+                refused = optional_to_leave_out(optional, error)
                 if not refused:
                     raise
                 parts = " and ".join(sorted(refused))
@@ -219,6 +227,7 @@ class JiraTickets:
                 )
                 for name in refused:
                     del optional[name]
+                refused_before |= refused & {"priority"}
                 if "assignee" in refused:
                     # Without the permission to assign anybody, the next need not be tried.
                     assignee = next(assignees, None) if error.fields else None
@@ -265,21 +274,15 @@ def _shown(ticket: str) -> Iterator[None]:
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
-        project = ticket.rpartition("-")[0]
+        project = _project_of(ticket)
         raise NotShown(
             f"JIRA does not show the ticket {ticket}: either it was deleted, or this user may not see it, because of "
             f"the permission Browse Projects in {project} or of the ticket's security level"
         ) from None
 
 
-def _to_leave_out(optional: Mapping[str, Any], error: Refused) -> set[str]:
-    """The optional fields without which JIRA may take the ticket; empty if the refusal is not about them."""
-    if error.status == HTTPStatus.FORBIDDEN and not error.fields:
-        return optional.keys() & {"assignee"}
-    # Any other status may come after the ticket was created.
-    if error.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN):
-        return optional.keys() & error.fields
-    return set()
+def _project_of(ticket: str) -> str:
+    return ticket.rpartition("-")[0]
 
 
 def _quoted(value: str) -> str:

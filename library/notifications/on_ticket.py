@@ -98,8 +98,8 @@ class OnTicket:
         kept, key = self.issue.jira.ticket, self._open_ticket()
         if key is None:
             key = self._raise(new)
-        elif key != kept and new.parent_ticket:
-            # Raised by a run that died before it had recorded it, and maybe before it had linked it.
+        elif (key != kept or self.issue.jira.seen is None) and new.parent_ticket:
+            # Raised by a run that died before it had said anything there, and maybe before it had linked it.
             self._jira.link(key, new.parent_ticket)
         if self.issue.jira.seen is None and not self._seen:
             self._read_back(key)

@@ -11,6 +11,7 @@ from library.errors import TicketError
 from library.messages import Message
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_closing import TicketArchived
+from library.notifications.jira_rules import TicketRules
 from library.notifications.jira_tickets import JiraTickets
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def jira(flavour: Flavour) -> Iterator[JiraStandIn]:
 
 
 def tickets_in(jira: JiraStandIn, **settings: Any) -> JiraTickets:
-    return JiraTickets(JiraCalls(server=jira.url, credentials={"token": DEFAULT_TOKEN}), **settings)
+    return JiraTickets(JiraCalls(server=jira.url, credentials={"token": DEFAULT_TOKEN}), TicketRules(**settings))
 
 
 def taken(jira: JiraStandIn) -> list[str]:

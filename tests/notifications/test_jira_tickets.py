@@ -42,6 +42,7 @@ from deployment.local.stand_in import Answer, Raw, Silence
 from library.errors import CredentialsError, TicketError
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_errors import NotShown, Unanswered
+from library.notifications.jira_rules import TicketRules
 from library.notifications.jira_tickets import JiraTickets, Ticket
 from library.notifications.jira_words import NewTicket
 
@@ -100,7 +101,8 @@ def tickets_in(jira: JiraStandIn, **settings: Any) -> JiraTickets:
     usual: dict[str, Any] = {"server": jira.url, "credentials": {"token": DEFAULT_TOKEN}, "sleep": [].append}
     of_calls = {**usual, **{name: value for name, value in settings.items() if name in OF_CALLS}}
     return JiraTickets(
-        JiraCalls(**of_calls), **{name: value for name, value in settings.items() if name not in OF_CALLS}
+        JiraCalls(**of_calls),
+        TicketRules(**{name: value for name, value in settings.items() if name not in OF_CALLS}),
     )
 
 
@@ -548,6 +550,38 @@ def test_no_ticket_is_raised_where_it_could_not_be_seen(jira: JiraStandIn) -> No
     with pytest.raises(TicketError, match="give it the permission Browse Projects"):
         tickets_in(jira).raise_ticket(new_ticket())
     assert set(jira.issues) == {"AWSSEC-1"}
+
+
+def test_a_project_has_settings_of_its_own(jira: JiraStandIn) -> None:
+    jira.site.required = {"AWSSEC": {"customfield_10": "Team"}}
+    jira.site.issue_types = {"AWSSEC": ("Incident",)}
+    jira.site.refused_fields = {"priority"}
+    jira.site.transitions = (Transition("Retire", "Retired", "done", screen={"customfield_11": ()}),)
+    calls_ = JiraCalls(server=jira.url, credentials={"token": DEFAULT_TOKEN})
+    with pytest.raises(TicketError, match=r"issuetype.*Team is required"):
+        JiraTickets(calls_).raise_ticket(new_ticket())
+    own = {
+        "issue_type": "Incident",
+        "priority": "",
+        "fields_": {"customfield_10": {"value": "Cloud"}},
+        "close_transitions": ("Retire",),
+        "close_fields": {"customfield_11": "key"},
+    }
+    tickets = JiraTickets(calls_, TicketRules(), {"AWSSEC": own})
+    raised = tickets.raise_ticket(new_ticket()).key
+    tickets.close(raised)
+    issue = jira.issues[raised]
+    assert (issue.issue_type, issue.priority, issue.status) == ("Incident", None, "Retired")
+    assert issue.fields == {"customfield_10": {"value": "Cloud"}, "customfield_11": "key"}
+
+
+def test_an_optional_field_that_a_project_refuses_is_not_tried_again(jira: JiraStandIn) -> None:
+    tickets = tickets_in(jira)
+    words = {"errorMessages": ["Field 'priority' cannot be set. It is not on the appropriate screen."], "errors": {}}
+    jira.fail_next("POST", ISSUE, status=400, body=words)
+    for _ in range(3):
+        tickets.raise_ticket(new_ticket())
+    assert ["priority" in each.body["fields"] for each in calls(jira, "POST", ISSUE)] == [True, False, False, False]
 
 
 class Steps:
