@@ -202,6 +202,11 @@ class Iam:
         if operation == "ListUserTags":
             assert user is not None
             return _page(operation, "Tags", [{"Key": k, "Value": v} for k, v in user.tags.items()], asked)
+        return self._answer_about_a_key(account, operation, asked, user)
+
+    def _answer_about_a_key(
+        self, account: str, operation: str, asked: dict[str, str], user: User | None
+    ) -> AWSResponse:
         key = self.keys.get(asked.get("AccessKeyId", ""))
         if key is None or not key.exists or key.user.account != account or user not in (None, key.user):
             return failure("NoSuchEntity", 404)

@@ -309,53 +309,59 @@ class World:
         if key is None:
             self.wrong.append(f"there never was a key {key_id}")
             return
-        was, times = before.timestamps if before else None, after.timestamps
-        new_episode = was is None or was.identified != times.identified
+        was = before.timestamps if before else None
+        new_episode = was is None or was.identified != after.timestamps.identified
         if new_episode or after.status is not Status.OPEN:
             key.told, key.dates = None, []
         if new_episode and after.episode is Episode.REOPENED and key.last_used is not None:
             self._ended_by_use(key, key.last_used)
         self._check_promise(key, None if new_episode else was, after)
-        if was is not None and before is not None and not new_episode:
-            lost = [
-                name
-                for name in ("reported", "remediated", "restored")
-                if getattr(was, name) and not getattr(times, name)
-            ]
-            if before.jira.ticket and not after.jira.ticket:
-                lost.append("ticket")
-            if lost:
-                self.wrong.append(f"{command.name} lost {lost} of {key_id}")
-            if (
-                was.reported is None
-                and times.reported is not None
-                and key.told is None
-                and after.status is Status.OPEN
-            ):
-                self.wrong.append(f"{key_id} is recorded as reported, but nobody was told")
+        if before is not None and not new_episode:
+            self._check_kept(key, before, after, command)
+        self._check_off(key, before, after, command)
+        self._check_status(key, before, after, command)
+
+    def _check_kept(self, key: Key, before: Issue, after: Issue, command: Command) -> None:
+        """Within an episode nothing is forgotten, and nothing is recorded as said that nobody was told."""
+        was, times = before.timestamps, after.timestamps
+        steps = ("reported", "remediated", "restored")
+        lost = [name for name in steps if getattr(was, name) and not getattr(times, name)]
+        if before.jira.ticket and not after.jira.ticket:
+            lost.append("ticket")
+        if lost:
+            self.wrong.append(f"{command.name} lost {lost} of {key.id}")
+        reported = was.reported is None and times.reported is not None
+        if reported and key.told is None and after.status is Status.OPEN:
+            self.wrong.append(f"{key.id} is recorded as reported, but nobody was told")
+
+    def _check_off(self, key: Key, before: Issue | None, after: Issue, command: Command) -> None:
+        """Nothing is called off, or on again, that is not."""
+        was, times = before.timestamps if before else None, after.timestamps
         if times.remediated is not None and (was is None or was.remediated != times.remediated):
             self._claims_off(key, after, "the record says")
-        off = times.remediated is not None or after.details.resolution in (
-            Resolution.REMEDIATED,
-            Resolution.DEACTIVATED,
-        )
-        if key.status != "Active" and off:
+        ended_off = after.details.resolution in (Resolution.REMEDIATED, Resolution.DEACTIVATED)
+        if key.status != "Active" and (times.remediated is not None or ended_off):
             key.off_known = True
         if after.details.resolution is Resolution.USED:
             # It was needed after all, and what comes next is an episode like any other.
             key.on_again = None
         off_since = was.remediated if was is not None and key.status != "Active" else None
+        new_episode = was is None or was.identified != times.identified
         if new_episode and off_since is not None and (key.on_again is None or key.on_again < off_since):
-            self.wrong.append(f"{command.name} says that {key_id} was switched on again, which it was not")
-        opened = after.status is Status.OPEN and (new_episode or before is None or before.status is not Status.OPEN)
+            self.wrong.append(f"{command.name} says that {key.id} was switched on again, which it was not")
+
+    def _check_status(self, key: Key, before: Issue | None, after: Issue, command: Command) -> None:
+        """Only a scan opens an issue, and what it makes of it is right; only what has ended is closed."""
+        new_episode = before is None or before.timestamps.identified != after.timestamps.identified
+        changed = before is None or before.status is not after.status
         if command.name != "scan":
-            if opened:
-                self.wrong.append(f"{command.name} opened {key_id}")
-        elif not command.held_up and (before is None or before.status is not after.status or new_episode):
+            if after.status is Status.OPEN and (new_episode or changed):
+                self.wrong.append(f"{command.name} opened {key.id}")
+        elif not command.held_up and (changed or new_episode):
             self._check_verdict(key, after, command)
-        if after.status is Status.CLOSED and (before is None or before.status is not Status.CLOSED):
+        if after.status is Status.CLOSED and changed:
             if before is None or before.status is Status.OPEN:
-                self.wrong.append(f"{command.name} closed {key_id}, which is open")
+                self.wrong.append(f"{command.name} closed {key.id}, which is open")
             if not self.settings.jira:
                 self.orphans.update(ticket.key for ticket in self.tickets(key))
 
