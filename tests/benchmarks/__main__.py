@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import initiating, reconciling, reporting, scanning, seeds, starting
+from tests.benchmarks import drifting, hourly, initiating, reconciling, reporting, scanning, seeds, starting
 from tests.benchmarks.bars import Bar, show
 from tests.benchmarks.fake_iam import FakeIam
 
@@ -47,7 +47,19 @@ def _reporting(fake: FakeIam, console: Console, quick: bool) -> tuple[Table, Ite
     return reporting.table(runs), reporting.bars(runs)
 
 
+def _hourly(fake: FakeIam, console: Console, quick: bool) -> tuple[Table, Iterable[Bar]]:
+    hours = hourly.measure_all(console)
+    return hourly.table(hours), hourly.bars(hours)
+
+
+def _drifting(fake: FakeIam, console: Console, quick: bool) -> tuple[Table, Iterable[Bar]]:
+    with console.status(f"{drifting.SEEDS} accounts, {drifting.HOURS} hours each …"):
+        outcomes = drifting.try_all()
+    return drifting.table(outcomes), drifting.bars(outcomes)
+
+
 PARTS: dict[int, Part] = {1: _scanning, 2: _reconciling, 3: _initiating, 4: _starting, 5: _seeds, 6: _reporting}
+PARTS |= {7: _hourly, 8: _drifting}
 
 
 @click.command()
@@ -57,10 +69,11 @@ PARTS: dict[int, Part] = {1: _scanning, 2: _reconciling, 3: _initiating, 4: _sta
     "numbers",
     type=click.Choice([str(number) for number in PARTS]),
     multiple=True,
-    help="Only this: 1 reading, 2 reconciling, 3 initiating, 4 starting, 5 the proof by many accounts, 6 reporting.",
+    help="Only this: 1 reading, 2 reconciling, 3 initiating, 4 starting, 5 the proof by many accounts, 6 reporting, "
+    "7 an hour, 8 the proof by many hours.",
 )
 def main(quick: bool, numbers: tuple[str, ...]) -> None:
-    """Measure everything, about half an hour; exit code 1 if a bar was missed."""
+    """Measure everything, about an hour; exit code 1 if a bar was missed."""
     console = Console(width=None if sys.stdout.isatty() else 190)
     reached = True
     with FakeIam() as fake:

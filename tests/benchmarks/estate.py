@@ -6,6 +6,7 @@ A scan is the deployed one, from the function's own handler on.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -53,6 +54,8 @@ class Estate:
         self.looked_at: set[str] = set()
         self.users_asked: list[str] = []
         self.errors: list[str] = []
+        self.latency = 0.0
+        """Seconds that each call of IAM takes."""
         self.whitelist = Whitelist({})
         self._lock = Lock()
         session = boto3.Session("testing", "testing", region_name="eu-west-1")
@@ -105,6 +108,8 @@ class Estate:
 
     def serve(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
         """Answer a request of botocore in the place of AWS."""
+        if self.latency and ".iam." in event_name:
+            time.sleep(self.latency)
         with self._lock:
             return self._answer(request, event_name)
 
@@ -139,10 +144,15 @@ def _serving(estate: Estate) -> Iterator[None]:
         _serving_now.pop()
 
 
+def _serve(**sent: Any) -> AWSResponse | None:
+    return _serving_now[-1].serve(**sent) if _serving_now else None
+
+
 def install() -> None:
     """Let every client that is made from now on be answered by the estate that is being used."""
     handlers: list[Any] = botocore.handlers.BUILTIN_HANDLERS
-    handlers.append(("before-send", lambda **sent: _serving_now[-1].serve(**sent) if _serving_now else None))
+    if ("before-send", _serve) not in handlers:
+        handlers.append(("before-send", _serve))
     # A report is made at once here.
     vars(report_request)["REPORT_PAUSES"] = (0.0,) * len(report_request.REPORT_PAUSES)
 
