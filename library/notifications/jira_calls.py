@@ -74,7 +74,8 @@ class JiraCalls:
         self._me: Mapping[str, Any] = {}
         # Held by the thread that waits because of a rate limit; reentrant, as that thread may look before it repeats.
         self._limited = threading.RLock()
-        self._patience = Patience()
+        # Apart, as a search that is answered says nothing of a creation that is not.
+        self._reading, self._writing = Patience(), Patience()
 
     @property
     def is_cloud(self) -> bool:
@@ -108,11 +109,16 @@ class JiraCalls:
         self, doing: str, call: Callable[[JiraClient], T], look_first: Callable[[], T | None] | None, *, is_read: bool
     ) -> T:
         client = self._client()
-        with self._explained(doing):
+        patience = self._reading if is_read else self._writing
+        with self._explained(doing, patience):
             result = self._repeated(lambda: call(client), look_first, is_read=is_read)
         # Logging in does not count: the client of a further thread is made without asking JIRA anything.
-        self._patience.answered()
+        patience.answered()
         return result
+
+    def _give_up(self, cause: str) -> None:
+        for patience in (self._reading, self._writing):
+            patience.give_up(cause)
 
     def _client(self) -> JiraClient:
         """The client of this thread."""
@@ -121,11 +127,11 @@ class JiraCalls:
             # One thread after the other: JIRA locks out a user whose wrong credentials are tried again and again.
             with self._login_lock:
                 try:
-                    with self._explained("log in"):
+                    with self._explained("log in", self._reading):
                         client = self._repeated(self._connect, None, is_read=True)
                 except Refused as error:
                     # This is not about any ticket.
-                    self._patience.give_up(str(error))
+                    self._give_up(str(error))
                     raise TicketError(str(error), id=error.id) from None
             self._own.client = client
         return client
@@ -168,14 +174,14 @@ class JiraCalls:
             return call()
 
     @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
+    def _explained(self, doing: str, patience: Patience) -> Iterator[None]:
         """Turn whatever a call may end with into a TicketError of one sentence.
 
         The client's own error is not shown with it, as its text has the headers of the answer, with JIRA's cookies.
         """
-        if self._patience.given_up:
+        if patience.given_up:
             raise TicketError(
-                f"JIRA did not {doing}: not tried, as this run has given it up ({self._patience.given_up})",
+                f"JIRA did not {doing}: not tried, as this run has given it up ({patience.given_up})",
                 id=Message.JIRA_GIVEN_UP,
             )
         began = time.monotonic()
@@ -184,6 +190,11 @@ class JiraCalls:
             yield
         except JIRAError as error:
             failure = jira_errors.answered(doing, error)
+            limited = error.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            too_long = limited and (jira_errors.retry_after(error) or 0) > _LONGEST_WAIT_SECONDS
+            if too_long or error.status_code == HTTPStatus.UNAUTHORIZED:
+                # Every other call of this run would be told the same.
+                self._give_up(str(failure))
         except Unproven as error:
             failure = jira_errors.unproven(doing, error)
         except AnswerTooLarge as error:
@@ -198,9 +209,9 @@ class JiraCalls:
         else:
             return
         if isinstance(failure, Refused) and failure.status != HTTPStatus.UNAUTHORIZED:
-            self._patience.answered()
+            patience.answered()
         else:
-            self._patience.failed(began, str(failure))
+            patience.failed(began, str(failure))
         raise failure from None
 
 

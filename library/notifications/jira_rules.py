@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from library.notifications.jira_errors import Refused
 
 
+_OF_ONE_TICKET = {"summary", "description", "labels", "assignee"}
+
+
 @dataclass(frozen=True, slots=True)
 class TicketRules:
     """How tickets are raised and closed.
@@ -38,3 +41,8 @@ def optional_to_leave_out(optional: Mapping[str, Any], error: Refused) -> set[st
         said = " ".join(error.messages).casefold()
         return {name for name in optional if name in error.fields or name in said}
     return set()
+
+
+def is_about_project(error: Refused) -> bool:
+    """Whether every ticket of the project would be refused so: a field that it wants, an issue type that it lacks."""
+    return error.status == HTTPStatus.BAD_REQUEST and bool(error.fields - _OF_ONE_TICKET)

@@ -15,7 +15,7 @@ from library.messages import Message
 from library.notifications.jira_closing import Closing, TicketArchived, is_done
 from library.notifications.jira_errors import NotShown, Refused
 from library.notifications.jira_people import Assignees, identity
-from library.notifications.jira_rules import TicketRules, optional_to_leave_out
+from library.notifications.jira_rules import TicketRules, is_about_project, optional_to_leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,6 +73,8 @@ class JiraTickets:
         self._projects = projects or {}
         # By project, the optional fields that JIRA has refused there.
         self._refused: dict[str, set[str]] = {}
+        # By project, why JIRA takes no ticket as we raise them there.
+        self._closed_to_us: dict[str, Refused] = {}
         self._browsable: dict[str, bool | None] = {}
         self._lock = threading.Lock()
         self._closing = Closing(calls)
@@ -196,6 +198,8 @@ class JiraTickets:
         return bool(shown.get("archived"))
 
     def _create(self, new: NewTicket, journal: Journal | None) -> Ticket:
+        if new.project in self._closed_to_us:
+            raise self._closed_to_us[new.project]
         rules, refused_before = self._rules_of(new.project), self._refused.setdefault(new.project, set())
         required = {
             "issuetype": {"name": rules.issue_type},
@@ -220,6 +224,8 @@ class JiraTickets:
             except Refused as error:
                 refused = optional_to_leave_out(optional, error)
                 if not refused:
+                    if is_about_project(error):
+                        self._closed_to_us[new.project] = error
                     raise
                 parts = " and ".join(sorted(refused))
                 messages.warning(

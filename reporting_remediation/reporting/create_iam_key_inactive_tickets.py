@@ -24,6 +24,7 @@ from library.issues.steps import Failure
 from library.messages import Message
 from library.notifications import news
 from reporting import plan
+from reporting.causes import Causes
 
 if TYPE_CHECKING:
     import threading
@@ -102,6 +103,7 @@ class Reporting:
         self._table = wiring.issues_table(settings)
         self._terms = wiring.terms(settings)
         self._counts: Counter[str] = Counter()
+        self._causes = Causes()
 
     def run(self) -> int:
         """Do what the options say; returns the exit code."""
@@ -168,10 +170,13 @@ class Reporting:
         notices = wiring.notices(self._settings, self._table)
         with stoppable() as stop:
             issues = self._read()
-            self._work(notices, self._tasks(issues, self._terms), stop)
-            for ending in self._ending(issues, self._terms):
-                if not stop.is_set():
-                    self._tell_exemption_ends(notices, ending)
+            try:
+                self._work(notices, self._tasks(issues, self._terms), stop)
+                for ending in self._ending(issues, self._terms):
+                    if not stop.is_set():
+                        self._tell_exemption_ends(notices, ending)
+            finally:
+                self._causes.say()
             ended = f"was stopped, {self._counts['left']} issues are left" if stop.is_set() else "is done"
             logger.info("Reporting %s: %s", ended, self._counted())
 
@@ -208,8 +213,7 @@ class Reporting:
             # A mistake of ours on one issue must not cost the others their report.
             verdict, reason, failures = "failed", repr(error), [Failure("unexpected", repr(error))]
         for failure in failures:
-            where = f"account {issue.account_id} key {issue.issue_id}"
-            messages.error(logger, failure.id, f"{where}: {failure.channel}: {failure.cause}")
+            self._causes.add(f"account {issue.account_id} key {issue.issue_id}", failure)
         _log(issue, f"{verdict}, with failures" if failures else verdict, reason)
         return "failed" if failures else verdict
 
@@ -221,8 +225,7 @@ class Reporting:
         except HammerError as error:
             failures = [Failure("table", str(error), error.id)]
         for failure in failures:
-            where = f"account {account} exemption {exemption.id!r}"
-            messages.error(logger, failure.id, f"{where}: {failure.channel}: {failure.cause}")
+            self._causes.add(f"account {account} exemption {exemption.id!r}", failure)
         self._counts["failed" if failures else what.verdict] += 1
         if not failures:
             logger.info(

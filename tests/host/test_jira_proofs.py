@@ -144,3 +144,21 @@ def test_an_archived_ticket_is_given_up_with_a_warning(estate: Estate) -> None:
     assert "W-JIRA-04" in result.output
     assert estate.read(issue).status is Status.CLOSED
     assert label_of(issue) in estate.tickets_of(issue)[0].labels
+
+
+@pytest.mark.parametrize("cause", ["a field", "a limit", "a dead token"])
+def test_one_cause_is_one_line_with_a_count_and_is_not_tried_for_every_issue(estate: Estate, cause: str) -> None:
+    for number in range(30):
+        estate.add_issue(f"joe{number}")
+    if cause == "a field":
+        estate.jira.site.required = {"AWSSEC": {"customfield_10": "Team"}}
+    else:
+        status, headers = (429, {"Retry-After": "120"}) if cause == "a limit" else (401, {})
+        estate.jira.fail_next("POST", CREATION, status=status, headers=headers, times=99)
+    result = estate.report()
+    assert result.exit_code == 1
+    lines = [line for line in result.output.splitlines() if " ERROR " in line]
+    # Those that were in hand when it was met, and those that were not tried because of it.
+    assert 1 <= len(lines) <= 2, lines
+    assert any("more: JIRA: " in line for line in lines)
+    assert len([each for each in estate.jira.requests if (each.method, each.path) == ("POST", CREATION)]) <= 10

@@ -15,6 +15,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import urlopen
@@ -845,7 +846,40 @@ def test_a_token_that_is_revoked_meanwhile_is_not_tried_for_the_rest_of_the_run(
     for _ in range(5):
         with pytest.raises(TicketError):
             tickets.look("AWSSEC-1")
-    assert len(calls(server, "GET", f"{ISSUE}/AWSSEC-1")) == 1 + 3
+    assert len(calls(server, "GET", f"{ISSUE}/AWSSEC-1")) == 1 + 1
+
+
+@pytest.mark.parametrize("after", ["120", "date"])
+def test_a_limit_that_lasts_ends_jira_for_this_run_at_once(server: JiraStandIn, after: str) -> None:
+    if after == "date":
+        after = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5), usegmt=True)
+    tickets = tickets_in(server)
+    server.fail_next("POST", ISSUE, status=429, headers={"Retry-After": after}, times=99)
+    for _ in range(5):
+        with pytest.raises(TicketError):
+            tickets.raise_ticket(new_ticket())
+        with pytest.raises(TicketError, match="not tried"):
+            tickets.find_open(LABEL)
+    assert len(calls(server, "POST", ISSUE)) == 1
+
+
+def test_writes_that_fail_are_given_up_though_reads_in_between_are_answered(server: JiraStandIn) -> None:
+    tickets = tickets_in(server)
+    server.fail_next("POST", ISSUE, status=500, times=99)
+    for _ in range(6):
+        assert tickets.find_open(LABEL) is None
+        with pytest.raises(TicketError):
+            tickets.raise_ticket(new_ticket())
+    assert len(calls(server, "POST", ISSUE)) == 3
+
+
+def test_a_project_that_wants_a_field_is_asked_once(server: JiraStandIn) -> None:
+    server.site.required = {"AWSSEC": {"customfield_10": "Team"}}
+    tickets = tickets_in(server)
+    for _ in range(5):
+        with pytest.raises(TicketError, match="Team is required"):
+            tickets.raise_ticket(new_ticket())
+    assert len(calls(server, "POST", ISSUE)) == 1
 
 
 def test_a_read_that_is_not_answered_in_time_is_an_error_that_says_so(jira: JiraStandIn) -> None:
