@@ -102,6 +102,7 @@ def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
         ("ticket", issue.jira.ticket or "none"),
         ("assignee", issue.jira.ticket_assignee_id or "none"),
         ("remediation", _verdict(settings, issue, now)),
+        ("last scan", _moment(wiring.state_table(settings).of_account(issue.account_id, now).scanned)),
         ("last failure", issue.remediation_error.cause if issue.remediation_error else "none"),
     )
     yield from (f"{name:<13} {value}" for name, value in facts)
