@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from library.aws.iam_clients import WORKERS
 from library.errors import AwsCallFailed
@@ -49,11 +49,24 @@ def list_users(iam: IamClients) -> list[User]:
     return list(chain.from_iterable(pages_of_users(iam)))
 
 
+def _part(answer: Any, name: str, operation: str) -> Any:
+    """A part of an answer that AWS's model does not require; without it, the look has failed."""
+    if answer.get(name) is None:
+        raise AwsCallFailed(f"IAM's answer lacks {name} (iam:{operation})", call=f"iam:{operation}")
+    return answer[name]
+
+
 def keys_of_user(iam: IamClients, user_name: str, user_id: str) -> list[AccessKey] | None:
     """The keys of a user, without their last use; None if there is no user of this name."""
     try:
         return [
-            AccessKey(key["AccessKeyId"], user_name, user_id, key["Status"], key["CreateDate"])
+            AccessKey(
+                _part(key, "AccessKeyId", "ListAccessKeys"),
+                user_name,
+                user_id,
+                _part(key, "Status", "ListAccessKeys"),
+                _part(key, "CreateDate", "ListAccessKeys"),
+            )
             for page in iam.pages("ListAccessKeys", UserName=user_name)
             for key in page["AccessKeyMetadata"]
         ]
@@ -74,7 +87,7 @@ def with_last_use(iam: IamClients, key: AccessKey) -> AccessKey | None:
         if error.code in MAY_BE_GONE and _listed(iam, key) is None:
             return None
         raise
-    use = answer["AccessKeyLastUsed"]
+    use = _part(answer, "AccessKeyLastUsed", "GetAccessKeyLastUsed")
     return replace(
         key,
         last_used=use.get("LastUsedDate"),
@@ -103,7 +116,8 @@ def find_access_key(iam: IamClients, key_id: str, user_name: str) -> AccessKey |
     if key is not None:
         return key
     try:
-        present_name = iam.call("GetAccessKeyLastUsed", AccessKeyId=key_id)["UserName"]
+        answer = iam.call("GetAccessKeyLastUsed", AccessKeyId=key_id)
+        present_name = _part(answer, "UserName", "GetAccessKeyLastUsed")
     except AwsCallFailed as error:
         if error.code == _NO_SUCH_ENTITY:
             return None
