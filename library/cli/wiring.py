@@ -97,7 +97,12 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
     given = credentials(settings)
     jira = slack = None
     if given.jira is not None:
-        calls = JiraCalls(server=settings.jira.server, credentials=given.jira, ca_bundle=settings.jira.ca_bundle)
+        calls = JiraCalls(
+            server=settings.jira.server,
+            credentials=given.jira,
+            ca_bundle=settings.jira.ca_bundle,
+            browse_url=settings.jira.browse_url,
+        )
         jira = JiraTickets(calls, ticket_rules(settings), settings.jira.projects)
     if given.slack_token is not None:
         slack = SlackMessages(SlackCalls(token=given.slack_token, base_url=settings.slack.base_url))
@@ -124,6 +129,6 @@ def terms(settings: Config) -> Terms:
         remediated_accounts=frozenset(account.id for account in remediated),
         reminder_days=inactive_keys.reminder_days_before_remediation,
         always_told=settings.owners.default.slack_owner if settings.slack.notify_default_owner else (),
-        jira_server=settings.jira.server,
+        jira_server=settings.jira.browse_url or settings.jira.server,
         whitelisting_url=settings.whitelisting_procedure_url,
     )

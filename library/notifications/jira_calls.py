@@ -59,10 +59,15 @@ class JiraCalls:
         server: str,
         credentials: Mapping[str, Any],
         ca_bundle: str = "",
+        browse_url: str = "",
         answer_seconds: float = ANSWER_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.server = server.rstrip("/")
+        self.browse_url = browse_url or self.server
+        """Where people open JIRA: as configured, else what JIRA says once it was contacted, as `server` may be a
+        gateway for programs only."""
+        self._ask_for_address = not browse_url
         self._login = _login(credentials)
         self._verify: str | bool = ca_bundle or True
         self._answer_seconds = answer_seconds
@@ -143,6 +148,8 @@ class JiraCalls:
             # With wrong credentials Cloud shows an empty JIRA instead of refusing: no ticket would be found.
             self._me = client.myself()
             self._deployment = str(info["deploymentType"])
+            if self._ask_for_address and str(info.get("baseUrl", "")).startswith(("https://", "http://")):
+                self.browse_url = str(info["baseUrl"]).rstrip("/")
         client.deploymentType = self._deployment
         return client
 

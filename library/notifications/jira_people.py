@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from library import messages
 from library.messages import Message
+from library.notifications.facts import clean
 from library.notifications.jira_errors import Refused
 
 if TYPE_CHECKING:
@@ -82,11 +83,13 @@ class Assignees:
             return None
         user = _same_person(users, candidate)
         if user is None:
-            messages.warning(
-                log,
-                Message.JIRA_PERSON_UNKNOWN,
-                f"JIRA knows nobody called {candidate} to whom it may assign tickets in {project}",
+            several = [clean(identity(each)) for each in users if candidate.casefold() in _names(each)]
+            said = (
+                f"JIRA knows several people called {candidate}: {', '.join(several)}; name one of them so"
+                if several
+                else f"JIRA knows nobody called {candidate} to whom it may assign tickets in {project}"
             )
+            messages.warning(log, Message.JIRA_PERSON_UNKNOWN, said)
         return user
 
 
@@ -102,6 +105,10 @@ class _Lookup:
 def identity(person: Mapping[str, Any] | None) -> str | None:
     """The account id (Cloud) or user name (Server) of a person as JIRA describes one."""
     return None if person is None else person.get("accountId") or person.get("name")
+
+
+def _names(user: Mapping[str, Any]) -> set[str]:
+    return {str(user.get(spelling, "")).casefold() for spelling in ("name", "emailAddress", "displayName")}
 
 
 def _same_person(users: Sequence[Mapping[str, Any]], candidate: str) -> str | None:

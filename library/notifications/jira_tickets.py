@@ -79,6 +79,11 @@ class JiraTickets:
         self._lock = threading.Lock()
         self._closing = Closing(calls)
 
+    @property
+    def browse_url(self) -> str:
+        """Where people open JIRA, as far as it is known now."""
+        return self._calls.browse_url
+
     def _rules_of(self, project: str) -> TicketRules:
         return replace(self._rules, **self._projects.get(project, {}))
 

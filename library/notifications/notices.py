@@ -59,7 +59,9 @@ class Notices:
         recipients = None
         if news.messages and self._slack is not None:
             try:
-                recipients = _send(self._slack, issue, news, latest.jira.ticket)
+                recipients = _send(
+                    self._slack, issue, news, latest.jira.ticket, self._jira.browse_url if self._jira else ""
+                )
             except MessageError as error:
                 failures.append(Failure(SLACK, str(error), error.id))
         self._table.record(
@@ -100,14 +102,16 @@ class Notices:
         )
 
 
-def _send(slack: SlackMessages, issue: Issue, news: News, ticket: str | None) -> tuple[str, ...]:
+def _send(
+    slack: SlackMessages, issue: Issue, news: News, ticket: str | None, browse_url: str = ""
+) -> tuple[str, ...]:
     """Who got the message; raises MessageError if nobody did."""
     if not news.audience.slack:
         raise MessageError(
             "no slack_owner is configured for the account, nor globally, in ticket_owners.json",
             id=Message.NO_SLACK_OWNER,
         )
-    text = "\n\n".join(message.naming(ticket) for message in news.messages)
+    text = "\n\n".join(message.naming(ticket, browse_url) for message in news.messages)
     delivery = slack.send(news.audience.slack, text, news.audience.slack_otherwise)
     if not delivery.delivered:
         causes = "; ".join(f"{recipient}: {cause}" for recipient, cause in delivery.failed)

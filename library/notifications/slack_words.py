@@ -35,12 +35,12 @@ class Message:
     after: str = ""
     server: str = ""
 
-    def naming(self, ticket: str | None) -> str:
-        """The whole text; `ticket` is None if there is none."""
+    def naming(self, ticket: str | None, browse_url: str = "") -> str:
+        """The whole text; `ticket` is None if there is none. A `browse_url` is used instead of `server`."""
         key = facts.clean(ticket or "")
         mention = f" ({_mrkdwn(key)})" if key else ""
         if key and self.server:
-            url = f"{self.server.rstrip('/')}/browse/{key}"
+            url = f"{(browse_url or self.server).rstrip('/')}/browse/{key}"
             mention = "\n" + _link(url, f"Ticket {key}")
         return self.before + mention + self.after
 

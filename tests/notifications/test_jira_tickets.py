@@ -95,7 +95,7 @@ def waits() -> list[float]:
     return []
 
 
-OF_CALLS = {"server", "credentials", "ca_bundle", "answer_seconds", "sleep"}
+OF_CALLS = {"server", "credentials", "ca_bundle", "browse_url", "answer_seconds", "sleep"}
 
 
 def tickets_in(jira: JiraStandIn, **settings: Any) -> JiraTickets:
@@ -583,6 +583,28 @@ def test_an_optional_field_that_a_project_refuses_is_not_tried_again(jira: JiraS
     for _ in range(3):
         tickets.raise_ticket(new_ticket())
     assert ["priority" in each.body["fields"] for each in calls(jira, "POST", ISSUE)] == [True, False, False, False]
+
+
+def test_of_two_people_with_one_name_both_are_said(jira: JiraStandIn, caplog: pytest.LogCaptureFixture) -> None:
+    assert tickets_in(jira).raise_ticket(new_ticket(assignees=("Bob Brown",))).assignee is None
+    assert f"several people called Bob Brown: {identity(jira, 'bob')}, {identity(jira, 'bob2')};" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("configured", "said", "expected"),
+    [
+        ("", "https://acme.example.net", "https://acme.example.net"),
+        ("https://tickets.example.com", "https://acme.example.net", "https://tickets.example.com"),
+        ("", "javascript:alert(1)", None),
+    ],
+)
+def test_links_lead_where_people_open_jira(
+    jira: JiraStandIn, configured: str, said: str, expected: str | None
+) -> None:
+    jira.site.base_url = said
+    tickets = tickets_in(jira, browse_url=configured)
+    tickets.find_open(LABEL)
+    assert tickets.browse_url == (expected or jira.url)
 
 
 class Steps:
