@@ -5,7 +5,7 @@ All of it uses this process's own AWS credentials, in the region of the configur
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -97,22 +97,26 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
     given = credentials(settings)
     jira = slack = None
     if given.jira is not None:
-        calls = JiraCalls(
-            server=settings.jira.server,
-            credentials=given.jira,
-            ca_bundle=settings.jira.ca_bundle,
-            browse_url=settings.jira.browse_url,
-        )
-        jira = JiraTickets(calls, ticket_rules(settings), settings.jira.projects)
+        jira = JiraTickets(jira_calls(settings, given), ticket_rules(settings), settings.jira.projects)
     if given.slack_token is not None:
         slack = SlackMessages(SlackCalls(token=given.slack_token, base_url=settings.slack.base_url))
     return Notices(table, jira, slack)
 
 
-def ticket_rules(settings: Config) -> TicketRules:
-    """How tickets are raised and closed where no project of its own says otherwise."""
-    jira = settings.jira
-    return TicketRules(**{each.name: getattr(jira, each.name) for each in fields(TicketRules)})
+def jira_calls(settings: Config, given: Credentials) -> JiraCalls:
+    """Calls to the JIRA of the configuration; nobody is contacted yet."""
+    return JiraCalls(
+        server=settings.jira.server,
+        credentials=given.jira or {},
+        ca_bundle=settings.jira.ca_bundle,
+        browse_url=settings.jira.browse_url,
+    )
+
+
+def ticket_rules(settings: Config, project: str = "") -> TicketRules:
+    """How tickets are raised and closed in a project, or where no project of its own says otherwise."""
+    rules = TicketRules(**{each.name: getattr(settings.jira, each.name) for each in fields(TicketRules)})
+    return replace(rules, **settings.jira.projects.get(project, {}))
 
 
 def terms(settings: Config) -> Terms:

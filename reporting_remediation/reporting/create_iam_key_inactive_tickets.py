@@ -25,6 +25,7 @@ from library.messages import Message
 from library.notifications import news
 from reporting import plan
 from reporting.causes import Causes
+from reporting.look_ahead import look_ahead
 
 if TYPE_CHECKING:
     import threading
@@ -77,7 +78,7 @@ def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...]) -> None:
     - an exception that ends within 14 days: tells Slack, once
 
     Does nothing while user_inactivekeys.reporting is false, but for --dry-run, which works whatever is switched off
-    and contacts neither JIRA nor Slack. A first run in an old estate may find thousands of keys: look at them with
+    and asks JIRA what it would refuse. A first run in an old estate may find thousands of keys: look at them with
     --dry-run, then begin with --limit or --account. The limit counts new reports; reminders and closings go on.
 
     It may be stopped at any time. After Ctrl-C or SIGTERM the issues in hand are finished first; even if it is
@@ -262,6 +263,7 @@ class Reporting:
             rows.append(plan.Row(self._account(ending.issues[0].account_id), what, ending.exemption.id))
         self._counts.update(row.news.verdict for row in rows)
         plan.show(rows)
+        look_ahead(self._settings, [row.news for row in rows])
         logger.info("Nothing was changed; a run would have: %s", self._counted())
 
     def _row(self, issue: Issue, what: news.News) -> plan.Row:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deployment.local.stand_in import Silence
 from library.issues.record import Resolution, Status
-from tests.world import label_of
+from tests.world import REPORTING, label_of
 
 if TYPE_CHECKING:
     from library.issues.record import Issue
@@ -162,3 +162,34 @@ def test_one_cause_is_one_line_with_a_count_and_is_not_tried_for_every_issue(est
     assert 1 <= len(lines) <= 2, lines
     assert any("more: JIRA: " in line for line in lines)
     assert len([each for each in estate.jira.requests if (each.method, each.path) == ("POST", CREATION)]) <= 10
+
+
+@pytest.mark.parametrize("flavour", ["server", "cloud"])
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"required": {"AWSSEC": {"customfield_10": "Team"}}}, "wants the field Team: set customfield_10 in fields"),
+        ({"issue_types": {"AWSSEC": ("Bug",)}}, "has no issue type Task: set issue_type to one of its (Bug)"),
+        ({"denied": {"AWSSEC": {"TRANSITION_ISSUES"}}}, "lacks the permissions TRANSITION_ISSUES"),
+        ({"denied": {"AWSSEC": {"BROWSE_PROJECTS"}}}, "does not show the project AWSSEC"),
+        ({}, ""),
+    ],
+)
+def test_a_dry_run_says_what_jira_will_refuse(estate: Estate, flavour: str, facts: Any, said: str) -> None:
+    estate.add_issue()
+    for name, value in {"flavour": flavour, **facts}.items():
+        setattr(estate.jira.site, name, value)
+    result = estate.run(REPORTING, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert said in result.output
+    assert ("W-JIRA-06" in result.output) is bool(said)
+    assert {request.method for request in estate.jira.requests} == {"GET"}
+
+
+def test_where_jira_cannot_be_asked_the_plan_is_shown_all_the_same(estate: Estate) -> None:
+    issue = estate.add_issue()
+    estate.jira.fail_next("GET", "/rest", status=401, times=99)
+    result = estate.run(REPORTING, "--dry-run")
+    assert result.exit_code == 0
+    assert issue.issue_id in result.output
+    assert "W-JIRA-07" in result.output

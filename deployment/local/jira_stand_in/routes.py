@@ -46,6 +46,8 @@ ROUTES = (
     Route("GET", r"project/([^/]+)", Access.HIDDEN, people.project),
     Route("GET", "search", Access.HIDDEN, search.search),
     Route("GET", "search/jql", Access.HIDDEN, search.search_by_token),
+    Route("GET", r"issue/createmeta/([^/]+)/issuetypes", Access.LOGIN, tickets.issue_types),
+    Route("GET", r"issue/createmeta/([^/]+)/issuetypes/([^/]+)", Access.LOGIN, tickets.wanted_fields),
     Route("POST", "issue", Access.LOGIN, tickets.create),
     Route("GET", _TICKET, Access.HIDDEN, tickets.read),
     Route("PUT", _TICKET, Access.HIDDEN, tickets.edit),

@@ -55,6 +55,20 @@ def create(site: JiraSite, call: Call) -> Reply:
     return 201, _reference(call, issue.key)
 
 
+def issue_types(site: JiraSite, _call: Call, project: str) -> Reply:
+    """The types that tickets of a project may have."""
+    names = site.issue_types.get(project, ("Task", "Bug"))
+    shown = [{"id": str(number), "name": name} for number, name in enumerate(names)]
+    return 200, {"issueTypes" if site.flavour == "cloud" else "values": shown}
+
+
+def wanted_fields(site: JiraSite, _call: Call, project: str, _issue_type: str) -> Reply:
+    """The fields of a creation."""
+    wanted = {"summary": "Summary", **site.required.get(project, {})}
+    shown = [{"fieldId": name, "name": each, "required": True} for name, each in wanted.items()]
+    return 200, {"fields" if site.flavour == "cloud" else "values": shown}
+
+
 def read(site: JiraSite, call: Call, key: str) -> Reply:
     """Show a ticket."""
     return 200, shown_issue(site, call, visible_issue(site, call, key))
