@@ -1,4 +1,4 @@
-"""Lets every session of botocore share the descriptions of AWS's services, which each would read and parse anew."""
+"""Lets every session of botocore share the descriptions of AWS's services, which each would read and parse again."""
 
 from __future__ import annotations
 

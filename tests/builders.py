@@ -14,7 +14,7 @@ KEY = "AKIAI6UV7TCFQNA623TA"
 
 
 def days_ago(days: float) -> datetime:
-    """The time so many days before NOW."""
+    """The time this many days (24 h) before NOW."""
     return NOW - timedelta(days=days)
 
 

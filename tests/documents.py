@@ -26,7 +26,7 @@ def text_of(document: str) -> str:
 
 
 def section(document: str, heading: str) -> str:
-    """What stands under a heading, up to the next one of its level; exactly one heading is called so."""
+    """What stands under a heading, up to the next one of its level; exactly one heading has this text."""
     level, _, _ = heading.partition(" ")
     (after,) = re.findall(
         rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text_of(document), re.M | re.S
@@ -46,7 +46,7 @@ def parts(document: str) -> list[str]:
 
 
 def option_names(document: str) -> set[str]:
-    """Every long option that a document names, but for those of AWS's own command line."""
+    """Every long option that a document names, except those of AWS's own command line."""
     blocks, prose = _split(text_of(document))
     ours = [block for block in blocks if not re.search(r"^aws ", block, re.M)]
     texts = [prose, *(re.sub(r"\baws .*", "", block) for block in ours)]

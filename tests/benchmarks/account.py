@@ -346,7 +346,7 @@ class Account:
     # --- what is true -------------------------------------------------------------------------------------------
 
     def idle_keys(self, criteria_days: int) -> list[Fact]:
-        """The truth: every Active key that was not used for more than so many days before `now`, sorted."""
+        """The truth: every Active key that was not used for more than `criteria_days` before `now`, sorted."""
         cutoff = self.now - criteria_days * DAY
         return sorted(
             (key.key_id, user.name, user.user_id, key.created, key.used)

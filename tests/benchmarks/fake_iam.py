@@ -107,7 +107,7 @@ class FakeIam:
         return SAFE | {"AWS_ENDPOINT_URL": self.url}
 
     def load(self, users: int, seed: int, now: int, kind: Kind = "usual", same_second: float = SAME_SECOND) -> None:
-        """Begin anew with an account (see `Account`) without a report and without limits."""
+        """Start again with an account (see `Account`) without a report and without limits."""
         self._call("load", users=users, seed=seed, now=now, kind=kind, same_second=same_second)
 
     def limit(self, limits: Limits) -> None:

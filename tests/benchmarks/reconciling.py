@@ -31,7 +31,7 @@ SEED = 5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One scan of an account with so many issues; `wall` and `cpu` in seconds."""
+    """One scan of an account with this many issues; `wall` and `cpu` in seconds."""
 
     issues: int
     again: bool

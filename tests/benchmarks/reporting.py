@@ -55,7 +55,7 @@ class Run:
 
 
 def measure_all(console: Console, *, issues: int = ISSUES) -> list[Run]:
-    """One issue after the other, of which a sample is enough, and then as many at once as the command has in hand."""
+    """One issue after the other, of which a sample is enough, and then as many at once as the command works on."""
     runs = []
     with _estate() as estate:
         for workers, count in ((1, SAMPLE), (WORKERS, issues)):

@@ -27,7 +27,7 @@ REPORT_SECONDS = 3.0
 RATE, BURST = 20.0, 100
 REPORT_AGE = 3.5 * 3600
 PAGE = 1000
-# Of each kind of event one for so many users, in the hours since the report was made.
+# Of each kind of event one for this many users, in the hours since the report was made.
 USERS_PER_EVENT = 200
 
 _NAMES: Mapping[worker.How, str] = {

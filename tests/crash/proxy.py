@@ -24,7 +24,7 @@ _NOT_PASSED_ON = {"connection", "transfer-encoding", "keep-alive"}
 class KillingProxy:
     """Passes calls on to `upstreams` (addresses by name), each of which it plays at a port of its own.
 
-    `calls` names those of the run in hand, in order. A context manager.
+    `calls` names the calls of the present run, in order. A context manager.
     """
 
     def __init__(self, upstreams: Mapping[str, str]) -> None:

@@ -158,7 +158,7 @@ class Sweep(ABC):
         return _MOMENT.sub(shown, text)
 
     def _matrix(self, calls: list[str], reference: Point) -> str:
-        """What became of each point."""
+        """A table: how each point ended."""
         expected, said = self._picture(reference), len(self._said(reference))
         found = {
             point.name: ("same" if self._picture(point) == expected else "DIFFERENT")

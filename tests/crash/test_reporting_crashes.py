@@ -60,7 +60,7 @@ SCENARIOS = (
     Scenario("remind", kept="To Do", days_ago={"reported": 8}),
     Scenario("tell a date after the report", kept="To Do", days_ago={"reported": 60}, untold=True),
     Scenario("comment on a new episode", episode=Episode.REOPENED, kept="To Do"),
-    Scenario("raise anew what was deleted", episode=Episode.REACTIVATED, lost_ticket=True),
+    Scenario("raise again what was deleted", episode=Episode.REACTIVATED, lost_ticket=True),
     Scenario(
         "close, used",
         status=Status.RESOLVED,

@@ -123,7 +123,7 @@ class Deployment:
         return self._client(service, _as_arguments(credentials))
 
     def _client(self, service: str, credentials: dict[str, str]) -> Any:
-        # A client is expensive to make. What it may do is decided anew at each call.
+        # A client is expensive to make. What it may do is decided again at each call.
         place = (service, credentials["aws_access_key_id"])
         if place not in self._clients:
             session = boto3.Session(region_name=REGION, **credentials)  # type: ignore[arg-type]
@@ -221,7 +221,7 @@ class Deployment:
         self._what_lambda_does(IDENTIFICATION)
 
     def _what_lambda_does(self, role: str) -> None:
-        """Lambda writes a function's log, and hands on what failed for good, with the function's role."""
+        """Lambda writes a function's log, and hands on what failed permanently, with the function's role."""
         self._log(role, f"/aws/lambda/{role}")
         queue = self.root("sqs").get_queue_url(QueueName="hammer-iam-user-inactive-keys-failures")["QueueUrl"]
         self.acting_as("sqs", role).send_message(QueueUrl=queue, MessageBody="{}")
@@ -331,7 +331,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = tmp_path_factory.mktemp("config")
     package = build(None, tmp_path_factory.mktemp("package"))
     with pytest.MonkeyPatch.context() as patch, EmbeddedAws(permissions=True) as aws, SlackStandIn() as slack:
-        # Each session reads botocore's data anew, which is most of what these tests would take.
+        # Each session reads botocore's data again, which is most of what these tests would take.
         patch.setattr(JSONFileLoader, "_load_file", cache(JSONFileLoader._load_file))  # type: ignore[attr-defined]
         deployment = Deployment(aws, folder)
         settings = json.dumps(_settings(slack.url))

@@ -17,7 +17,7 @@ from tests.simulation.mistakes import MISTAKES, plant
 
 
 def play(timelines: int, seed: int, *, shrink: bool) -> bool:
-    """Play so many timelines, and print how many and how long it took; whether nothing went wrong."""
+    """Play this number of timelines, and print how long it took; returns whether nothing went wrong."""
     played, began, found = 0, time.process_time(), 0
 
     class Counted(Timelines):
@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("--timelines", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shrink", action="store_true", help="look for the shortest timeline that fails")
-    parser.add_argument("--plant", metavar="NAME", nargs="?", const="", help="plant each mistake (that is called so)")
+    parser.add_argument(
+        "--plant", metavar="NAME", nargs="?", const="", help="plant each mistake (whose name contains this)"
+    )
     options = parser.parse_args()
     if options.plant is not None:
         for mistake in (each for each in MISTAKES if options.plant in each.name):

@@ -62,7 +62,7 @@ NOT_SWITCHED = st.builds(Fault, st.just(("UpdateAccessKey", 1)), FAILURES, st.bo
 
 
 def profile(timelines: int, *, always_the_same: bool, shrink: bool = False) -> settings:
-    """How so many timelines are played."""
+    """How this number of timelines is played."""
     return settings(
         derandomize=always_the_same,
         database=None,
