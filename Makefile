@@ -6,13 +6,16 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check
-PYTEST := $(RUN) -m pytest --quiet
+PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
+COVERAGE := $(RUN) -m coverage report
 CONFIG ?= config
 ARGS :=
 HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
+# What an issue is, what becomes of it, and what is said of it.
+SAID := library/issues/*,library/notifications/news.py,library/notifications/*_words.py,library/notifications/facts.py
 TYPED := library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
 
-.PHONY: help demo demo-up test test-pure test-moto test-ministack test-other bench check package deploy deploy-roles \
+.PHONY: help demo demo-up test test-pure test-moto test-ministack test-other coverage bench check package deploy deploy-roles \
 	check-deployment publish-config put-credentials redrive picture clean
 .DEFAULT_GOAL := help
 
@@ -26,7 +29,7 @@ demo-up: $(STAMP)  ## Start, deploy, fill and scan the embedded AWS, and keep it
 	@$(RUN) -m deployment.local.demo --up
 
 test: $(STAMP)  ## Run all tests
-	@$(PYTEST) --numprocesses auto --dist worksteal
+	@$(PYTEST)
 
 test-pure: $(STAMP)  ## Run the tests of what is decided, said and written: no moto, no process
 	@$(PYTEST) -m pure
@@ -39,6 +42,14 @@ test-ministack: $(STAMP)  ## Run the tests on the embedded AWS (ministack)
 
 test-other: $(STAMP)  ## Run the other tests: timelines, processes, a browser
 	@$(PYTEST) -m "simulation or process or browser"
+
+# What is decided and what is said is reached without AWS; what is called, on the accounts that moto plays. To trace all
+# the other tests, too, would show little more: they start processes.
+coverage: $(STAMP)  ## Run the tests of pure and moto, and hold the branches that they reach to a floor
+	@$(PYTEST) -m pure --cov --cov-report=
+	@$(COVERAGE) --fail-under=95 --include='$(SAID)'
+	@$(PYTEST) -m moto --cov --cov-append --cov-report=
+	@$(COVERAGE) --fail-under=90
 
 bench: $(STAMP)  ## Measure what the README states, beside the plain way (about half an hour)
 	@$(RUN) -m tests.benchmarks

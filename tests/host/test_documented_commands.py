@@ -22,6 +22,8 @@ from tests.pipeline.test_guide import TYPED
 from tests.world.process import process_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.world.estate import Estate
 
 HERE = {
@@ -73,7 +75,9 @@ ELSEWHERE = {
 """Run by another test, which calls the same module; in a comment why not here."""
 
 TIERS = {"make test-pure", "make test-moto", "make test-ministack", "make test-other"}
-BY_CI = {"make check", "make test"}
+CHECKS = {"make check", "make coverage"}
+ALL_TESTS = "make test"
+NOT_RUN_HERE = {*TIERS, *CHECKS, ALL_TESTS}
 
 
 def documented() -> set[str]:
@@ -81,7 +85,7 @@ def documented() -> set[str]:
 
 
 def test_every_command_of_the_documents_is_run_by_a_test() -> None:
-    assert documented() == set(HERE) | set(ELSEWHERE) | set(TYPED) | TIERS | BY_CI
+    assert documented() == set(HERE) | set(ELSEWHERE) | set(TYPED) | NOT_RUN_HERE
 
 
 @pytest.mark.parametrize("command", sorted(ELSEWHERE))
@@ -102,23 +106,34 @@ def test_the_test_that_is_named_is_there_and_about_that_module(command: str) -> 
     )
 
 
-def test_a_change_is_accepted_only_if_these_have_passed() -> None:
-    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert set(steps) >= BY_CI
-    assert "set -euo pipefail" in steps
+def test_a_change_is_accepted_only_if_the_checks_and_all_tests_have_passed() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert "set -euo pipefail" in lines
+    made = {line for line in lines if line.startswith("make ")}
+    assert made >= CHECKS
+    assert made <= NOT_RUN_HERE
+    assert tiers_of(made) == dict.fromkeys(marks(), 1)
 
 
 def test_every_test_that_make_test_runs_is_in_one_tier() -> None:
+    assert tiers_of(TIERS) == dict.fromkeys(marks(), 1)
+    ((module, *options),) = steps_of(ALL_TESTS)
+    assert module == "pytest"
+    assert "-m" not in options
+
+
+def marks() -> list[str]:
+    """The marks of the tiers, of which each test carries one."""
     settings = ConfigParser()
     settings.read(ROOT / "setup.cfg", encoding="utf-8")
-    marks = {line.split(":")[0] for line in settings["tool:pytest"]["markers"].strip().splitlines()}
-    chosen = []
-    for command in sorted(TIERS):
-        ((module, *options),) = steps_of(command)
-        assert module == "pytest"
-        chosen.append(Expression.compile(options[options.index("-m") + 1]))
-    for carried in marks:
-        assert [each.evaluate(Carried(carried)) for each in chosen].count(True) == 1, carried
+    return [line.split(":")[0] for line in settings["tool:pytest"]["markers"].strip().splitlines()]
+
+
+def tiers_of(commands: Iterable[str]) -> dict[str, int]:
+    """How often a test that carries a mark is run by these commands."""
+    steps = [step for command in commands for step in steps_of(command) if step[0] == "pytest"]
+    chosen = [Expression.compile(step[step.index("-m") + 1]) for step in steps]
+    return {mark: [each.evaluate(Carried(mark)) for each in chosen].count(True) for mark in marks()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +146,7 @@ class Carried:
         return name == self.mark
 
 
-@pytest.mark.parametrize("command", sorted(documented() - BY_CI - TIERS))
+@pytest.mark.parametrize("command", sorted(documented() - NOT_RUN_HERE))
 def test_a_command_line_is_one_that_its_program_understands(command: str) -> None:
     """Word by word with the parser of the program, for those that are run elsewhere, too."""
     (step,) = steps_of(command)
