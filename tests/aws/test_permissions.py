@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from deployment.local.scanned_accounts import Control, UserSeed
 
-pytestmark = pytest.mark.moto
 
 OTHER = "210987654321"
 ACCESS = AccountAccess("eu-west-1", "aws", ACCOUNT, "audit")
