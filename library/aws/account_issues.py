@@ -81,7 +81,7 @@ class AccountIssues:
             if is_idle(key, self._criteria_days, self._now) and key.key_id not in self._unreadable:
                 finding = idle_finding(key, self._issues.get(key.key_id), asked.tags.get(key.user_name))
                 yield self._reconcile(finding)
-        waits = {issue.issue_id for issue in self._issues.values() if issue.status in LIVE} | self._unreadable
+        waits = {issue.issue_id for issue in self._issues.values() if issue.is_live} | self._unreadable
         yield from lines_of_the_rest(asked.keys, asked.ruled_out, self._decided | waits, self._now)
 
     def resolve(self, scan: HourlyScan, issues: Iterable[Kept]) -> Iterator[Line]:

@@ -16,7 +16,7 @@ from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.logs import log_files, logger, logging_to_standard_error
 from library.config.loading import load
 from library.config.sources import log_group
-from library.errors import AlreadyRunning, ConfigurationError
+from library.errors import AlreadyRunning, ConfigurationError, HammerError
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
     from library.config.settings import Config
 
 
-def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False) -> int:
+def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False, alone: bool = False) -> int:
     """Run a command and return its exit code (0, 1, 2, 3, 130 as the README says).
 
     `stream` names the log stream and file. A `read_only` run changes nothing anywhere: it needs no lock, and sends
-    no log stream.
+    no log stream. A run that stands `alone` needs no lock either, nor more of the configuration than config.json.
     """
     with ExitStack() as stack:
         try:
             stack.enter_context(logging_to_standard_error(*([] if read_only else log_files(stream))))
-            settings = wiring.with_organization(load() if read_only else _locked(stream, stack))
+            settings = load(alone=alone) if read_only else _logged(stream, stack, alone=alone)
+            settings = _with_organization(settings, alone=alone)
             for warning in settings.warnings:
                 messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
             return body(settings)
@@ -44,17 +45,28 @@ def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False) 
             )
 
 
-def _locked(stream: str, stack: ExitStack) -> Config:
-    """The configuration, once this run has the lock and logs to CloudWatch until the stack is closed."""
+def _logged(stream: str, stack: ExitStack, *, alone: bool) -> Config:
+    """The configuration; until the stack is closed, this run logs to CloudWatch and, unless alone, has the lock."""
     try:
-        settings = load()
+        settings = load(alone=alone)
     except ConfigurationError:
         # Its log is where the alarm looks; the region is that of the environment, as no other is known.
         stack.enter_context(logging_to_cloudwatch(log_group(), stream, None))
         raise
-    stack.enter_context(lock())
+    if not alone:
+        stack.enter_context(lock())
     stack.enter_context(logging_to_cloudwatch(log_group(), stream, settings.aws.region))
     return settings
+
+
+def _with_organization(settings: Config, *, alone: bool) -> Config:
+    try:
+        return wiring.with_organization(settings)
+    except HammerError as error:
+        if not alone:
+            raise
+        messages.error(logger, error.id, f"{error}; the accounts that aws.accounts names are those looked at")
+        return settings
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.aws.state_table import StateTable, state_table_name
 from library.cli.logs import logger
 from library.config import checks
-from library.errors import HammerError
+from library.errors import ConfigurationError, HammerError
+from library.issues.steps import JIRA, SLACK
 from library.messages import Message
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_rules import TicketRules
@@ -92,8 +93,18 @@ def credentials(settings: Config) -> Credentials:
     )
 
 
+def channels(settings: Config) -> tuple[str, ...]:
+    """The channels that are enabled, which are owed what happens."""
+    return (*([JIRA] if settings.jira.enabled else []), *([SLACK] if settings.slack.enabled else []))
+
+
 def notices(settings: Config, table: IssuesTable) -> Notices:
-    """The enabled channels; raises CredentialsError if the secret lacks what one of them needs."""
+    """The enabled channels; raises CredentialsError if the secret lacks what one of them needs.
+
+    Raises ConfigurationError if a file cannot be used that says who is told, or of what.
+    """
+    if settings.unusable:
+        raise ConfigurationError(list(settings.unusable.values()))
     given = credentials(settings)
     jira = slack = None
     if given.jira is not None:

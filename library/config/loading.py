@@ -29,38 +29,54 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
     from library.config.sections import Section
+    from library.config.sources import Reader
     from library.errors import Problem
 
 
-def load(source: str | None = None, *, s3_client: Callable[[], S3Client] | None = None) -> Config:
+def load(
+    source: str | None = None, *, s3_client: Callable[[], S3Client] | None = None, alone: bool = False
+) -> Config:
     """Read and check the configuration.
 
     `source` is a folder or `s3://bucket/prefix`; without it, what HAMMER_CONFIG names; without that, `config/`
     beside the code. `s3_client` is called only for S3. Raises ConfigurationError with every problem of every file.
+    For a command that needs config.json `alone`, a problem of another file is a warning, and the file is `unusable`.
     """
     source = source or default_source()
     read = reader(source, s3_client)
     problems: list[Problem] = []
+    unusable_files: dict[str, Problem] = {}
     raw: dict[str, Any] = {}
     checked: dict[str, dict[str, Any]] = {}
     for name, schema in _schemas().items():
         try:
-            content = read(name)
-            if content is not None:
-                raw[name] = json_of(name, content)
-            elif name == CONFIG:
-                raise unusable(CONFIG, f"no such file in {mask(source)}", "the main configuration file")
+            checked[name] = _checked(name, schema, read, raw, source)
         except ConfigurationError as error:
-            problems += error.problems
-            continue
-        checked[name], of_this_file = check(name, schema, raw.get(name, {}))
-        problems += of_this_file
+            if not alone or name == CONFIG:
+                problems += error.problems
+                continue
+            unusable_files[name] = error.problems[0]
+            raw.pop(name, None)
+            checked[name], _ = check(name, schema, {})
     if problems:
         raise ConfigurationError(problems)
     config = _config(checked, source)
     all_accounts_known = not config.aws.accounts_from_organization
     warnings = file_warnings(raw, checked) + cross_checks(config, all_accounts_known=all_accounts_known)
-    return replace(config, warnings=tuple(warnings))
+    warnings += [f"{problem}; it is not used" for problem in unusable_files.values()]
+    return replace(config, warnings=tuple(warnings), unusable=unusable_files)
+
+
+def _checked(name: str, schema: Section, read: Reader, raw: dict[str, Any], source: str) -> dict[str, Any]:
+    content = read(name)
+    if content is not None:
+        raw[name] = json_of(name, content)
+    elif name == CONFIG:
+        raise unusable(CONFIG, f"no such file in {mask(source)}", "the main configuration file")
+    checked, problems = check(name, schema, raw.get(name, {}))
+    if problems:
+        raise ConfigurationError(problems)
+    return checked
 
 
 def _schemas() -> dict[str, Section]:

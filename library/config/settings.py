@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from library.config.owners import TicketOwners
+    from library.errors import Problem
     from library.issues.whitelist import Whitelist
 
 
@@ -105,7 +106,8 @@ class Config:
     """All that is in force.
 
     `credentials_secret` is the name of a secret in Secrets Manager, `source` the folder or S3 address that the files
-    were read from. `warnings` are sentences for a person, each with the file it is about.
+    were read from. `warnings` are sentences for a person, each with the file it is about. `unusable` are the files
+    that a command which does not need them went on without, each with a problem of it.
     """
 
     aws: AwsSettings
@@ -119,6 +121,7 @@ class Config:
     owners: TicketOwners
     warnings: tuple[str, ...]
     source: str
+    unusable: Mapping[str, Problem] = field(default_factory=dict)
 
     def accounts(self) -> tuple[AccountRef, ...]:
         """The accounts to scan and to report on."""

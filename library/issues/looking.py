@@ -98,7 +98,7 @@ def kept(issues: Iterable[Issue], is_exempt: Callable[[Issue], bool], now: datet
     """Those of an account's issues that a scan at `now` (UTC) has to keep true."""
     found = []
     for issue in issues:
-        live = issue.status in (Status.OPEN, Status.WHITELISTED)
+        live = issue.is_live
         standing = live or (issue.status is Status.CLOSED and issue.timestamps.resolved is None)
         hands = _in_hands(issue, now, live=live)
         if standing or hands:

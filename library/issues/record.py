@@ -171,6 +171,21 @@ class Issue:
             return self.timestamps.remediated
         return self.timestamps.remediation_started if self.interrupted else None
 
+    @property
+    def on_again_since(self) -> datetime | None:
+        """When the key that we had switched off was switched on again (UTC); None once a scan has seen it since."""
+        off, on = self.timestamps.remediated, self.timestamps.restored
+        if off is None or on is None or on < off or on < (self.timestamps.resolved or on):
+            return None
+        return on if self.details.resolution in (None, Resolution.REMEDIATED) else None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a scan resolves it if it does not find its key idle; also a resolved one whose key was restored."""
+        return self.status in (Status.OPEN, Status.WHITELISTED) or (
+            self.status is Status.RESOLVED and self.on_again_since is not None
+        )
+
 
 class UnreadableIssue(HammerError):
     """A row of the table does not have the form that this version writes; `issue_id` is its, empty if it has none."""

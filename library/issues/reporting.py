@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from library.issues.decisions import Skip
 from library.issues.record import Episode, Issue, Status
+from library.text import utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +112,9 @@ class CloseSilently:
     """Nobody was ever told of the issue: close it and say nothing, unless a ticket is found under its label."""
 
 
+CLOSING_WAITS_FOR_JIRA = Skip("it has a ticket, and JIRA is switched off in the configuration: its closing waits")
+"""The end of an issue is said on its ticket, or not yet."""
+
 ReportingStep = Report | TellDate | Remind | TellRemediated | Close | CloseSilently | Skip
 
 
@@ -119,6 +123,11 @@ def reporting_step(
 ) -> ReportingStep:
     """What reporting owes the people of this issue now; `exemption` is what covers its key at `now` (UTC)."""
     told = issue.timestamps.reported is not None or issue.jira.ticket is not None
+    if issue.on_again_since is not None and issue.status in (Status.RESOLVED, Status.CLOSED):
+        # The key is on, which the end of its issue would deny.
+        return _owed_news(issue, policy) or Skip(
+            f"switched on again at {utc(issue.on_again_since)}; the next scan decides"
+        )
     if issue.status is Status.CLOSED:
         return Skip("closed")
     if issue.status is Status.WHITELISTED and not told:
@@ -128,6 +137,8 @@ def reporting_step(
     if not (policy.jira or policy.slack):
         return Skip("neither JIRA nor Slack is enabled")
     if issue.status in (Status.RESOLVED, Status.WHITELISTED):
+        if issue.jira.ticket is not None and not policy.jira:
+            return CLOSING_WAITS_FOR_JIRA
         return Close(slack=policy.slack and not _slack_was_told_of_the_end(issue))
     return _open_step(issue, policy, exemption=exemption, now=now)
 
@@ -143,12 +154,12 @@ def _slack_was_told_of_the_end(issue: Issue) -> bool:
 
 
 def _open_step(issue: Issue, policy: ReportingPolicy, *, exemption: Exemption | None, now: datetime) -> ReportingStep:
-    owed_jira = policy.jira and issue.jira.failed is not None
-    owed_slack = policy.slack and issue.slack.failed is not None
     if issue.timestamps.remediated is not None:
-        if owed_jira or owed_slack:
-            return TellRemediated(jira=owed_jira, slack=owed_slack)
-        return Skip("switched off by us, the next scan resolves it")
+        again = issue.on_again_since
+        rest = "switched off by us, the next scan resolves it"
+        return _owed_news(issue, policy) or Skip(
+            rest if again is None else f"switched on again at {utc(again)}; the next scan decides"
+        )
     if exemption is not None:
         return Skip("whitelisted by now, the next scan records it")
     if issue.timestamps.reported is None:
@@ -160,9 +171,14 @@ def _open_step(issue: Issue, policy: ReportingPolicy, *, exemption: Exemption | 
     days = reminder_step(issue, policy, now)
     if days is not None:
         return Remind(days)
-    if owed_jira or owed_slack:
-        return Report(jira=owed_jira, slack=owed_slack, first=False)
-    return Skip("reported before")
+    owed = _owed_news(issue, policy)
+    return Skip("reported before") if owed is None else Report(jira=owed.jira, slack=owed.slack, first=False)
+
+
+def _owed_news(issue: Issue, policy: ReportingPolicy) -> TellRemediated | None:
+    jira = policy.jira and issue.jira.failed is not None
+    slack = policy.slack and issue.slack.failed is not None
+    return TellRemediated(jira=jira, slack=slack) if jira or slack else None
 
 
 def _date_to_tell(issue: Issue, policy: ReportingPolicy, now: datetime) -> datetime | None:

@@ -22,7 +22,7 @@ CONSISTENCY_MARGIN = timedelta(minutes=5)
 """IAM is eventually consistent: for this long after a key was switched off, a listing may still call it Active."""
 
 LIVE = (Status.OPEN, Status.WHITELISTED)
-"""The issues that a scan resolves if it does not find their keys idle."""
+"""The issues of keys that are idle, as far as the last scan has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,11 @@ def _scan_is_too_old(issue: Issue, scan_began: datetime) -> bool:
 
 
 def _gone(issue: Issue, reason: Resolution, now: datetime) -> Step | None:
-    if issue.status not in LIVE:
+    if not issue.is_live:
+        return None
+    restored = issue.timestamps.restored
+    if reason is Resolution.DEACTIVATED and restored is not None and now < restored + CONSISTENCY_MARGIN:
+        # What this scan saw may be how the key was before it was switched on again.
         return None
     if reason is Resolution.DEACTIVATED and _we_switched_it_off(issue):
         reason = Resolution.REMEDIATED

@@ -166,7 +166,10 @@ def jira_confirmed(
     """
     after = _heard(issue, occasion, told, now, date)
     if ticket is not None:
-        after = replace(after, jira=ticket)
+        # What a restore owes since this was said is owed still.
+        after = replace(
+            after, jira=replace(ticket, failed=issue.jira.failed if _restored_since(issue, told) else None)
+        )
     if slack_follows:
         # Owed from this very moment: if this process dies before Slack has it, the next run says it.
         after = _owing(after, (SLACK,), now)
@@ -188,7 +191,8 @@ def slack_confirmed(
     `date` (UTC) is when the key will be switched off according to the message, None if it does not say so.
     """
     after = _heard(issue, occasion, told, now, date)
-    after = replace(after, slack=replace(after.slack, notified=now, recipients=recipients, failed=None))
+    still_owed = issue.slack.failed if _restored_since(issue, told) else None
+    after = replace(after, slack=replace(after.slack, notified=now, recipients=recipients, failed=still_owed))
     after = _owing(after, [failure.channel for failure in failures], now)
     why = "; ".join(f"{failure.channel} not notified yet: {failure.cause}" for failure in failures)
     return Step(after, f"{occasion} over Slack: {', '.join(recipients)}", why, now)
@@ -210,10 +214,12 @@ def told_that_exemption_ends(issue: Issue, last_day: date | None, now: datetime)
 def closed(
     issue: Issue, *, told: Issue, recipients: tuple[str, ...] | None, failures: Sequence[Failure], now: datetime
 ) -> Step | None:
-    """The end of the issue `told` was said: it is closed, unless there are `failures` or a scan has moved it on.
+    """The end of the issue `told` was said: it is closed, unless there are `failures`, or it has moved on since.
 
     `recipients` is who was told over Slack just now, None if Slack was not asked or did not take it.
     """
+    if _restored_since(issue, told):
+        return None
     if failures or issue.status is not told.status:
         if recipients is not None:
             return slack_confirmed(issue, Occasion.NEWS, told=told, recipients=recipients, failures=failures, now=now)
@@ -229,6 +235,10 @@ def closed(
     what = "closed" if recipients is None else f"closed, told over Slack: {', '.join(recipients)}"
     why = "everybody was told of its end" if issue.timestamps.reported else "nobody had been told of it"
     return Step(after, what, why, now)
+
+
+def _restored_since(issue: Issue, told: Issue) -> bool:
+    return issue.timestamps.restored != told.timestamps.restored
 
 
 def _heard(issue: Issue, occasion: Occasion, told: Issue, now: datetime, date: datetime | None) -> Issue:
@@ -281,7 +291,11 @@ def could_not_switch_off(issue: Issue, cause: str, now: datetime, *, stays_on: b
 
 def switched_off(issue: Issue, why: str, now: datetime, *, channels: Collection[str]) -> Step:
     """The key is off; these enabled channels are owed the news from now on, JIRA only if there is a ticket."""
-    after = replace(issue, timestamps=replace(issue.timestamps, remediated=now), remediation_error=None)
+    times = issue.timestamps
+    # A restore needs no turn of its own: if it came first, the key is on, and the later time says so.
+    overtaken = times.restored is not None and times.remediated is not None and times.remediated <= times.restored
+    off_at = times.remediated if overtaken else now
+    after = replace(issue, timestamps=replace(times, remediated=off_at), remediation_error=None)
     return Step(_owed_news(after, channels, now), "switched off", why, now)
 
 

@@ -45,7 +45,9 @@ def remediation_verdict(
     """
     times = issue.timestamps
     if times.remediated is not None and issue.status is Status.OPEN:
-        return _what_is_owed(issue) or Skip(f"already switched off at {utc(times.remediated)}")
+        return _what_is_owed(issue) or Skip(where_it_stands(issue))
+    if issue.on_again_since is not None and issue.status is not Status.WHITELISTED:
+        return Skip(where_it_stands(issue))
     if issue.interrupted and issue.status is Status.RESOLVED:
         return Finish()
     if issue.status is not Status.OPEN:
@@ -71,6 +73,14 @@ def verdict_ignoring_intent(
         return Skip("switching it off was announced, but the key is on")
     days = retention_days(issue, configured_days)
     return _may_switch_off(issue, over, days, exemption=exemption, now=now, by_hand=by_hand)
+
+
+def where_it_stands(issue: Issue) -> str:
+    """What has become of a key that we switched off, in a few words."""
+    if issue.on_again_since is not None:
+        return f"switched on again at {utc(issue.on_again_since)}; the next scan decides"
+    off = issue.switched_off_at
+    return "not switched off" if off is None else f"already switched off at {utc(off)}"
 
 
 def _what_is_owed(issue: Issue) -> TellRemediated | None:

@@ -168,7 +168,7 @@ def _end(issue: Issue, reason: str, terms: Terms, now: datetime, *, slack: bool)
     context = terms.context(issue, now)
     untold = issue.jira.failed is not None or issue.interrupted
     switched_off_untold = issue.details.resolution is Resolution.REMEDIATED and untold
-    missed = (jira_words.remediated_comment(issue, context),) if switched_off_untold else ()
+    missed = (_switched_comment(issue, context),) if switched_off_untold else ()
     return News(
         reason=reason,
         time=now,
@@ -198,10 +198,8 @@ def exemption_ends(ending: ExemptionEnds, terms: Terms, now: datetime) -> News:
 
 def switched(issue: Issue, step: TellRemediated, terms: Terms, now: datetime) -> News:
     """Hammer switched the key off and how to get it back or, if it was switched on again since, that it is on."""
-    times = issue.timestamps
-    if times.remediated is not None and times.restored is not None and times.restored > times.remediated:
-        who = issue.restore.by if issue.restore else "Somebody"
-        return switched_on(issue, who, terms, now, jira=step.jira, slack=step.slack)
+    if issue.on_again_since is not None:
+        return switched_on(issue, _restorer(issue), terms, now, jira=step.jira, slack=step.slack)
     context, audience = terms.context(issue, now), terms.audience(issue)
     return News(
         reason="that the key was switched off",
@@ -280,6 +278,16 @@ def last_step(
 
 def _raise(issue: Issue, context: TextContext, audience: Audience) -> RaiseTicket:
     return RaiseTicket(jira_words.new_ticket(issue, context, audience))
+
+
+def _restorer(issue: Issue) -> str:
+    return issue.restore.by if issue.restore else "Somebody"
+
+
+def _switched_comment(issue: Issue, context: TextContext) -> Comment:
+    if issue.on_again_since is not None:
+        return jira_words.restored_comment(issue, context, _restorer(issue))
+    return jira_words.remediated_comment(issue, context)
 
 
 def _as_it_is(issue: Issue, context: TextContext, audience: Audience) -> RaiseTicket | CommentOnTicket | None:

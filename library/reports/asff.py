@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.issues.record import Resolution
 from library.reports.entries import Standing
-from library.text import cut
+from library.text import cut, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,6 +109,7 @@ def _finding(entry: Entry, now: datetime, region: str, partition: str, criteria_
 
 _STATE = {
     Standing.OPEN: "ACTIVE",
+    Standing.SWITCHED_ON: "ACTIVE",
     Standing.SWITCHED_OFF: "ACTIVE",
     Standing.WHITELISTED: "ARCHIVED",
     Standing.RESOLVED: "ARCHIVED",
@@ -116,6 +117,7 @@ _STATE = {
 
 _WORKFLOW = {
     Standing.OPEN: "NEW",
+    Standing.SWITCHED_ON: "NOTIFIED",
     Standing.SWITCHED_OFF: "NOTIFIED",
     Standing.WHITELISTED: "SUPPRESSED",
     Standing.RESOLVED: "RESOLVED",
@@ -131,6 +133,8 @@ def _description(entry: Entry, criteria_days: int) -> str:
         return f"{facts} The issue has ended: {end}."
     if entry.standing is Standing.SWITCHED_OFF:
         return f"{facts} The key is switched off."
+    if entry.issue.on_again_since is not None and entry.standing is Standing.SWITCHED_ON:
+        return f"{facts} It was switched off, and on again at {utc(entry.issue.on_again_since)}."
     if entry.standing is Standing.WHITELISTED:
         reason = f": {entry.exemption.reason}" if entry.exemption and entry.exemption.reason else "."
         return f"{facts} An exception covers it{reason}"

@@ -45,6 +45,7 @@ class Standing(StrEnum):
     """Where an issue stands for the reader of a report; each issue has exactly one."""
 
     OPEN = "open"
+    SWITCHED_ON = "switched on again"
     SWITCHED_OFF = "switched off"
     WHITELISTED = "whitelisted"
     RESOLVED = "resolved"
@@ -107,6 +108,8 @@ def entry_of(issue: Issue, settings: ReportSettings, now: datetime) -> Entry:
 
 def standing(issue: Issue) -> Standing:
     """Where an issue stands: a closed one where it stood before people were told of its end."""
+    if issue.on_again_since is not None and not is_exempted(issue):
+        return Standing.SWITCHED_ON
     if issue.status is Status.OPEN:
         # The next scan finds the key off, and resolves the issue.
         return Standing.OPEN if issue.timestamps.remediated is None else Standing.SWITCHED_OFF

@@ -36,10 +36,15 @@ _SPANS = (
 )
 
 
+ON = (Standing.OPEN, Standing.SWITCHED_ON)
+"""Where the issues of keys stand that are on and idle."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFigures:
     """How many issues of an account stand where; `resolved` and `switched_off` count within the period.
 
+    `open` are the idle keys that are on, also those that were switched on again; they are not in `switched_off`.
     `longest_idle` is the idle days of the open issue that is idle longest, None without an open issue.
     """
 
@@ -112,7 +117,7 @@ def figures(issues: Sequence[Issue], unread: Sequence[Failure], settings: Report
         entries=tuple(entries),
         accounts=accounts,
         total=_total(accounts),
-        idle=histogram(entry.idle_days for entry in entries if entry.standing is Standing.OPEN),
+        idle=histogram(entry.idle_days for entry in entries if entry.standing in ON),
         weeks=_weeks(issues, since),
         planned=tuple(sorted(planned, key=lambda entry: (entry.due, entry.issue.issue_id))),
         by_hand=sum(1 for entry in entries if entry.due_by_hand),
@@ -151,15 +156,16 @@ def _accounts(
 
 def _account(account_id: str, name: str, entries: Sequence[Entry], failures: int, since: datetime) -> AccountFigures:
     standings = Counter(entry.standing for entry in entries)
-    times = [entry.issue.timestamps for entry in entries]
-    idle = [entry.idle_days for entry in entries if entry.standing is Standing.OPEN]
+    off = [entry.issue.timestamps.remediated for entry in entries if entry.standing is not Standing.SWITCHED_ON]
+    ended = [entry.issue.timestamps.resolved for entry in entries if entry.standing is not Standing.SWITCHED_ON]
+    idle = [entry.idle_days for entry in entries if entry.standing in ON]
     return AccountFigures(
         account_id=account_id,
         name=name,
-        open=standings[Standing.OPEN],
+        open=standings[Standing.OPEN] + standings[Standing.SWITCHED_ON],
         whitelisted=standings[Standing.WHITELISTED],
-        switched_off=sum(1 for time in times if time.remediated is not None and time.remediated >= since),
-        resolved=sum(1 for time in times if time.resolved is not None and time.resolved >= since),
+        switched_off=sum(1 for time in off if time is not None and time >= since),
+        resolved=sum(1 for time in ended if time is not None and time >= since),
         failures=failures,
         longest_idle=max(idle, default=None),
     )
@@ -204,7 +210,7 @@ def _exemptions(entries: Sequence[Entry], settings: ReportSettings, now: datetim
     """The exemptions of these accounts, the next to end first."""
     idle: dict[str, list[Issue]] = {account: [] for account in settings.accounts}
     for entry in entries:
-        if entry.standing in (Standing.OPEN, Standing.WHITELISTED):
+        if entry.standing in (*ON, Standing.WHITELISTED):
             idle[entry.issue.account_id].append(entry.issue)
     counted = [
         ExemptionFigures(

@@ -41,6 +41,7 @@ def listing(figures: Figures, names: Mapping[str, str]) -> Listing:
         widths=(9, 10, 15, 17, 8, 10, 9, 9, 13),
         tones={
             Standing.OPEN.value: "open",
+            Standing.SWITCHED_ON.value: "open",
             Standing.SWITCHED_OFF.value: "off",
             Standing.WHITELISTED.value: "calm",
             Standing.RESOLVED.value: "good",
@@ -65,9 +66,16 @@ def _row(entry: Entry, account_name: str, now: datetime) -> tuple[str, ...]:
         str(entry.idle_days),
         _last_use(entry),
         two_lines(day(times.reported) if times.reported else "", issue.jira.ticket or ""),
-        two_lines(day(times.remediated), "by this system") if times.remediated else due_day(entry, now),
+        _switched(entry, now),
         _remarks(entry),
     )
+
+
+def _switched(entry: Entry, now: datetime) -> str:
+    times = entry.issue.timestamps
+    if entry.issue.on_again_since is not None:
+        return two_lines(day(entry.issue.on_again_since), "on again")
+    return two_lines(day(times.remediated), "by this system") if times.remediated else due_day(entry, now)
 
 
 def _status_remarks(entry: Entry) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from library import messages
@@ -18,7 +19,7 @@ from library.issues.decisions import Skip, Verdict
 from library.issues.reporting import TellRemediated
 from library.messages import Message
 from library.notifications import news
-from library.notifications.notices import Notices
+from library.text import utc
 from remediation import plan, question
 from remediation.switching import NotSwitched, look, record, switch
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from library.config.settings import Config
     from library.issues.record import Issue
     from library.notifications.news import News
+    from library.notifications.notices import Notices
     from remediation.options import Options
     from remediation.plan import PlanRow
     from remediation.switching import Direction, Ready
@@ -50,15 +52,21 @@ class Run:
         self._options = options
         self._table = wiring.issues_table(settings)
         self._keys = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
-        # A dry run tells nobody anything, and needs no credentials for it.
-        self._notices = Notices(self._table, None, None) if options.dry_run else wiring.notices(settings, self._table)
-        self._direction = towards(settings, options, self._keys, self._notices.channels)
+        self._direction = towards(settings, options, self._keys, wiring.channels(settings))
         self._way = self._direction.way
+        self._untold: list[tuple[Issue, News]] = []
+        if not (options.dry_run or self._way.alone):
+            # Where nobody can be told, no key is switched off.
+            _ = self._notices
         self._prompt = Prompt(self._way.question)
         self._counts: Counter[str] = Counter()
         self._in_a_row: Counter[str] = Counter()
         self._plan: list[PlanRow] = []
         self._left: set[str] = set()
+
+    @cached_property
+    def _notices(self) -> Notices:
+        return wiring.notices(self._settings, self._table)
 
     def run(self) -> int:
         """Do what the options say; returns the exit code."""
@@ -68,6 +76,7 @@ class Run:
                 issues = self._chosen()
                 self._left = {issue.issue_id for issue in issues}
                 ending = "ended by the operator" if self._through(issues) is Answer.QUIT else "done"
+                self._tell_the_untold()
         except KeyboardInterrupt:
             ending = "interrupted"
             raise
@@ -189,15 +198,33 @@ class Run:
         self._in_a_row[issue.account_id] = 0
         # The line follows the record at once: this process may die while it tells people.
         self._decided(issue, self._way.done, why, counted_as=counted_as)
-        self._tell(issue, self._direction.news(issue, datetime.now(UTC)))
+        what = self._direction.news(issue, datetime.now(UTC))
+        if self._way.alone:
+            self._untold.append((issue, what))
+        else:
+            self._tell(issue, what)
+
+    def _tell_the_untold(self) -> None:
+        """Tell people once every key is switched: a channel that is slow holds no key up."""
+        if not self._untold:
+            return
+        try:
+            _ = self._notices
+        except HammerError as error:
+            self._complain(error.id, f"Nobody can be told now, which the next report makes up for: {error}")
+            return
+        for issue, what in self._untold:
+            with self._in_hand(issue):
+                self._tell(issue, what)
 
     def _tell_again(self, issue: Issue, owed: TellRemediated, now: datetime) -> None:
+        stands = "switched off" if issue.on_again_since is None else f"switched on at {utc(issue.on_again_since)}"
         if self._options.dry_run:
-            self._decided(issue, Verdict.WOULD_BE_TOLD_AGAIN, f"{self._way.done}, but not everybody was told")
+            self._decided(issue, Verdict.WOULD_BE_TOLD_AGAIN, f"{stands}, but not everybody was told")
             return
         with self._in_hand(issue):
             if self._tell(issue, news.switched(issue, owed, wiring.terms(self._settings), now)):
-                self._decided(issue, Verdict.TOLD, f"{self._way.done} before", counted_as=_COMPLETED)
+                self._decided(issue, Verdict.TOLD, f"{stands} before", counted_as=_COMPLETED)
 
     # --- failures ---
 

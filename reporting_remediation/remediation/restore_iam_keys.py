@@ -54,17 +54,27 @@ def main(form: str | None, **given: Any) -> None:
     y switches it on, Enter or n does not, a switches on this one and the rest of its account, q ends the run. At
     the end of input, or without a terminal, every answer is no; --batch does not ask.
 
+    Needs the table and IAM only: it waits for no other command, and people are told once all keys are on. What cannot
+    be said, because a file of the configuration, the secret, JIRA or Slack is not usable, is said by the next report.
+
     Who did it is recorded and said on the ticket. The next scan opens a new episode: the owner is told, and has at
     least seven days before the key may be switched off again. What a run that was cut off has left is completed.
 
-    Exit codes: 0 done, 1 something failed, 2 configuration or usage, 3 another instance is running, 130 interrupted.
+    Exit codes: 0 done, 1 something failed, 2 configuration or usage, 130 interrupted.
     """
     if not (given["keys"] or given["tickets"] or given["since"]):
         raise click.UsageError("say which keys: --key, --ticket or --since")
     if form is not None and not given["dry_run"]:
         raise click.UsageError("--format is for the plan of a --dry-run")
     options = Options(form=form or "table", **given)
-    sys.exit(run(STREAM, lambda settings: Run(settings, options, SwitchingOn).run(), read_only=options.dry_run))
+    sys.exit(
+        run(
+            STREAM,
+            lambda settings: Run(settings, options, SwitchingOn).run(),
+            read_only=options.dry_run,
+            alone=True,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ from library import messages, text
 from library.cli import exit_codes, wiring
 from library.cli.logs import logger
 from library.cli.run import run
+from library.config.sources import WHITELIST
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
-from library.issues.record import Issue, to_item
-from library.issues.switching import Due, remediation_verdict
+from library.issues.record import Issue, Status, to_item
+from library.issues.switching import Due, remediation_verdict, where_it_stands
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ STREAM = "remediation.show_issue"
 def main(keys: tuple[str, ...], form: str) -> None:
     """Show the issue of an access key, and step by step what has happened to it and why.
 
-    Reads the tables only, changes nothing, and does not need the lock.
+    Reads the tables only, changes nothing, and may run beside every other command.
 
     Exit codes: 0 done, 1 a key has no issue or something failed, 2 configuration or usage, 130 interrupted.
     """
-    sys.exit(run(STREAM, lambda settings: _show(settings, keys, form), read_only=True))
+    sys.exit(run(STREAM, lambda settings: _show(settings, keys, form), read_only=True, alone=True))
 
 
 def _show(settings: Config, keys: Sequence[str], form: str) -> int:
@@ -115,6 +116,11 @@ def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
 
 def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
     """What remediation makes of the record; whether the key itself may be switched off, a look at it must show."""
+    if issue.switched_off_at is not None and (issue.status is Status.OPEN or issue.on_again_since is not None):
+        owed = [name for name, of in (("JIRA", issue.jira), ("Slack", issue.slack)) if of.failed is not None]
+        return where_it_stands(issue) + (f"; {' and '.join(owed)} will be told" if owed else "")
+    if WHITELIST in settings.unusable:
+        return f"not known, as {WHITELIST} cannot be used"
     if issue.account_id not in {account.id for account in settings.remediation_accounts()}:
         return "not in remediation_accounts"
     exemption = settings.whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)

@@ -36,6 +36,7 @@ class Way:
 
     `listed_in` is the setting that names the accounts. `since` is what the prompt calls the moment from which on the
     key may be switched. After `failures_in_a_row` the rest of an account is left for the next run; None means never.
+    One that stands `alone` needs the table and IAM only: people are told last, and if nobody can be told, later.
     """
 
     name: Literal["off", "on"]
@@ -47,6 +48,7 @@ class Way:
     done: Verdict
     planned: Verdict
     failures_in_a_row: int | None = None
+    alone: bool = False
 
     def is_done(self, key: AccessKey | None) -> bool:
         """Whether there is a key, and it is switched this way; an Expired one is off."""

@@ -33,6 +33,7 @@ ON = Way(
     since="off since",
     done=Verdict.SWITCHED_ON,
     planned=Verdict.WOULD_BE_SWITCHED_ON,
+    alone=True,
 )
 
 

@@ -19,7 +19,7 @@ from library.cli.signals import stoppable
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
-from library.issues.reporting import Report, exemptions_that_end, reporting_step
+from library.issues.reporting import CLOSING_WAITS_FOR_JIRA, Report, exemptions_that_end, reporting_step
 from library.issues.steps import Failure
 from library.messages import Message
 from library.notifications import news
@@ -150,7 +150,17 @@ class Reporting:
                 if self._options.limit is not None and new > self._options.limit:
                     step = Skip(f"the limit of {self._options.limit} new reports is reached")
             tasks.append(Task(issue, step))
+        self._warn_of_waiting(tasks)
         return tasks
+
+    def _warn_of_waiting(self, tasks: Sequence[Task]) -> None:
+        waiting = sum(1 for task in tasks if task.step == CLOSING_WAITS_FOR_JIRA)
+        if waiting:
+            messages.warning(
+                logger,
+                Message.CLOSING_WAITS,
+                f"JIRA is switched off (jira.enabled), so {waiting} issues with a ticket are not closed, but wait",
+            )
 
     def _ending(self, issues: Sequence[Issue], terms: Terms) -> list[ExemptionEnds]:
         """The exemptions whose end people are to be told of."""

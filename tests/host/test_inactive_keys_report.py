@@ -86,7 +86,13 @@ def test_json_has_the_figures_and_every_issue(estate: Estate) -> None:
     estate.add_issue("jane", account=OTHER, status=Status.WHITELISTED)
     estate.whitelist({"id": "jane", "until": "2999-12-31", "reason": "Yearly", "owner": "eve"}, account=OTHER)
     content = as_json(estate.run(REPORT, "--format", "json"))
-    assert content["totals"] == {"open": 1, "switched off": 0, "whitelisted": 1, "resolved": 0}
+    assert content["totals"] == {
+        "open": 1,
+        "switched on again": 0,
+        "switched off": 0,
+        "whitelisted": 1,
+        "resolved": 0,
+    }
     assert content["planned"]["keys"] == [due.issue_id]
     assert content["exceptions"] == [
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import signal
 import time
@@ -12,10 +14,13 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from library.issues.record import Episode, Issue, RestoreDetails, Status
+from deployment.local.stand_in import Raw, Rule
+from library.issues.record import Episode, Issue, Resolution, RestoreDetails, Status
 from library.issues.scanning import Finding, reconcile
+from library.text import utc
 from tests.wire import Wire, answer
-from tests.world import MAIN, OTHER, REGION, REMEDIATION, RESTORE
+from tests.world import MAIN, OTHER, REGION, REMEDIATION, RESTORE, SECRET, SHOW
+from tests.world.configuration import CREDENTIALS, OWNERS
 
 if TYPE_CHECKING:
     from tests.world.estate import Estate
@@ -431,3 +436,108 @@ def test_an_account_that_is_unknown_is_said_with_exit_code_1(estate: Estate) -> 
     assert result.exit_code == 1
     assert "--account 999999999999: not one of aws.accounts" in result.output
     assert estate.key_status(issue) == "Inactive"
+
+
+# --- the way back stands alone: the table and IAM are enough ---
+
+
+def breakages(estate: Estate, what: str) -> None:
+    """Break something that a restore has no need of."""
+    match what:
+        case "no secret":
+            boto3.client("secretsmanager").delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+        case "broken whitelist":
+            (estate.folder / "whitelist.json").write_text("{", encoding="utf-8")
+        case "broken owners":
+            estate.owners({"jira_projekt": "AWSSEC"})
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("no secret", "E-RUN-06 Nobody can be told now, which the next report makes up for: Secret"),
+        (
+            "broken whitelist",
+            "E-CONFIG-01 Nobody can be told now, which the next report makes up for: whitelist.json",
+        ),
+        ("broken owners", "W-CONFIG-01 ticket_owners.json: jira_projekt"),
+    ],
+)
+def test_a_key_is_switched_on_whatever_is_broken_beside_and_people_are_told_once_it_is_mended(
+    estate: Estate, what: str, said: str
+) -> None:
+    issue = switched_off(estate, "joe")
+    breakages(estate, what)
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert estate.key_status(issue) == "Active"
+    owing = estate.read(issue)
+    assert owing.on_again_since is not None
+    assert None not in (owing.jira.failed, owing.slack.failed)
+
+    if what == "no secret":
+        boto3.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(CREDENTIALS))
+    estate.whitelist()
+    estate.owners(OWNERS)
+    assert estate.report().exit_code == 0
+    assert estate.messages()[-1][1].startswith("*Switched on again:*")
+    assert "on again" in estate.tickets_of(issue)[0].comments[-1]
+
+
+def test_a_jira_that_answers_byte_by_byte_holds_no_key_up(estate: Estate) -> None:
+    issues = [switched_off(estate, "joe"), switched_off(estate, "ann")]
+    said: list[list[str]] = []
+
+    def slow(_request: object) -> bool:
+        # The keys as they are when JIRA is asked for something first.
+        if not said:
+            said.append([estate.key_status(issue) for issue in issues])
+        return True
+
+    estate.jira.add_rule(Rule(slow, Raw(body=b"{}", pause_seconds=0.01), times=1))
+    estate.restore("--since", "3d")
+    assert said == [["Active", "Active"]]
+
+
+def test_neither_an_open_prompt_nor_a_reporting_run_holds_a_restore_up(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.add_due_issue("ann")
+    prompt = estate.dialogue(REMEDIATION)
+    prompt.wait_for("[y/N]")
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 0, result.output
+    assert estate.key_status(issue) == "Active"
+
+
+def test_every_command_says_that_the_key_is_on_again_and_none_that_it_is_off(estate: Estate) -> None:
+    issue = switched_off(estate, "joe")
+    estate.jira_is_down()
+    assert estate.restore("--key", issue.issue_id).exit_code == 1
+    restored = estate.read(issue).timestamps.restored
+    assert restored is not None
+    again = f"switched on again at {utc(restored)}; the next scan decides"
+    assert f"remediation   {again}; JIRA will be told" in estate.run(SHOW, "--key", issue.issue_id).stdout
+    assert "switched off, but not" not in estate.run(REMEDIATION, "--dry-run").output
+    assert estate.report().exit_code == 0
+    assert f"remediation   {again}\n" in estate.run(SHOW, "--key", issue.issue_id).stdout
+    assert f"reason={again}" in estate.run(REMEDIATION, "--dry-run").output
+    (row,) = csv.DictReader(io.StringIO(estate.run("reporting.inactive_keys_report", "--format", "csv").stdout))
+    assert row["standing"] == "switched on again"
+
+
+def test_a_ticket_is_not_closed_after_its_key_was_switched_on_again(estate: Estate) -> None:
+    issue = switched_off(estate, "joe", days_ago=1)
+    details = replace(issue.details, resolution=Resolution.REMEDIATED)
+    times = replace(issue.timestamps, resolved=estate.ago(hours=20), updated=estate.ago(hours=20))
+    estate.put(replace(issue, status=Status.RESOLVED, details=details, timestamps=times))
+    assert estate.restore("--key", issue.issue_id).exit_code == 0
+    told = len(estate.messages())
+    result = estate.report()
+    assert result.exit_code == 0
+    assert "verdict=skipped reason=switched on again at" in result.output
+    (ticket,) = estate.tickets_of(issue)
+    assert ticket.status == "To Do"
+    assert "stayed off" not in " ".join(ticket.comments)
+    assert len(estate.messages()) == told
+    assert scanned(estate.read(issue), datetime.now(UTC)).episode is Episode.REACTIVATED

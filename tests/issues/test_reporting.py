@@ -11,6 +11,7 @@ import pytest
 from library.issues.decisions import Skip
 from library.issues.record import Episode, Issue, JiraDetails, Resolution, SlackDetails, Status
 from library.issues.reporting import (
+    CLOSING_WAITS_FOR_JIRA,
     Close,
     CloseSilently,
     ExemptionEnds,
@@ -27,6 +28,7 @@ from library.issues.reporting import (
     retention_over,
 )
 from library.issues.whitelist import Exemption, Whitelist
+from library.text import utc
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, times
 from tests.issues.builders import SECOND, TICKET, TOLD, closed, reported, resolved
 
@@ -370,3 +372,36 @@ def test_the_retention_period_is_at_least_seven_days_wherever_the_episode_is_rea
 def test_without_a_report_there_is_no_end_and_the_date_is_that_of_a_report_that_is_about_to_be_made() -> None:
     assert retention_over(an_issue(), 14) is None
     assert remediation_date(an_issue(), 14, NOW) == NOW + timedelta(days=14)
+
+
+# --- a key that was switched on again ---
+
+RESTORED = times(
+    reported=days_ago(20), remediated=days_ago(3), resolved=days_ago(2.9), updated=days_ago(2.9), restored=days_ago(1)
+)
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED])
+def test_a_key_that_was_switched_on_again_is_never_said_to_be_off_and_what_is_owed_of_it_is_paid(
+    status: Status,
+) -> None:
+    issue = resolved(Resolution.REMEDIATED, status=status, timestamps=RESTORED)
+    assert step(issue) == Skip(f"switched on again at {utc(days_ago(1))}; the next scan decides")
+    owing = replace(issue, jira=replace(TICKET, failed=days_ago(1)))
+    assert step(owing) == TellRemediated(jira=True, slack=False)
+    assert step(replace(owing, slack=replace(TOLD, failed=days_ago(1))), SLACK_ONLY) == TellRemediated(
+        jira=False, slack=True
+    )
+
+
+def test_it_is_closed_once_a_scan_has_seen_what_became_of_it() -> None:
+    issue = resolved(Resolution.DELETED, timestamps=replace(RESTORED, resolved=NOW, updated=NOW))
+    assert step(issue) == Close(slack=True)
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.WHITELISTED])
+def test_an_issue_with_a_ticket_is_not_closed_while_jira_is_switched_off(status: Status) -> None:
+    issue = resolved(Resolution.USED, status=status)
+    assert isinstance(step(issue), Close)
+    assert step(issue, SLACK_ONLY) == CLOSING_WAITS_FOR_JIRA
+    assert isinstance(step(replace(issue, jira=JiraDetails()), SLACK_ONLY), Close)

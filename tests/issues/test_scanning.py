@@ -369,3 +369,38 @@ def test_tags_are_read_when_an_episode_begins_and_where_nobody_knows_them(status
     assert begins_episode(None)
     assert begins_episode(an_issue(status=status, details=details(tags=None)))
     assert begins_episode(an_issue(status=status)) is (status in (Status.RESOLVED, Status.CLOSED))
+
+
+# --- a key that was switched on again after its issue had been resolved ---
+
+RESTORED = resolved(
+    Resolution.REMEDIATED,
+    timestamps=times(
+        reported=days_ago(20), remediated=days_ago(3), resolved=days_ago(2), updated=days_ago(2), restored=days_ago(1)
+    ),
+)
+
+
+def test_a_resolved_issue_whose_key_was_switched_on_again_is_watched_and_resolved_by_what_is_seen() -> None:
+    assert RESTORED.is_live
+    assert not resolved(Resolution.REMEDIATED).is_live
+    for seen in GONE:
+        after = scan(RESTORED, seen)
+        assert after is not None
+        assert (after.status, after.details.resolution, after.timestamps.resolved) == (Status.RESOLVED, seen, NOW)
+        assert after.on_again_since is None
+    again = scan(RESTORED)
+    assert again is not None
+    assert (again.status, again.episode, again.jira) == (Status.OPEN, Episode.REACTIVATED, RESTORED.jira)
+
+
+@pytest.mark.parametrize("issue", [RESTORED, replace(RESTORED, status=Status.OPEN)])
+def test_a_scan_that_still_sees_a_key_off_right_after_it_was_switched_on_again_says_nothing_of_it(
+    issue: Issue,
+) -> None:
+    restored = issue.timestamps.restored
+    assert restored is not None
+    assert scan(issue, Resolution.DEACTIVATED, now=restored + 5 * MINUTE - SECOND) is None
+    after = scan(issue, Resolution.DEACTIVATED, now=restored + 5 * MINUTE)
+    assert after is not None
+    assert after.details.resolution is Resolution.DEACTIVATED

@@ -34,6 +34,10 @@ def of(*issues: Any, **settings: Any) -> Figures:
         (Status.OPEN, {}, Standing.OPEN),
         (Status.OPEN, {"remediation_started": days_ago(1)}, Standing.OPEN),
         (Status.OPEN, {"remediated": days_ago(1)}, Standing.SWITCHED_OFF),
+        (Status.OPEN, {"remediated": days_ago(2), "restored": days_ago(1)}, Standing.SWITCHED_ON),
+        (Status.OPEN, {"remediated": days_ago(1), "restored": days_ago(2)}, Standing.SWITCHED_OFF),
+        (Status.OPEN, {"restored": days_ago(1)}, Standing.OPEN),
+        (Status.WHITELISTED, {"remediated": days_ago(2), "restored": days_ago(1)}, Standing.WHITELISTED),
         (Status.WHITELISTED, {}, Standing.WHITELISTED),
         (Status.RESOLVED, {"resolved": days_ago(1)}, Standing.RESOLVED),
         (Status.CLOSED, {"resolved": days_ago(1), "closed": days_ago(1)}, Standing.RESOLVED),
@@ -42,6 +46,18 @@ def of(*issues: Any, **settings: Any) -> Figures:
 )
 def test_an_issue_stands_where_its_key_is(status: Status, happened: dict[str, Any], expected: Standing) -> None:
     assert standing(an_issue(status=status, timestamps=times(**happened))) is expected
+
+
+def test_a_key_that_was_switched_on_again_counts_as_on_until_a_scan_has_seen_it() -> None:
+    back = times(remediated=days_ago(2), resolved=days_ago(1.5), restored=days_ago(1))
+    gone = replace(back, resolved=days_ago(0.5))
+    restored = an_issue(status=Status.RESOLVED, details=details(resolution=Resolution.REMEDIATED), timestamps=back)
+    seen = an_issue(
+        issue_id="B", status=Status.RESOLVED, details=details(resolution=Resolution.DELETED), timestamps=gone
+    )
+    assert (standing(restored), standing(seen)) == (Standing.SWITCHED_ON, Standing.RESOLVED)
+    (account, _) = of(restored).accounts
+    assert (account.open, account.switched_off, account.resolved) == (1, 0, 0)
 
 
 def test_every_issue_is_listed_the_open_ones_first_then_the_longest_idle() -> None:
