@@ -240,10 +240,11 @@ def test_the_host_is_one_encrypted_machine_without_a_public_address_and_with_the
 
 
 def test_the_host_may_use_the_table_of_the_main_stack(main_account: dict[str, Any], host: dict[str, Any]) -> None:
-    (table,) = (
+    tables = [
         one["Resource"]["Fn::Sub"] for one in statements(host) if any(a.startswith("dynamodb:") for a in actions(one))
-    )
-    assert table.endswith(":table/${IssuesTableName}")
+    ]
+    names = {table.rpartition(":table/")[2] for table in tables}
+    assert names == {"${IssuesTableName}", "${IssuesTableName}-state"}
     for one in (main_account, host):
         parameter = one["Parameters"]["IssuesTableName"]
         assert parameter["Default"] == "hammer-iam-user-keys-inactive"
