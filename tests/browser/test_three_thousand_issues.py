@@ -78,6 +78,9 @@ def rows(now: datetime) -> Iterator[Row]:
         }
         if chance.random() < 0.01:
             row["remediation_error"] = {"cause": "AccessDenied", "time": ago(2)}
+        if "reported" in times and row["account_id"] != NOT_REMEDIATED:
+            days = max(RETENTION, 7 if row["episode"] == "reactivated" else 0)
+            times["promised"] = ago(found * 0.9 - days)
         yield row
 
 

@@ -93,7 +93,7 @@ def running(package: Path, handler: str, folder: Path, environment: Mapping[str,
                 *(sys.executable, "-I", "-S", str(start), handler),
             ],
             cwd=code,
-            env={"PATH": os.environ["PATH"], "LAMBDA_TASK_ROOT": str(code), "AWS_LAMBDA_FUNCTION_TIMEOUT": "60"}
+            env={"PATH": os.environ["PATH"], "LAMBDA_TASK_ROOT": str(code), "AWS_LAMBDA_FUNCTION_TIMEOUT": "900"}
             | dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,

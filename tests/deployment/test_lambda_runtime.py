@@ -44,7 +44,7 @@ def message_for(account: str) -> dict[str, object]:
 
 
 def test_the_initiation_asks_for_the_scan_of_every_account(
-    package: Path, environment: dict[str, str], topic: Topic, tmp_path: Path
+    package: Path, environment: dict[str, str], topic: Topic, dynamodb: DynamoDBClient, tmp_path: Path
 ) -> None:
     handler = "initiate_to_desc_iam_access_keys.lambda_handler"
     with running(package, handler, tmp_path, environment | {"SNS_ARN": topic.arn}) as function:

@@ -32,6 +32,9 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:hammer"
     aws_request_id = "52fdfc07-2182-154f-163f-5f0f9a621d72"
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
 
 def scan() -> None:
     spec = importlib.util.spec_from_file_location(HANDLER.stem, HANDLER)

@@ -105,6 +105,7 @@ class Deployment:
         self._clients: dict[tuple[str, str], Any] = {}
         self.keys: dict[str, str] = {}
         self.found_by_the_pipeline: list[dict[str, Any]] = []
+        self.scanned_by_the_pipeline: list[dict[str, Any]] = []
 
     def root(self, service: str, account: str = MAIN_ACCOUNT) -> Any:
         """A client of an account's root, whom no policy binds."""
@@ -153,9 +154,16 @@ class Deployment:
         self.aws.invoke_schedule()
         self.aws.wait_for(lambda: len(self._rows()) == len(self.keys), "the scans", seconds=120)
         self.found_by_the_pipeline = self._rows()
+        # A row is written as soon as its key is found, the state at the end of the scan.
+        self.aws.wait_for(lambda: len(self._states()) == len(self.keys), "the scans' ends", seconds=120)
+        self.scanned_by_the_pipeline = self._states()
         sns = self.root("sns")
         for one in sns.list_subscriptions()["Subscriptions"]:
             sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+
+    def _states(self) -> list[dict[str, Any]]:
+        states = self.root("dynamodb").scan(TableName=state_table_name(TABLE))["Items"]
+        return [state for state in states if state["id"]["S"].startswith("scan#")]
 
     def _rows(self) -> list[dict[str, Any]]:
         return list(self.root("dynamodb").scan(TableName=TABLE)["Items"])
@@ -177,8 +185,8 @@ class Deployment:
         finally:
             iam.put_role_policy(**policy, PolicyDocument=json.dumps(document))
 
-    def start_anew(self, issues: Sequence[dict[str, Any]] = ()) -> None:
-        """Leave nothing but these issues in the tables, and switch all keys on."""
+    def start_anew(self, issues: Sequence[dict[str, Any]] = (), states: Sequence[dict[str, Any]] = ()) -> None:
+        """Leave nothing but these issues and states in the tables, and switch all keys on."""
         table = self.root("dynamodb")
         for item in self._rows():
             table.delete_item(TableName=TABLE, Key={name: item[name] for name in ("account_id", "issue_id")})
@@ -186,6 +194,8 @@ class Deployment:
             table.delete_item(TableName=state_table_name(TABLE), Key={"id": item["id"]})
         for item in issues:
             table.put_item(TableName=TABLE, Item=item)
+        for item in states:
+            table.put_item(TableName=state_table_name(TABLE), Item=item)
         for account, key in self.keys.items():
             self.root("iam", account).update_access_key(UserName="idle", AccessKeyId=key, Status="Active")
 
@@ -282,7 +292,7 @@ class Deployment:
         if role in (IDENTIFICATION, LOOKING):
             self.start_anew()
             return self.identification
-        self.start_anew(self.found_by_the_pipeline)
+        self.start_anew(self.found_by_the_pipeline, self.scanned_by_the_pipeline)
         return self.host
 
 
