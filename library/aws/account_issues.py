@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from library.aws.issues_table import IssuesTable
     from library.aws.live_looks import Asked
     from library.issues.decisions import Outcome, Step
-    from library.issues.record import Issue, UnreadableIssue
+    from library.issues.record import Issue
+    from library.issues.row import UnreadableIssue
     from library.issues.whitelist import Exemption, Whitelist
 
 

@@ -12,13 +12,15 @@ from library.aws.calls import code_of, error_of
 from library.aws.conditional_update import MAPS, update_of
 from library.errors import AwsCallFailed, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
-from library.issues.record import Issue, UnreadableIssue, from_item, to_item
+from library.issues.row import UnreadableIssue, from_item, to_item
 from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from library.issues.record import Issue
 
 ATTEMPTS = 5
 """How often a step reads and decides again before it gives up; each time somebody else has written."""

@@ -16,9 +16,7 @@ from library.issues.record import (
     Issue,
     IssueDetails,
     JiraDetails,
-    RemediationError,
     Resolution,
-    RestoreDetails,
     SlackDetails,
     Status,
     Timestamps,
@@ -172,7 +170,7 @@ def jira_confirmed(
         )
     if slack_follows:
         # Owed from this very moment: if this process dies before Slack has it, the next run says it.
-        after = _owing(after, (SLACK,), now)
+        after = owing(after, (SLACK,), now)
     return Step(after, f"{occasion} on ticket {ticket.ticket}" if ticket else "", "", now)
 
 
@@ -193,7 +191,7 @@ def slack_confirmed(
     after = _heard(issue, occasion, told, now, date)
     still_owed = issue.slack.failed if _restored_since(issue, told) else None
     after = replace(after, slack=replace(after.slack, notified=now, recipients=recipients, failed=still_owed))
-    after = _owing(after, [failure.channel for failure in failures], now)
+    after = owing(after, [failure.channel for failure in failures], now)
     why = "; ".join(f"{failure.channel} not notified yet: {failure.cause}" for failure in failures)
     return Step(after, f"{occasion} over Slack: {', '.join(recipients)}", why, now)
 
@@ -202,7 +200,7 @@ def not_notified(issue: Issue, failures: Sequence[Failure], now: datetime) -> St
     """These channels did not take the message, which each of them is owed from now on, if not longer."""
     channels = [failure.channel for failure in failures]
     causes = "; ".join(dict.fromkeys(failure.cause for failure in failures))
-    return Step(_owing(issue, channels, now), f"{', '.join(channels)} not notified yet", causes, now)
+    return Step(owing(issue, channels, now), f"{', '.join(channels)} not notified yet", causes, now)
 
 
 def told_that_exemption_ends(issue: Issue, last_day: date | None, now: datetime) -> Step:
@@ -257,73 +255,14 @@ def _heard(issue: Issue, occasion: Occasion, told: Issue, now: datetime, date: d
     return replace(issue, timestamps=times)
 
 
-def _owing(issue: Issue, channels: Collection[str], now: datetime) -> Issue:
+def owing(issue: Issue, channels: Collection[str], now: datetime) -> Issue:
+    """The issue with what these channels are owed: since `now` (UTC), or since before."""
     jira, slack = issue.jira, issue.slack
     return replace(
         issue,
         jira=replace(jira, failed=jira.failed or now) if JIRA in channels else jira,
         slack=replace(slack, failed=slack.failed or now) if SLACK in channels else slack,
     )
-
-
-# --- switching off and on -------------------------------------------------------------------------------------
-
-
-def about_to_switch_off(issue: Issue, why: str, now: datetime) -> Step:
-    """The intent to switch the key off."""
-    after = replace(issue, timestamps=replace(issue.timestamps, remediation_started=now))
-    return Step(after, "about to be switched off", why, now)
-
-
-def not_switched_off(issue: Issue, why: str, now: datetime) -> Step:
-    """The intent is taken back, and the key is on."""
-    return Step(_without_intent(issue), "not switched off after all", why, now)
-
-
-def could_not_switch_off(issue: Issue, cause: str, now: datetime, *, stays_on: bool) -> Step:
-    """A failure to switch the key off; unless it is certain that it `stays_on`, the intent is kept."""
-    # Where nobody knows whether the call took effect, the next run looks, and completes it.
-    after = _without_intent(issue) if stays_on else issue
-    return Step(
-        replace(after, remediation_error=RemediationError(cause, now)), "could not be switched off", cause, now
-    )
-
-
-def switched_off(issue: Issue, why: str, now: datetime, *, channels: Collection[str]) -> Step:
-    """The key is off; these enabled channels are owed the news from now on, JIRA only if there is a ticket."""
-    times = issue.timestamps
-    # A restore needs no turn of its own: if it came first, the key is on, and the later time says so.
-    overtaken = times.restored is not None and times.remediated is not None and times.remediated <= times.restored
-    off_at = times.remediated if overtaken else now
-    after = replace(issue, timestamps=replace(times, remediated=off_at), remediation_error=None)
-    return Step(_owed_news(after, channels, now), "switched off", why, now)
-
-
-def about_to_switch_on(issue: Issue, by: str, now: datetime) -> Step:
-    """The intent, of the person or role with the ARN `by`, to switch the key on again."""
-    after = replace(issue, restore=RestoreDetails(by, now))
-    return Step(after, "about to be switched on again", f"wanted by {by}", now)
-
-
-def not_switched_on(issue: Issue, earlier: RestoreDetails | None, why: str, now: datetime) -> Step:
-    """The intent is taken back, and the key is off; `earlier` is what the issue said before the intent."""
-    return Step(replace(issue, restore=earlier), "not switched on after all", why, now)
-
-
-def switched_on(issue: Issue, why: str, now: datetime, *, channels: Collection[str]) -> Step:
-    """The key is on again; these enabled channels are owed the news from now on, JIRA only if there is a ticket."""
-    # A remediation that was cut off is over, too, or the next one would take it up again.
-    times = replace(issue.timestamps, restored=now, remediated=issue.switched_off_at)
-    after = _owed_news(replace(issue, timestamps=times), channels, now)
-    return Step(after, "switched on again", why, now)
-
-
-def _without_intent(issue: Issue) -> Issue:
-    return replace(issue, timestamps=replace(issue.timestamps, remediation_started=None))
-
-
-def _owed_news(issue: Issue, channels: Collection[str], now: datetime) -> Issue:
-    return _owing(issue, [each for each in channels if each != JIRA or issue.jira.ticket], now)
 
 
 def _covered_by(exemption: Exemption) -> str:

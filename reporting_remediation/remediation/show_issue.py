@@ -17,7 +17,8 @@ from library.config.sources import WHITELIST
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
-from library.issues.record import Issue, Status, to_item
+from library.issues.record import Issue, Status
+from library.issues.row import to_item
 from library.issues.switching import Due, remediation_verdict, where_it_stands
 from library.messages import Message
 

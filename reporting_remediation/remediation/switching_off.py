@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from library.cli import wiring
 from library.config.loading import load
-from library.issues import steps
+from library.issues import switch_steps
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Outcome, Skip, Step, Verdict
 from library.issues.record import Issue, Status
@@ -158,19 +158,19 @@ class SwitchingOff:
     def announce(self, issue: Issue, why: str, now: datetime) -> Step | Skip:
         """The intent, if the issue is still due."""
         verdict = self._due_or_not(issue, now)
-        return steps.about_to_switch_off(issue, why, now) if isinstance(verdict, Due) else verdict
+        return switch_steps.about_to_switch_off(issue, why, now) if isinstance(verdict, Due) else verdict
 
     def withdraw(self, issue: Issue, intent: Outcome, why: str, now: datetime) -> Step | None:
         """The intent is taken back."""
-        return steps.not_switched_off(issue, why, now) if _has(issue, intent) else None
+        return switch_steps.not_switched_off(issue, why, now) if _has(issue, intent) else None
 
     def fail(self, issue: Issue, intent: Outcome, cause: str, now: datetime, *, certain: bool) -> Step | None:
         """The failure is recorded, and the intent is taken back if the key is known to be on."""
-        return steps.could_not_switch_off(issue, cause, now, stays_on=certain) if _has(issue, intent) else None
+        return switch_steps.could_not_switch_off(issue, cause, now, stays_on=certain) if _has(issue, intent) else None
 
     def record(self, issue: Issue, why: str, now: datetime) -> Step:
         """The key is off."""
-        return steps.switched_off(issue, why, now, channels=self._channels)
+        return switch_steps.switched_off(issue, why, now, channels=self._channels)
 
     def news(self, issue: Issue, now: datetime) -> News:
         """On every channel that owes it: the key is off, and how to get it back."""

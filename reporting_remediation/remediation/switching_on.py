@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from library.cli import wiring
-from library.issues import steps
+from library.issues import switch_steps
 from library.issues.decisions import Outcome, Skip, Step, Verdict
 from library.issues.reporting import TellRemediated
 from library.issues.switching import SwitchOn, restore_look, restore_verdict
@@ -99,13 +99,15 @@ class SwitchingOn:
     def announce(self, issue: Issue, _why: str, now: datetime) -> Step | Skip:
         """The intent, if the issue still allows it."""
         verdict = _allowed(issue)
-        return verdict if isinstance(verdict, Skip) else steps.about_to_switch_on(issue, self._keys.identity, now)
+        return (
+            verdict if isinstance(verdict, Skip) else switch_steps.about_to_switch_on(issue, self._keys.identity, now)
+        )
 
     def withdraw(self, issue: Issue, intent: Outcome, why: str, now: datetime) -> Step | None:
         """The intent is taken back."""
         if intent.before is None or intent.after is None or issue.restore != intent.after.restore:
             return None
-        return steps.not_switched_on(issue, intent.before.restore, why, now)
+        return switch_steps.not_switched_on(issue, intent.before.restore, why, now)
 
     def fail(self, issue: Issue, intent: Outcome, cause: str, now: datetime, *, certain: bool) -> Step | None:
         """The intent is taken back if the key is known to be off."""
@@ -114,7 +116,7 @@ class SwitchingOn:
 
     def record(self, issue: Issue, why: str, now: datetime) -> Step:
         """The key is on."""
-        return steps.switched_on(issue, why, now, channels=self._channels)
+        return switch_steps.switched_on(issue, why, now, channels=self._channels)
 
     def news(self, issue: Issue, now: datetime) -> News:
         """On every channel: the key is on again, and who wanted it."""

@@ -12,7 +12,8 @@ import pytest
 from library.aws.issues_table import ATTEMPTS, IssuesTable
 from library.errors import AwsCallFailed, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
-from library.issues.record import Issue, JiraDetails, RemediationError, SlackDetails, Status, UnreadableIssue
+from library.issues.record import Issue, JiraDetails, RemediationError, SlackDetails, Status
+from library.issues.row import UnreadableIssue
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
 from tests.wire import Wire, body_of, json_failure
 from tests.world import TABLE

@@ -12,7 +12,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from click.testing import CliRunner
 
-from library.issues.record import from_item
+from library.issues.row import from_item
 from library.issues.whitelist import Exemption, Whitelist
 from library.reports.figures import figures
 from library.reports.page import render

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from library.cli.logs import log_decision
+from library.issues.decisions import Verdict
+
 FOLDER = Path(__file__).resolve().parents[2] / "deployment" / "cloudformation"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
 FUNCTIONS = ("Initiation", "Identification")
@@ -194,6 +197,18 @@ def test_the_dashboard_shows_what_the_scans_and_the_host_count(main_account: dic
         for name in ("opened", "resolved", "duration", "oldest_open_issue_days")
     }
     assert shown == of_scans | {("Hammer", one["MetricName"]) for one in of_host}
+
+
+def test_the_metric_counts_the_keys_that_were_switched_off_and_no_others(
+    main_account: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    counted = main_account["Resources"]["SwitchedOff"]["Properties"]["FilterPattern"].strip('"')
+    with caplog.at_level("INFO", "hammer"):
+        for verdict in Verdict:
+            log_decision("123456789012", "joe", "AKIA1", verdict, "idle for 100 days")
+    assert [verdict for verdict, line in zip(Verdict, caplog.messages, strict=True) if counted in line] == [
+        Verdict.SWITCHED_OFF
+    ]
 
 
 def test_the_secret_has_no_value_of_the_template(main_account: dict[str, Any]) -> None:

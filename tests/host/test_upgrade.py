@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from library.issues.record import Episode, Issue, Resolution, Status, from_item
+from library.issues.record import Episode, Issue, Resolution, Status
+from library.issues.row import from_item
 from tests.world import HANDLERS, MAIN, REMEDIATION, REPORTING, TABLE
 from tests.world.table import serialized
 

@@ -21,11 +21,9 @@ from library.issues.record import (
     SlackDetails,
     Status,
     Timestamps,
-    UnreadableIssue,
     details_of,
-    from_item,
-    to_item,
 )
+from library.issues.row import UnreadableIssue, from_item, to_item
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
 
 if TYPE_CHECKING:

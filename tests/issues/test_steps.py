@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from library.issues import steps
+from library.issues import steps, switch_steps
 from library.issues.decisions import KEPT, Step
 from library.issues.record import (
     Episode,
@@ -324,10 +324,10 @@ BOTH = ("JIRA", "Slack")
 
 
 def test_the_intent_to_switch_off_is_recorded_and_taken_back() -> None:
-    announced = steps.about_to_switch_off(reported(), "idle for 100 days", NOW)
+    announced = switch_steps.about_to_switch_off(reported(), "idle for 100 days", NOW)
     assert announced.after == reported(timestamps=times(reported=days_ago(18), remediation_started=NOW))
     assert said(announced) == ("about to be switched off", "idle for 100 days")
-    withdrawn = steps.not_switched_off(announced.after, "the key is used", NOW)
+    withdrawn = switch_steps.not_switched_off(announced.after, "the key is used", NOW)
     assert withdrawn.after == reported()
     assert said(withdrawn) == ("not switched off after all", "the key is used")
 
@@ -336,7 +336,7 @@ def test_the_intent_to_switch_off_is_recorded_and_taken_back() -> None:
 def test_a_failure_to_switch_off_takes_the_intent_back_only_if_it_is_certain_that_the_key_is_on(
     stays_on: bool, intent: Any
 ) -> None:
-    step = steps.could_not_switch_off(an_issue(timestamps=ANNOUNCED), "denied", NOW, stays_on=stays_on)
+    step = switch_steps.could_not_switch_off(an_issue(timestamps=ANNOUNCED), "denied", NOW, stays_on=stays_on)
     assert step.after.timestamps == replace(ANNOUNCED, remediation_started=intent)
     assert step.after.remediation_error == RemediationError("denied", NOW)
     assert said(step) == ("could not be switched off", "denied")
@@ -357,25 +357,25 @@ def test_every_enabled_channel_is_owed_the_news_from_the_moment_a_key_is_switche
     ticket: JiraDetails, channels: tuple[str, ...], jira: object, slack: object
 ) -> None:
     issue = an_issue(timestamps=ANNOUNCED, jira=ticket)
-    off = steps.switched_off(issue, "idle", NOW, channels=channels)
-    on = steps.switched_on(issue, "wanted", NOW, channels=channels)
+    off = switch_steps.switched_off(issue, "idle", NOW, channels=channels)
+    on = switch_steps.switched_on(issue, "wanted", NOW, channels=channels)
     for step in (off, on):
         assert (step.after.jira.failed, step.after.slack.failed) == (jira, slack)
 
 
 def test_switched_off_forgets_an_earlier_failure() -> None:
     issue = an_issue(timestamps=ANNOUNCED, remediation_error=RemediationError("denied", days_ago(2)))
-    step = steps.switched_off(issue, "idle for 100 days", NOW, channels=())
+    step = switch_steps.switched_off(issue, "idle for 100 days", NOW, channels=())
     assert step.after == an_issue(timestamps=replace(ANNOUNCED, remediated=NOW))
     assert said(step) == ("switched off", "idle for 100 days")
 
 
 def test_the_intent_to_switch_on_is_recorded_with_who_wants_it_and_taken_back() -> None:
     issue = an_issue(timestamps=OFF, restore=RestoreDetails("somebody before", days_ago(9)))
-    announced = steps.about_to_switch_on(issue, BY, NOW)
+    announced = switch_steps.about_to_switch_on(issue, BY, NOW)
     assert announced.after == replace(issue, restore=RestoreDetails(BY, NOW))
     assert said(announced) == ("about to be switched on again", f"wanted by {BY}")
-    withdrawn = steps.not_switched_on(announced.after, issue.restore, "denied", NOW)
+    withdrawn = switch_steps.not_switched_on(announced.after, issue.restore, "denied", NOW)
     assert withdrawn.after == issue
     assert said(withdrawn) == ("not switched on after all", "denied")
 
@@ -383,7 +383,7 @@ def test_the_intent_to_switch_on_is_recorded_with_who_wants_it_and_taken_back() 
 @pytest.mark.parametrize(("timestamps", "off_at"), [(OFF, days_ago(1)), (ANNOUNCED, days_ago(1)), (DUE, None)])
 def test_switched_on_ends_a_remediation_even_one_that_was_cut_off(timestamps: Any, off_at: Any) -> None:
     issue = an_issue(timestamps=timestamps, restore=RestoreDetails(BY, NOW))
-    step = steps.switched_on(issue, f"wanted by {BY}", NOW, channels=())
+    step = switch_steps.switched_on(issue, f"wanted by {BY}", NOW, channels=())
     assert step.after.timestamps == replace(timestamps, restored=NOW, remediated=off_at)
     assert said(step) == ("switched on again", f"wanted by {BY}")
 
@@ -405,7 +405,7 @@ def test_the_last_fifty_steps_are_kept() -> None:
 
 
 def test_a_reason_is_cut_where_it_would_fill_the_row() -> None:
-    _, why = said(steps.could_not_switch_off(an_issue(), "x" * 10_000, NOW, stays_on=True))
+    _, why = said(switch_steps.could_not_switch_off(an_issue(), "x" * 10_000, NOW, stays_on=True))
     assert why == "x" * 500
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from library.errors import HammerError
-from library.issues.record import Episode, Issue, Resolution, Status, Timestamps, from_item
+from library.issues.record import Episode, Issue, Resolution, Status, Timestamps
+from library.issues.row import from_item
 from library.issues.scanning import CONSISTENCY_MARGIN
 from tests.simulation.outside import JIRA_URL, SLACK_URL, Command, Key, Outside, Plan, User
 from tests.world import HANDLERS, MAIN, NAMES, OTHER, OWN_KEY, REMEDIATION, REPORTING, RESTORE

@@ -8,12 +8,14 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from library.aws.state_table import state_table_name
-from library.issues.record import Issue, from_item, to_item
+from library.issues.row import from_item, to_item
 from tests.world import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from library.issues.record import Issue
 
 
 def create() -> None:
