@@ -1,4 +1,7 @@
-"""What is to be said of an issue, to whom and where, as a value. Nothing here says it."""
+"""What is to be said of an issue, to whom and where, as a value. Nothing here says it.
+
+Longer than 300 lines, because each occasion to say something is one short function, and they are read side by side.
+"""
 
 from __future__ import annotations
 
