@@ -76,7 +76,8 @@ class OnTicket:
                     self._comment(key, self._news.comments)
                 self.ticket = key
             case CloseTicket(label):
-                to_close = self._open_ticket()
+                # Not recorded: while it is open it is found again, and nobody was told of an issue without a ticket.
+                to_close = self._open_ticket(recorded=False)
                 if to_close is not None:
                     self._close(to_close, label)
 
@@ -128,14 +129,15 @@ class OnTicket:
         self._jira.look(key, self._label)
         self._seen = True
 
-    def _open_ticket(self) -> str | None:
+    def _open_ticket(self, *, recorded: bool = True) -> str | None:
         """The ticket of the issue that is not done; raises TicketError where it is not known whether there is one."""
         kept = self.issue.jira.ticket
         if kept and self._is_there(kept, open_only=True):
             return kept
         found = self._jira.find_open(self._label)
         if found is not None:
-            self._made(found, seen=self._news.time)
+            if recorded:
+                self._made(found, seen=self._news.time)
             return found.key
         asked = self.issue.jira.asked
         if asked is not None and self._news.time - asked < _LOOKED_FOR:
