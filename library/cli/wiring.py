@@ -110,7 +110,9 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
     if given.jira is not None:
         jira = JiraTickets(jira_calls(settings, given), ticket_rules(settings), settings.jira.projects)
     if given.slack_token is not None:
-        slack = SlackMessages(SlackCalls(token=given.slack_token, base_url=settings.slack.base_url))
+        slack = SlackMessages(
+            SlackCalls(token=given.slack_token, base_url=settings.slack.base_url, team_id=settings.slack.team_id)
+        )
     return Notices(table, jira, slack)
 
 

@@ -150,6 +150,7 @@ class SlackSchema(Section):
     enabled = Boolean(load_default=False)
     notify_default_owner = Boolean(load_default=True)
     base_url = Text(_A_URL, check=is_url, load_default="https://slack.com/api/")
+    team_id = Text("the id of a workspace (T…), in quotes", blank=True, load_default="")
 
 
 class InactiveKeysSchema(Section):

@@ -73,11 +73,12 @@ class JiraSettings:
 
 @dataclass(frozen=True, slots=True)
 class SlackSettings:
-    """`slack`; `base_url` ends with a slash."""
+    """`slack`; `base_url` ends with a slash, `team_id` is the workspace of an org-wide token, else empty."""
 
     enabled: bool
     notify_default_owner: bool
     base_url: str
+    team_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

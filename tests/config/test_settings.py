@@ -147,3 +147,5 @@ def test_the_partition_follows_from_the_region(folder: Folder, region: str, part
 
 def test_the_slack_address_always_ends_with_a_slash(folder: Folder) -> None:
     assert folder.setting("slack/base_url", "http://127.0.0.1:1/api").slack.base_url == "http://127.0.0.1:1/api/"
+    assert folder.setting("slack/team_id", "T012345").slack.team_id == "T012345"
+    assert folder.setting("slack/team_id", "").slack.team_id == ""
