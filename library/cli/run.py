@@ -83,7 +83,7 @@ def lock() -> Iterator[None]:
         held = FileLock(Path(folder) / "hammer-reporting-remediation.lock", timeout=0).acquire()
     except Timeout as error:
         raise AlreadyRunning(
-            f"Another reporting, remediation or restore is running (lock {error.lock_file}); try again later"
+            f"Another reporting or remediation is running (lock {error.lock_file}); try again later"
         ) from error
     with held:
         yield

@@ -128,7 +128,7 @@ def test_two_runs_that_change_something_exclude_each_other(
     (line,) = capsys.readouterr().err.splitlines()
     place = tmp_path / "hammer-reporting-remediation.lock"
     assert line.endswith(
-        f" ERROR E-RUN-02 Another reporting, remediation or restore is running (lock {place}); try again later"
+        f" ERROR E-RUN-02 Another reporting or remediation is running (lock {place}); try again later"
     )
 
 

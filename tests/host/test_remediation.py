@@ -402,7 +402,7 @@ def test_while_another_instance_runs_the_exit_code_is_3_and_only_a_dry_run_and_a
 
     result = estate.remediate()
     assert result.exit_code == 3
-    assert "Another reporting, remediation or restore is running" in result.output
+    assert "Another reporting or remediation is running" in result.output
     assert estate.report().exit_code == 3
     assert estate.restore("--since", "3d").exit_code == 0
     assert estate.remediate("--dry-run").exit_code == 0

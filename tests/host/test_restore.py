@@ -500,7 +500,7 @@ def test_a_jira_that_answers_byte_by_byte_holds_no_key_up(estate: Estate) -> Non
     assert said == [["Active", "Active"]]
 
 
-def test_neither_an_open_prompt_nor_a_reporting_run_holds_a_restore_up(estate: Estate) -> None:
+def test_an_open_prompt_does_not_hold_a_restore_up(estate: Estate) -> None:
     issue = switched_off(estate, "joe")
     estate.add_due_issue("ann")
     prompt = estate.dialogue(REMEDIATION)
