@@ -59,6 +59,7 @@ class Estate:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._in_force = folder
         self.settings: Config = load(str(folder))
         owners = [self.settings.owners.for_account(account.id) for account in self.settings.accounts()]
         self.aws = EmbeddedAws()
@@ -119,6 +120,15 @@ class Estate:
         )
         return package, outputs
 
+    def set_for_the_host(self, **settings: object) -> None:
+        """Run the host's commands with these settings of `user_inactivekeys` from now on; the functions do not."""
+        self._in_force = self._scratch / "config"
+        shutil.copytree(self.folder, self._in_force, dirs_exist_ok=True)
+        file = self._in_force / "config.json"
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["user_inactivekeys"] |= settings
+        file.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
     def scan(self) -> Scan:
         """Invoke the initiation as the schedule does, and wait until every account's scan has ended, well or not.
 
@@ -163,7 +173,7 @@ class Estate:
 
     def exports(self) -> dict[str, str]:
         """The variables with which a command finds this estate."""
-        return self.aws.environment() | {"HAMMER_CONFIG": str(self.folder.resolve())}
+        return self.aws.environment() | {"HAMMER_CONFIG": str(self._in_force.resolve())}
 
     def invoke_and_wait(self, function: str, event: Mapping[str, Any]) -> dict[str, Any] | None:
         """Run a function to its end; what it failed with (`errorType`, `errorMessage`), None if it did not fail."""

@@ -39,6 +39,7 @@ class Demo:
         """All further steps."""
         for step in (
             self.report,
+            self.turn_remediation_on,
             self.let_time_pass,
             self.remediate,
             self.scan_and_report_again,
@@ -94,13 +95,15 @@ class Demo:
 
     def report(self) -> None:
         """Step 5: tickets and messages."""
-        self._story.step("Reporting tells the owners")
+        self._story.step("Reporting tells the owners, while remediation is switched off: it names no date")
+        self._estate.set_for_the_host(remediation=False)
         self._report()
         issues = self._with_status(Status.OPEN)
         _check(bool(issues), "an issue to report")
         for issue in issues:
             _check(issue.jira.ticket in self._estate.jira.issues, f"a ticket for {issue.issue_id}")
             _check(bool(issue.slack.recipients), f"a message for {issue.issue_id}")
+            _check(issue.timestamps.promised is None, f"no date for {issue.issue_id}")
         first = self._estate.jira.issues[issues[0].jira.ticket or ""]
         self._story.say(f"One of the tickets, {first.key}, {', '.join(first.labels)}, linked to {first.links[0]}:")
         self._story.lines(f"{first.summary}\n\n{first.description}\n")
@@ -108,8 +111,21 @@ class Demo:
         self._story.say(f"One of the messages, to {message.recipient}:")
         self._story.lines(message.text)
 
+    def turn_remediation_on(self) -> None:
+        """Step 6: nothing is switched off before the owners were told the date."""
+        self._story.step("Remediation is switched on: first the owners are told the date")
+        self._estate.set_for_the_host(remediation=True)
+        before = self._estate.key_statuses()
+        run = self._estate.run(local.REMEDIATION, "--batch")
+        self._story.command(run)
+        self._story.decisions(run.decisions, "what was done")
+        _check(self._estate.key_statuses() == before, "no key that is switched off before a date was told")
+        self._report()
+        for issue in self._with_status(Status.OPEN):
+            _check(issue.timestamps.promised is not None, f"a date for {issue.issue_id}")
+
     def let_time_pass(self) -> None:
-        """Step 6: the retention period, in which some owners do something."""
+        """Step 7: the retention period, in which some owners do something."""
         days = self._retention + 1
         self._story.step(f"{days} days pass: all recorded times, those of the keys, too, are moved back")
         self._estate.let_time_pass(days)
@@ -133,7 +149,7 @@ class Demo:
         )
 
     def remediate(self) -> None:
-        """Step 7: what is still idle is switched off, and nothing else."""
+        """Step 8: what is still idle is switched off, and nothing else."""
         self._story.step("Remediation looks at each key again, and switches off what is still idle")
         before = self._estate.key_statuses()
         plan = self._estate.run(local.REMEDIATION, "--dry-run")
@@ -152,7 +168,7 @@ class Demo:
         _check(all(now[key] == "Inactive" for key in done), "keys that are Inactive in IAM")
 
     def scan_and_report_again(self) -> None:
-        """Step 8: what went away is resolved and its ticket closed; what is new is reported."""
+        """Step 9: what went away is resolved and its ticket closed; what is new is reported."""
         self._story.step("A day later the schedule fires again, and reporting closes what is done")
         # A scan right after a remediation would not trust what it sees: IAM is eventually consistent.
         self._estate.let_time_pass(1)
@@ -160,7 +176,7 @@ class Demo:
         self._report()
 
     def give_back(self) -> None:
-        """Step 9: a key that was switched off is switched on again; its owner gets another chance."""
+        """Step 10: a key that was switched off is switched on again; its owner gets another chance."""
         self._story.step("Somebody needs a key after all")
         key = self._estate.key_of(SLAVE, "grafana-reader")
         self._story.command(self._estate.run(local.RESTORING, "--key", key, "--batch"))
@@ -176,7 +192,7 @@ class Demo:
         self._story.decisions([decision for decision in run.decisions if decision.key == key], "what was done")
 
     def show_where_everything_stands(self) -> None:
-        """Step 10: the final table."""
+        """Step 11: the final table."""
         self._story.step("Where everything stands")
         issues = self._estate.issues()
         self._story.issues(issues)
@@ -195,7 +211,7 @@ class Demo:
         _check(len({issue.jira.ticket for issue in issues if issue.jira.ticket}) == len(tickets), "one ticket each")
 
     def write_the_page(self) -> None:
-        """Step 11: what a security lead is sent."""
+        """Step 12: what a security lead is sent."""
         self._story.step("The same as a shareable HTML report")
         self._page.parent.mkdir(parents=True, exist_ok=True)
         run = self._estate.run(local.PAGE, "--output", str(self._page.resolve()))

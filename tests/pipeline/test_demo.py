@@ -22,7 +22,7 @@ def test_the_story_is_told_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixt
     finally:
         estate.stop()
     told = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in told if line[:1].isdigit()] == [str(step) for step in range(1, 12)]
+    assert [line.split()[0] for line in told if line[:1].isdigit()] == [str(step) for step in range(1, 13)]
     assert told[-1].strip() == str(page)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [line for line in told if len(line) > 160] == []

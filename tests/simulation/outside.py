@@ -362,6 +362,7 @@ class Outside:
         self.jira_answered: Callable[[JiraRequest, int, Any], None] = lambda request, status, body: None
         self.slack_answered: Callable[[str, dict[str, Any]], None] = lambda method, arguments: None
         self.row_written: Callable[[str, str], None] = lambda account, key: None
+        self.state_written: Callable[[str, str | None], None] = lambda account, scanned: None
         self._clock = time_machine.travel(start, tick=False)
         self._stack = ExitStack()
 
@@ -472,7 +473,12 @@ class Outside:
     def _dynamodb(self, request: AWSPreparedRequest, operation: str) -> AWSResponse:
         asked = json.loads(body_of(request))
         if asked["TableName"] == state_table_name(TABLE):
-            return self.states.answer(operation, asked)
+            answered = self.states.answer(operation, asked)
+            if operation == "UpdateItem" and answered.status_code == 200:
+                (where,) = self.states.where(asked)
+                state = self.states.rows[(where,)].get("scanned")
+                self.state_written(where.removeprefix("scan#"), state["S"] if state else None)
+            return answered
         answered = self.table.answer(operation, asked)
         if operation not in ("Query", "GetItem") and answered.status_code == 200:
             self.row_written(*self.table.where(asked))

@@ -104,6 +104,7 @@ class World:
         self.out.jira_answered = self._jira_answered
         self.out.slack_answered = self._slack_answered
         self.out.row_written = self._row_written
+        self.out.state_written = self._state_written
         self.write_files()
         files.write(self.folder, "ticket_owners.json", files.OWNERS)
         if str(HANDLERS) not in sys.path:
@@ -195,7 +196,6 @@ class World:
         with self.out.command("scan", plan) as command:
             try:
                 identify(account, NAMES[account], self.now)
-                self.scanned[account] = command.began
             except HammerError as error:
                 self._must_not_fail(command, str(error))
             except Exception as error:
@@ -203,6 +203,11 @@ class World:
             except BaseException as error:
                 if not command.dead:
                     raise error
+
+    def _state_written(self, account: str, scanned: str | None) -> None:
+        """A scan that is killed right after it was recorded as complete was complete."""
+        if scanned is not None:
+            self.scanned[account] = datetime.fromisoformat(scanned)
 
     def scan_that_sees_late(self, account: str) -> None:
         """A scan to which IAM still lists as Active what our own call has just switched off."""
