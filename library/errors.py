@@ -69,6 +69,12 @@ class AlreadyRunning(HammerError):
     ID = Message.ANOTHER_RUN
 
 
+class LeaseLost(HammerError):
+    """This run has lost what keeps every other run out; it may change nothing more."""
+
+    ID = Message.LEASE_LOST
+
+
 class AwsCallFailed(HammerError):
     """A call to AWS failed permanently, after botocore's retries.
 

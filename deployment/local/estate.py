@@ -159,7 +159,7 @@ class Estate:
             ended = subprocess.run(
                 [sys.executable, "-m", module, *arguments],
                 cwd=self._scratch,
-                env=self.aws.process_environment() | self.exports() | {"HAMMER_LOCK_FOLDER": str(self._scratch)},
+                env=self.aws.process_environment() | self.exports(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

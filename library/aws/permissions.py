@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from library.aws.lease import LEASE
 from library.aws.sessions import CLIENT_CONFIG
+from library.aws.state_table import state_table_name
 from library.errors import AwsCallFailed
 
 if TYPE_CHECKING:
@@ -96,8 +98,26 @@ def of_table(access: AccountAccess, table_name: str) -> list[Refusal]:
     return _of_table(access, table_name, "Query", "GetItem", "UpdateItem")
 
 
+def of_state(access: AccountAccess, issues_table_name: str) -> list[Refusal]:
+    """The same for what it takes to read the state of an account and to hold the lease."""
+    table, client = state_table_name(issues_table_name), _dynamodb(access)
+    state: Any = {"id": {"S": f"scan#{access.own_account_id}"}}
+    trial = _Trial()
+    trial.of("dynamodb:GetItem", partial(client.get_item, TableName=table, Key=state))
+    never = "attribute_exists(id) AND attribute_not_exists(id)"
+    lease: Any = {"id": {"S": LEASE}}
+    trial.of(
+        "dynamodb:UpdateItem", partial(client.update_item, TableName=table, Key=lease, ConditionExpression=never)
+    )
+    return trial.refusals
+
+
+def _dynamodb(access: AccountAccess) -> DynamoDBClient:
+    return boto3.Session(region_name=access.region).client("dynamodb", config=CLIENT_CONFIG)
+
+
 def _of_table(access: AccountAccess, table: str, *operations: str) -> list[Refusal]:
-    client: DynamoDBClient = boto3.Session(region_name=access.region).client("dynamodb", config=CLIENT_CONFIG)
+    client = _dynamodb(access)
     key: Any = {"account_id": {"S": access.own_account_id}, "issue_id": {"S": "access-check"}}
     tries: dict[str, Callable[[], object]] = {
         "Query": partial(

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
 
 from library import messages
 from library.cli import exit_codes, wiring
@@ -16,20 +12,23 @@ from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.logs import log_files, logger, logging_to_standard_error
 from library.config.loading import load
 from library.config.sources import log_group
-from library.errors import AlreadyRunning, ConfigurationError, HammerError
+from library.errors import AwsCallFailed, ConfigurationError, HammerError
 from library.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from library.config.settings import Config
+
+Hold = Callable[[], None]
+"""To be called before each key or issue that is changed; raises LeaseLost if another run may be at work by now."""
 
 
 def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False, alone: bool = False) -> int:
     """Run a command and return its exit code (0, 1, 2, 3, 130 as the README says).
 
-    `stream` names the log stream and file. A `read_only` run changes nothing anywhere: it needs no lock, and sends
-    no log stream. A run that stands `alone` needs no lock either, nor more of the configuration than config.json.
+    `stream` names the log stream and file. A `read_only` run changes nothing anywhere, and sends no log stream. A
+    run that stands `alone` needs no more of the configuration than config.json.
     """
     with ExitStack() as stack:
         try:
@@ -45,16 +44,48 @@ def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False, 
             )
 
 
+def run_with_lease(stream: str, body: Callable[[Config, Hold], int], *, dry_run: bool) -> int:
+    """As `run`, for what may change something: no two such runs work at once, on any host; a dry run needs none.
+
+    Ends with exit code 3 if another one is at work, with 1 if the state table cannot be written.
+    """
+    if dry_run:
+        return run(stream, lambda settings: body(settings, _nothing), read_only=True)
+
+    def alone_at_work(settings: Config) -> int:
+        with _leased(settings, stream) as hold:
+            return body(settings, hold)
+
+    return run(stream, alone_at_work)
+
+
+def _nothing() -> None:
+    """What changes nothing needs no lease."""
+
+
+@contextmanager
+def _leased(settings: Config, stream: str) -> Iterator[Hold]:
+    lease = wiring.lease(settings, stream)
+    lease.take()
+    try:
+        with lease.kept():
+            yield lease.hold
+    finally:
+        try:
+            lease.give_back()
+        except AwsCallFailed as error:
+            text = f"The lease could not be given back, and is over by itself within five minutes: {error}"
+            messages.warning(logger, Message.LEASE_NOT_GIVEN_BACK, text)
+
+
 def _logged(stream: str, stack: ExitStack, *, alone: bool) -> Config:
-    """The configuration; until the stack is closed, this run logs to CloudWatch and, unless alone, has the lock."""
+    """The configuration; until the stack is closed, this run logs to CloudWatch."""
     try:
         settings = load(alone=alone)
     except ConfigurationError:
         # Its log is where the alarm looks; the region is that of the environment, as no other is known.
         stack.enter_context(logging_to_cloudwatch(log_group(), stream, None))
         raise
-    if not alone:
-        stack.enter_context(lock())
     stack.enter_context(logging_to_cloudwatch(log_group(), stream, settings.aws.region))
     return settings
 
@@ -67,23 +98,3 @@ def _with_organization(settings: Config, *, alone: bool) -> Config:
             raise
         messages.error(logger, error.id, f"{error}; the accounts that aws.accounts names are those looked at")
         return settings
-
-
-@contextmanager
-def lock() -> Iterator[None]:
-    """Keep every other run that changes something out; raises AlreadyRunning if one is going on.
-
-    The lock ends with its process, however that ends.
-    """
-    # The variable is for tests: whatever else runs on the machine must neither hold them up nor be held up by them.
-    folder = os.environ.get("HAMMER_LOCK_FOLDER") or next(
-        (f for f in ("/run/lock", tempfile.gettempdir()) if os.access(f, os.W_OK)), tempfile.gettempdir()
-    )
-    try:
-        held = FileLock(Path(folder) / "hammer-reporting-remediation.lock", timeout=0).acquire()
-    except Timeout as error:
-        raise AlreadyRunning(
-            f"Another reporting or remediation is running (lock {error.lock_file}); try again later"
-        ) from error
-    with held:
-        yield

@@ -5,7 +5,11 @@ All of it uses this process's own AWS credentials, in the region of the configur
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +18,7 @@ import boto3
 from library import messages
 from library.aws import organizations
 from library.aws.issues_table import IssuesTable
+from library.aws.lease import LIMITS, Holder, Lease
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.aws.state_table import StateTable, state_table_name
@@ -66,6 +71,22 @@ def state_table(settings: Config) -> StateTable:
     client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     odd = partial(messages.error, logger, Message.STATE_NOT_UNDERSTOOD)
     return StateTable(client, state_table_name(settings.inactive_keys.table_name), odd)
+
+
+def lease(settings: Config, command: str) -> Lease:
+    """The lease of a run of a command, which is not taken yet."""
+    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG.merge(LIMITS))
+    holder = Holder(command, _user(), socket.gethostname(), os.getpid(), datetime.now(UTC))
+    return Lease(client, state_table_name(settings.inactive_keys.table_name), holder)
+
+
+def _user() -> str:
+    """Who runs this process, also behind sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        # A user without a name, as in a container.
+        return f"user {os.getuid()}"
 
 
 def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> list[Issue]:

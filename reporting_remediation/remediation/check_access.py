@@ -48,7 +48,11 @@ def main() -> None:
 def _check(settings: Config) -> int:
     accounts = settings.remediation_accounts()
     access = wiring.account_access(settings)
-    refused_table = permissions.of_table(access, settings.inactive_keys.table_name)
+    name = settings.inactive_keys.table_name
+    tables = {
+        "issues table": permissions.of_table(access, name),
+        "state table": permissions.of_state(access, name),
+    }
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         refusals = list(pool.map(partial(_refused_in, access, wiring.issues_table(settings)), accounts))
     lacks = [
@@ -57,8 +61,9 @@ def _check(settings: Config) -> int:
         for each in refused
     ]
     lacks += [
-        _Lack("issues table", each.call, each.said, "add it to the host's role: deploy its stack again")
-        for each in refused_table
+        _Lack(table, each.call, each.said, "add it to the host's role: deploy its stack again")
+        for table, refused in tables.items()
+        for each in refused
     ]
     try:
         wiring.credentials(settings)

@@ -9,13 +9,14 @@ import click
 
 from library.cli import exit_codes
 from library.cli.logs import logger
-from library.cli.run import run
+from library.cli.run import run_with_lease
 from remediation import plan
 from remediation.key_by_key import STREAM, Run
 from remediation.options import Options
 from remediation.switching_off import SwitchingOff
 
 if TYPE_CHECKING:
+    from library.cli.run import Hold
     from library.config.settings import Config
 
 
@@ -63,14 +64,14 @@ def main(
     if form is not None and not dry_run:
         raise click.UsageError("--format is for the plan of a --dry-run")
     options = Options(batch, dry_run, form or "table", limit, accounts, users, keys)
-    sys.exit(run(STREAM, lambda settings: _remediate(settings, options), read_only=dry_run))
+    sys.exit(run_with_lease(STREAM, lambda settings, hold: _remediate(settings, options, hold), dry_run=dry_run))
 
 
-def _remediate(settings: Config, options: Options) -> int:
+def _remediate(settings: Config, options: Options, hold: Hold) -> int:
     if options.batch and not options.dry_run and not settings.inactive_keys.remediation:
         logger.info("Remediation is switched off (user_inactivekeys.remediation): --batch does nothing")
         return exit_codes.OK
-    return Run(settings, options, SwitchingOff).run()
+    return Run(settings, options, SwitchingOff, hold).run()
 
 
 if __name__ == "__main__":

@@ -14,18 +14,20 @@ from library.cli import exit_codes, wiring
 from library.cli.logs import log_decision, logger
 from library.cli.prompt import Answer, Prompt
 from library.cli.signals import stoppable_between_keys, uninterrupted
-from library.errors import ConfigurationError, HammerError
+from library.errors import ConfigurationError, HammerError, LeaseLost
 from library.issues.decisions import Skip, Verdict
 from library.issues.reporting import TellRemediated
 from library.messages import Message
 from library.notifications import news
 from library.text import utc
 from remediation import plan, question
+from remediation.brake import Brake
 from remediation.switching import NotSwitched, look, record, switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from library.cli.run import Hold
     from library.config.settings import Config
     from library.issues.record import Issue
     from library.notifications.news import News
@@ -40,16 +42,18 @@ _COMPLETED = "completed"
 
 
 class Run:
-    """One run in one direction, over the issues that the options name."""
+    """One run in one direction, over the issues that the options name; `hold` is called before each of them."""
 
     def __init__(
         self,
         settings: Config,
         options: Options,
         towards: Callable[[Config, Options, KeySwitch, Sequence[str]], Direction],
+        hold: Hold = lambda: None,
     ) -> None:
         self._settings = settings
         self._options = options
+        self._hold = hold
         self._table = wiring.issues_table(settings)
         self._keys = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
         self._direction = towards(settings, options, self._keys, wiring.channels(settings))
@@ -60,7 +64,7 @@ class Run:
             _ = self._notices
         self._prompt = Prompt(self._way.question)
         self._counts: Counter[str] = Counter()
-        self._in_a_row: Counter[str] = Counter()
+        self._brake = Brake(self._way.failures_in_a_row)
         self._plan: list[PlanRow] = []
         self._left: set[str] = set()
 
@@ -83,6 +87,9 @@ class Run:
         except ConfigurationError:
             ending = "stopped, as the configuration is not usable any more"
             raise
+        except LeaseLost:
+            ending = "stopped, as another run may be at work"
+            raise
         finally:
             self._close(ending)
         return exit_codes.FAILED if self._counts[Verdict.FAILED] else exit_codes.OK
@@ -90,6 +97,7 @@ class Run:
     def _through(self, issues: Sequence[Issue]) -> Answer:
         for issue in issues:
             answer = Answer.NO
+            self._hold()
             with self._failures_said(issue):
                 answer = self._work_on(issue, datetime.now(UTC))
             if answer is Answer.QUIT:
@@ -141,9 +149,9 @@ class Run:
             return Answer.NO
         if isinstance(verdict, Skip):
             return self._skipped(issue, verdict)
-        if self._is_stopped(issue.account_id):
-            brake = self._way.failures_in_a_row
-            return self._skipped(issue, Skip(f"stopped for this account after {brake} failures in a row"))
+        against = self._brake.against(issue.account_id)
+        if against is not None:
+            return self._skipped(issue, against)
         key = look(issue, self._keys)
         if verdict.interrupted and self._way.is_done(key):
             self._complete(issue)
@@ -178,6 +186,8 @@ class Run:
 
     def _switch(self, issue: Issue, ready: Ready, now: datetime) -> None:
         with self._in_hand(issue):
+            # The operator may have thought for long.
+            self._hold()
             why = self._direction.why(ready, now)
             after = switch(issue, self._direction, self._table, self._keys, why)
             if isinstance(after, Skip):
@@ -195,7 +205,7 @@ class Run:
             self._done(record(issue, self._direction, self._table, why), why, counted_as=_COMPLETED)
 
     def _done(self, issue: Issue, why: str, *, counted_as: str | None = None) -> None:
-        self._in_a_row[issue.account_id] = 0
+        self._brake.succeeded(issue.account_id)
         # The line follows the record at once: this process may die while it tells people.
         self._decided(issue, self._way.done, why, counted_as=counted_as)
         what = self._direction.news(issue, datetime.now(UTC))
@@ -241,11 +251,11 @@ class Run:
         """A failure with one key is said, and stops nothing but the rest of the block."""
         try:
             yield
-        except ConfigurationError:
+        except (ConfigurationError, LeaseLost):
             raise
         except NotSwitched as error:
             self._failed(issue, error.id, str(error))
-            self._brake(issue.account_id)
+            self._brake.failed(issue.account_id)
             with self._failures_said(issue):
                 self._tell_failure(error.issue)
         except HammerError as error:
@@ -253,16 +263,6 @@ class Run:
         except Exception as error:
             # A mistake of ours on one key must not keep the others from their turn in every run.
             self._failed(issue, Message.UNEXPECTED, repr(error))
-
-    def _brake(self, account_id: str) -> None:
-        self._in_a_row[account_id] += 1
-        if self._in_a_row[account_id] == self._way.failures_in_a_row:
-            text = f"{self._in_a_row[account_id]} failures to switch off in a row; the run on this account ends here"
-            messages.error(logger, Message.FAILURES_IN_A_ROW, f"account {account_id}: {text}")
-
-    def _is_stopped(self, account_id: str) -> bool:
-        brake = self._way.failures_in_a_row
-        return brake is not None and self._in_a_row[account_id] >= brake
 
     # --- saying what was decided ---
 

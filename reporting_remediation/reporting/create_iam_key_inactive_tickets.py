@@ -14,28 +14,31 @@ import click
 from library import messages, text
 from library.cli import exit_codes, terminal, wiring
 from library.cli.logs import log_decision, logger
-from library.cli.run import run
+from library.cli.run import run_with_lease
 from library.cli.signals import stoppable
-from library.errors import HammerError
+from library.errors import HammerError, LeaseLost
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
-from library.issues.reporting import CLOSING_WAITS_FOR_JIRA, Report, exemptions_that_end, reporting_step
+from library.issues.reporting import exemptions_that_end
 from library.issues.steps import Failure
 from library.messages import Message
 from library.notifications import news
 from reporting import plan
 from reporting.causes import Causes
 from reporting.look_ahead import look_ahead
+from reporting.tasks import tasks_of
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
+    from library.cli.run import Hold
     from library.config.settings import Config
     from library.issues.record import Issue
-    from library.issues.reporting import ExemptionEnds, ReportingStep
+    from library.issues.reporting import ExemptionEnds
     from library.notifications.notices import Notices
     from library.notifications.terms import Terms
+    from reporting.tasks import Task
 
 STREAM = "reporting.create_iam_user_inactive_keys_tickets"
 
@@ -52,14 +55,6 @@ class Options:
     dry_run: bool = False
     limit: int | None = None
     accounts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An issue and what is to be done with it."""
-
-    issue: Issue
-    step: ReportingStep
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,15 +85,19 @@ def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...]) -> None:
     instance is running, 130 interrupted.
     """
     options = Options(dry_run, limit, accounts)
-    sys.exit(run(STREAM, lambda settings: Reporting(settings, options).run(), read_only=dry_run))
+    sys.exit(run_with_lease(STREAM, lambda settings, hold: Reporting(settings, options, hold).run(), dry_run=dry_run))
 
 
 class Reporting:
-    """One run over the issues of `accounts`, as of now; up to `workers` issues are in hand at the same time."""
+    """One run over the issues of `accounts`, as of now; up to `workers` issues are in hand at the same time.
 
-    def __init__(self, settings: Config, options: Options, workers: int = WORKERS) -> None:
+    `hold` is called before each of them.
+    """
+
+    def __init__(self, settings: Config, options: Options, hold: Hold, workers: int = WORKERS) -> None:
         self._settings = settings
         self._options = options
+        self._hold = hold
         self._workers = workers
         self._now = datetime.now(UTC)
         self._table = wiring.issues_table(settings)
@@ -138,29 +137,7 @@ class Reporting:
         ]
 
     def _tasks(self, issues: Sequence[Issue], terms: Terms) -> list[Task]:
-        """What is to be done with each issue, the longest idle first."""
-        tasks, new = [], 0
-        for issue in sorted(issues, key=lambda each: (each.details.last_used, each.issue_id)):
-            exemption = self._settings.whitelist.find(
-                issue.account_id, issue.details.username, issue.issue_id, self._now
-            )
-            step = reporting_step(issue, terms.policy(issue.account_id), exemption=exemption, now=self._now)
-            if isinstance(step, Report) and step.first:
-                new += 1
-                if self._options.limit is not None and new > self._options.limit:
-                    step = Skip(f"the limit of {self._options.limit} new reports is reached")
-            tasks.append(Task(issue, step))
-        self._warn_of_waiting(tasks)
-        return tasks
-
-    def _warn_of_waiting(self, tasks: Sequence[Task]) -> None:
-        waiting = sum(1 for task in tasks if task.step == CLOSING_WAITS_FOR_JIRA)
-        if waiting:
-            messages.warning(
-                logger,
-                Message.CLOSING_WAITS,
-                f"JIRA is switched off (jira.enabled), so {waiting} issues with a ticket are not closed, but wait",
-            )
+        return tasks_of(issues, terms, self._settings.whitelist, self._options.limit, self._now)
 
     def _ending(self, issues: Sequence[Issue], terms: Terms) -> list[ExemptionEnds]:
         """The exemptions whose end people are to be told of."""
@@ -180,20 +157,31 @@ class Reporting:
             )
         notices = wiring.notices(self._settings, self._table)
         with stoppable() as stop:
-            issues = self._read()
+            issues, ended = self._read(), "was broken off"
             try:
                 self._work(notices, self._tasks(issues, self._terms), stop)
                 for ending in self._ending(issues, self._terms):
                     if not stop.is_set():
+                        self._hold()
                         self._tell_exemption_ends(notices, ending)
+                ended = "was stopped" if stop.is_set() else "is done"
             finally:
                 self._causes.say()
-            ended = f"was stopped, {self._counts['left']} issues are left" if stop.is_set() else "is done"
-            logger.info("Reporting %s: %s", ended, self._counted())
+                left = f", {self._counts['left']} issues are left" if ended != "is done" else ""
+                logger.info("Reporting %s%s: %s", ended, left, self._counted())
 
     def _work(self, notices: Notices, tasks: Sequence[Task], stop: threading.Event) -> None:
+        lost: list[LeaseLost] = []
+
         def unless_stopped(task: Task) -> str:
-            return "left" if stop.is_set() else self._carry_out(notices, task)
+            if stop.is_set():
+                return "left"
+            try:
+                self._hold()
+            except LeaseLost as error:
+                lost.append(error)
+                return "left"
+            return self._carry_out(notices, task)
 
         skipped = [task for task in tasks if isinstance(task.step, Skip)]
         to_do = [task for task in tasks if not isinstance(task.step, Skip)]
@@ -207,6 +195,8 @@ class Reporting:
             for future in as_completed([pool.submit(unless_stopped, task) for task in to_do]):
                 self._counts[future.result()] += 1
                 advance(self._counted())
+        if lost:
+            raise lost[0]
 
     def _carry_out(self, notices: Notices, task: Task) -> str:
         """Do the step; how the issue counts."""

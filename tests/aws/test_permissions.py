@@ -10,7 +10,7 @@ from library.aws import permissions
 from library.aws.permissions import Refusal
 from library.aws.sessions import AccountAccess
 from tests.builders import ACCOUNT, NOW
-from tests.wire import Wire, json_failure
+from tests.wire import STATE, Wire, json_failure
 from tests.world import TABLE
 
 if TYPE_CHECKING:
@@ -84,6 +84,17 @@ def test_a_call_of_the_table_that_is_refused_is_named(wire: Wire, operation: str
     assert refusal.call == f"dynamodb:{operation}"
     assert refusal.said.startswith("AccessDeniedException: ")
     assert of_identification() == [refusal]
+
+
+@pytest.mark.parametrize("operation", ["GetItem", "UpdateItem"])
+def test_a_call_of_the_state_table_that_is_refused_is_named(
+    dynamodb: DynamoDBClient, wire: Wire, operation: str
+) -> None:
+    assert permissions.of_state(ACCESS, TABLE) == []
+    assert dynamodb.scan(TableName=STATE)["Items"] == []
+    wire.react(f"StateTable.{operation}", lambda _: json_failure("AccessDeniedException"))
+    (refusal,) = permissions.of_state(ACCESS, TABLE)
+    assert refusal.call == f"dynamodb:{operation}"
 
 
 def test_without_the_role_nothing_else_of_the_account_is_tried(accounts: Control, wire: Wire) -> None:

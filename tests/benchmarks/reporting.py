@@ -34,7 +34,7 @@ _RUN = """
 import sys
 from library.cli.run import run
 from reporting.create_iam_key_inactive_tickets import STREAM, Options, Reporting
-sys.exit(run(STREAM, lambda settings: Reporting(settings, Options(), int(sys.argv[1])).run()))
+sys.exit(run(STREAM, lambda settings: Reporting(settings, Options(), lambda: None, int(sys.argv[1])).run()))
 """
 
 

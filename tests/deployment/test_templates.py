@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from library.aws.lease import LEASE
 from library.cli.logs import log_decision
 from library.issues.decisions import Verdict
 
@@ -260,6 +261,10 @@ def test_the_host_may_use_the_table_of_the_main_stack(main_account: dict[str, An
     ]
     names = {table.rpartition(":table/")[2] for table in tables}
     assert names == {"${IssuesTableName}", "${IssuesTableName}-state"}
+    # The embedded AWS does not know this key of a condition.
+    (lease,) = [one for one in statements(host) if one.get("Sid") == "Lease"]
+    assert lease["Action"] == "dynamodb:UpdateItem"
+    assert lease["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [LEASE]}}
     for one in (main_account, host):
         parameter = one["Parameters"]["IssuesTableName"]
         assert parameter["Default"] == "hammer-iam-user-keys-inactive"

@@ -60,10 +60,12 @@ def test_a_role_that_cannot_be_assumed_is_named(estate: Estate) -> None:
 
 def test_a_table_and_a_secret_that_are_refused_are_named(estate: Estate, wire: Wire) -> None:
     wire.react("UpdateItem", lambda request: json_failure("AccessDeniedException"))
+    wire.react("StateTable.UpdateItem", lambda request: json_failure("AccessDeniedException"))
     estate.secret({"slack": {"api_token": "xoxb-1"}})
     result = estate.run(CHECK)
     assert result.exit_code == 1
     assert "issues table: dynamodb:UpdateItem\n" in result.output
+    assert "state table: dynamodb:UpdateItem\n" in result.output
     assert "entry jira is missing" in result.output
     assert "python -m deployment.put_credentials" in result.output
 

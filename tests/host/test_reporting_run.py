@@ -14,10 +14,12 @@ import boto3
 import pytest
 
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
+from library.aws.state_table import state_table_name
 from library.issues.record import Resolution, Status
 from reporting.create_iam_key_inactive_tickets import WORKERS
-from tests.world import MAIN, OTHER, REPORTING
+from tests.world import MAIN, OTHER, REPORTING, TABLE
 from tests.world.process import process_environment
+from tests.world.table import let_the_lease_run_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +70,7 @@ def test_a_dry_run_names_those_who_would_be_told_that_an_exemption_ends(estate: 
     assert [recipient for recipient, _ in estate.messages()] == ["#devops-channel"]
 
 
-def test_a_dry_run_changes_nothing_anywhere_and_needs_no_lock(estate: Estate) -> None:
+def test_a_dry_run_changes_nothing_anywhere_and_needs_no_lease(estate: Estate) -> None:
     (estate.folder / "config.ini").write_text("LOG_GROUP=/aws/ec2/hammer-reporting-remediation\n", encoding="utf-8")
     estate.add_issue()
     estate.add_due_issue("soon", reported=estate.ago(days=8))
@@ -81,7 +83,8 @@ def test_a_dry_run_changes_nothing_anywhere_and_needs_no_lock(estate: Estate) ->
     assert {request.method for request in estate.jira.requests} == {"GET"}
     assert estate.slack.requests == []
     assert boto3.client("logs").describe_log_groups()["logGroups"] == []
-    assert list(estate.folder.parent.glob("*.lock")) == []
+    states = boto3.client("dynamodb").scan(TableName=state_table_name(TABLE))["Items"]
+    assert {state["id"]["S"] for state in states} == {f"scan#{MAIN}", f"scan#{OTHER}"}
 
 
 @pytest.mark.parametrize(
@@ -243,6 +246,7 @@ def test_a_second_signal_ends_the_process_at_once_and_the_next_run_makes_up_for_
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == -signal.SIGINT
     jira.opened.set()
+    let_the_lease_run_out()
 
     assert estate.report().exit_code == 0
     assert estate.read(issue).jira.ticket is not None

@@ -101,7 +101,7 @@ def test_a_key_is_needed(estate: Estate) -> None:
     assert estate.run(SHOW).exit_code == 2
 
 
-def test_showing_changes_nothing_and_asks_for_no_lock(estate: Estate) -> None:
+def test_showing_changes_nothing_and_asks_for_no_lease(estate: Estate) -> None:
     issue = estate.add_due_issue()
     other = estate.dialogue("remediation.clean_iam_keys_inactive")
     other.wait_for("[y/N]")

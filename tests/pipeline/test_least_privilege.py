@@ -147,7 +147,6 @@ class Deployment:
         for name, value in self._session(role).items():
             patch.setenv(name.upper(), value)
         patch.setenv("HAMMER_CONFIG", source)
-        patch.setenv("HAMMER_LOCK_FOLDER", str(self.folder))
 
     def run_the_pipeline(self) -> None:
         """Let the schedule start the deployed functions; what follows is done in this process, which is faster."""
@@ -259,7 +258,8 @@ class Deployment:
             for account in self.keys:
                 if refusals := permissions.of_remediation(access, account, "name", ["idle"]):
                     raise Denied(str(refusals))
-            if refusals := permissions.of_table(access, settings.inactive_keys.table_name):
+            name = settings.inactive_keys.table_name
+            if refusals := permissions.of_table(access, name) + permissions.of_state(access, name):
                 raise Denied(str(refusals))
             self.acting_as("s3", HOST).get_object(Bucket=f"hammer-deployment-{MAIN_ACCOUNT}", Key=PACKAGE_KEY)
             before = self._host_lines()
@@ -454,10 +454,14 @@ OF_THE_TABLE: list[tuple[str, str, dict[str, Any]]] = [
     ("dynamodb", "update_item", {"TableName": TABLE, "Key": ROW}),
     ("dynamodb", "get_item", {"TableName": TABLE, "Key": ROW}),
 ]
+OF_THE_STATES: list[tuple[str, str, dict[str, Any]]] = [
+    ("dynamodb", "put_item", {"TableName": state_table_name(TABLE), "Item": {"id": {"S": "lease"}}}),
+    ("dynamodb", "delete_item", {"TableName": state_table_name(TABLE), "Key": {"id": {"S": "lease"}}}),
+]
 FORBIDDEN = {
     INITIATION: [*NEVER, *OF_THE_HOST, *OF_THE_SCAN, *OF_THE_TABLE, ("iam", "list_users", {})],
     IDENTIFICATION: [*NEVER, *OF_THE_HOST],
-    HOST: [*NEVER, *OF_THE_SCAN, ("iam", "list_users", {})],
+    HOST: [*NEVER, *OF_THE_SCAN, ("iam", "list_users", {}), *OF_THE_STATES],
     LOOKING: [*NEVER, *OF_THE_HOST, *OF_THE_SCAN, *OF_THE_TABLE],
     SWITCHING: [
         *NEVER,

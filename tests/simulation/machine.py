@@ -56,8 +56,8 @@ def plans(*operations: str) -> st.SearchStrategy[Plan]:
 
 
 SCAN = plans("UpdateItem", "PutItem", "ListUsers", "ListAccessKeys")
-REPORT = plans("jira POST", "UpdateItem", "slack chat.postMessage", "jira GET")
-REMEDIATE = plans("UpdateAccessKey", "UpdateItem", "ListAccessKeys", "jira POST")
+REPORT = plans("jira POST", "UpdateItem", "slack chat.postMessage", "jira GET", "lease UpdateItem")
+REMEDIATE = plans("UpdateAccessKey", "UpdateItem", "ListAccessKeys", "jira POST", "lease UpdateItem")
 NOT_SWITCHED = st.builds(Fault, st.just(("UpdateAccessKey", 1)), FAILURES, st.booleans())
 
 

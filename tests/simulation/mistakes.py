@@ -95,6 +95,12 @@ MISTAKES = (
         "    times = issue.timestamps\n    return False and (\n",
     ),
     Mistake(
+        "two at once",
+        "library/aws/lease.py",
+        "        if held_by is not None:\n            raise AlreadyRunning(",
+        "        if False:\n            raise AlreadyRunning(",
+    ),
+    Mistake(
         "no week of grace", "library/issues/reporting.py", "REACTIVATED_GRACE_DAYS = 7", "REACTIVATED_GRACE_DAYS = 0"
     ),
 )

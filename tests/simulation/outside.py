@@ -33,6 +33,7 @@ from botocore.exceptions import ConnectionClosedError
 from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from deployment.local.slack_stand_in import SlackStandIn, arguments_of
 from deployment.local.stand_in import Raw, Silence
+from library.aws.lease import LEASE
 from library.aws.state_table import state_table_name
 from library.notifications.http_limits import LimitedAdapter
 from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
@@ -275,7 +276,7 @@ class Table:
         if operation == "GetItem":
             return answer(200, json.dumps({} if row is None else {"Item": row}))
         if not self._holds(asked, row or {}):
-            return json_failure("ConditionalCheckFailedException")
+            return _refused(row if "ReturnValuesOnConditionCheckFailure" in asked else None)
         if operation == "PutItem":
             self.rows[where] = asked["Item"]
         else:
@@ -298,10 +299,10 @@ class Table:
             r"[#:\w.]+", lambda word: _WORDS.get(word[0], f"value({word[0]!r})"), asked["ConditionExpression"]
         )
         means = {
-            "attribute_exists": lambda found: found is not None,
-            "attribute_not_exists": lambda found: found is None,
-            "attribute_type": lambda found, kind: found is not None and kind["S"] in found,
-            "value": lambda name: _found(asked, row, name),
+            "attribute_exists": bool,
+            "attribute_not_exists": lambda found: not found,
+            "attribute_type": lambda found, kind: kind["S"] in found,
+            "value": lambda name: _Value(_found(asked, row, name) or {}),
         }
         return bool(eval(text.replace("=", "=="), {"__builtins__": {}}, means))
 
@@ -326,8 +327,21 @@ class Table:
         return True
 
 
+class _Value(dict[str, Any]):
+    """A value as DynamoDB writes it, which it compares with others of its type."""
+
+    def __lt__(self, other: _Value) -> bool:
+        return "S" in self and "S" in other and bool(self["S"] < other["S"])
+
+
+def _refused(row: dict[str, Any] | None) -> AWSResponse:
+    code = "ConditionalCheckFailedException"
+    found = {} if row is None else {"Item": row}
+    return answer(400, json.dumps({"__type": f"com.amazonaws#{code}", "message": "not met", **found}))
+
+
 _FUNCTIONS = ("attribute_exists", "attribute_not_exists", "attribute_type")
-_WORDS = {"AND": "and", "OR": "or", **{name: name for name in _FUNCTIONS}}
+_WORDS = {"AND": "and", "OR": "or", "NOT": "not", **{name: name for name in _FUNCTIONS}}
 
 
 def _found(asked: dict[str, Any], row: dict[str, Any], name: str) -> Any:
@@ -380,7 +394,6 @@ class Outside:
         ours = {
             "AWS_ACCESS_KEY_ID": OWN_KEY,
             "HAMMER_CONFIG": str(folder),
-            "HAMMER_LOCK_FOLDER": str(folder),
         }
         stack.enter_context(mock.patch.dict(os.environ, {**not_of_aws(os.environ), **SAFE, **ours}, clear=True))
         for target, name, replacement in (
@@ -442,6 +455,7 @@ class Outside:
 
     def _to_aws(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
         service, operation = event_name.split(".")[1:]
+        leased = service == "dynamodb" and json.loads(body_of(request)).get("Key") == {"id": {"S": LEASE}}
 
         def fail(how: str) -> AWSResponse:
             kind = json_failure if service in ("dynamodb", "secrets-manager") else failure
@@ -451,7 +465,8 @@ class Outside:
                 return kind("AccessDeniedException" if service == "dynamodb" else "AccessDenied", 403)
             raise ConnectionClosedError(endpoint_url=request.url)
 
-        return self._call(operation, lambda: self._aws(request, service, operation), fail)
+        called = f"lease {operation}" if leased else operation
+        return self._call(called, lambda: self._aws(request, service, operation), fail)
 
     def _aws(self, request: AWSPreparedRequest, service: str, operation: str) -> AWSResponse:
         if service == "dynamodb":

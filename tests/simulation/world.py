@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from library.aws.lease import LEASE
 from library.errors import HammerError
 from library.issues.record import Episode, Issue, Resolution, Status, Timestamps
 from library.issues.row import from_item
@@ -232,16 +233,25 @@ class World:
         main = import_module(module).main
         with self.out.command(module, plan) as command:
             nested = any(each.name != "scan" for each in self.out.running[:-1])
+            held = module != RESTORE and self._is_leased()
             try:
                 main.main(arguments, standalone_mode=False)
             except SystemExit as ended:
-                if ended.code not in ((3,) if nested else (0,)):
+                if plan is None and held != (ended.code == 3):
+                    self.wrong.append(f"{module} ended with {ended.code}; was the lease held? {held}")
+                if ended.code != 0 and not (nested or held):
                     self._must_not_fail(command, f"exit code {ended.code}")
             except Exception as error:
                 self.wrong.append(f"{module} ended with {error!r}")
             except BaseException as error:
                 if not command.dead:
                     raise error
+
+    def _is_leased(self) -> bool:
+        """Whether a run is at work, or one has died so shortly ago that nobody can know."""
+        ends = self.out.states.rows.get((LEASE,), {}).get("ends")
+        # It is written to the second.
+        return ends is not None and self.now < datetime.fromisoformat(ends["S"]) + timedelta(minutes=1, seconds=1)
 
     def _must_not_fail(self, command: Command, how: str) -> None:
         if command.plan is None and len(self.out.running) == 1:

@@ -67,8 +67,6 @@ def estate_at(aws: str, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Est
         "AWS_ACCESS_KEY_ID": OWN_KEY,
         "AWS_DEFAULT_REGION": REGION,
         "HAMMER_CONFIG": str(folder),
-        # Another test, or a real run, on this machine must not hold up this one.
-        "HAMMER_LOCK_FOLDER": str(folder.parent),
     }
     for name, value in environment.items():
         patch.setenv(name, value)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from library.aws.lease import LEASE
 from library.aws.state_table import state_table_name
 from library.issues.row import from_item, to_item
 from tests.world import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from library.issues.record import Issue
 
@@ -44,6 +45,23 @@ def scanned(account_id: str, at: datetime) -> None:
     """Write that the last complete scan of an account began then (UTC)."""
     item = {"id": f"scan#{account_id}", "scanned": at.isoformat(), "version": "of a test"}
     boto3.client("dynamodb").put_item(TableName=state_table_name(TABLE), Item=serialized(item))
+
+
+def begin_a_run_on_a_laptop() -> None:
+    """Write the lease of reporting on another machine, whoever has it now."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    holder = {"command": "reporting.x", "who": "alice", "host": "laptop", "process": 4711, "since": now.isoformat()}
+    item = {"id": LEASE, "run": "of a laptop", "ends": (now + timedelta(minutes=10)).isoformat(), **holder}
+    boto3.client("dynamodb").put_item(TableName=state_table_name(TABLE), Item=serialized(item))
+
+
+def let_the_lease_run_out() -> None:
+    """Write the lease, if somebody has it, as if its run had begun ten minutes earlier and died at once."""
+    client, name, key = boto3.client("dynamodb"), state_table_name(TABLE), {"id": {"S": LEASE}}
+    item = deserialized(client.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item", {}))
+    if "ends" in item:
+        ends = datetime.fromisoformat(item["ends"]) - timedelta(minutes=10)
+        client.put_item(TableName=name, Item=serialized({**item, "ends": ends.isoformat(timespec="seconds")}))
 
 
 def serialized(item: Mapping[str, Any]) -> dict[str, Any]:

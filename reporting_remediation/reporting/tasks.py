@@ -1,0 +1,56 @@
+"""What a run of reporting has to do with each issue, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from library import messages
+from library.cli.logs import logger
+from library.issues.decisions import Skip
+from library.issues.reporting import CLOSING_WAITS_FOR_JIRA, Report, reporting_step
+from library.messages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from library.issues.record import Issue
+    from library.issues.reporting import ReportingStep
+    from library.issues.whitelist import Whitelist
+    from library.notifications.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An issue and what is to be done with it."""
+
+    issue: Issue
+    step: ReportingStep
+
+
+def tasks_of(
+    issues: Sequence[Issue], terms: Terms, whitelist: Whitelist, limit: int | None, now: datetime
+) -> list[Task]:
+    """The task of each issue as of `now` (UTC), the longest idle first; `limit` caps the new reports."""
+    tasks, new = [], 0
+    for issue in sorted(issues, key=lambda each: (each.details.last_used, each.issue_id)):
+        exemption = whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
+        step = reporting_step(issue, terms.policy(issue.account_id), exemption=exemption, now=now)
+        if isinstance(step, Report) and step.first:
+            new += 1
+            if limit is not None and new > limit:
+                step = Skip(f"the limit of {limit} new reports is reached")
+        tasks.append(Task(issue, step))
+    _warn_of_waiting(tasks)
+    return tasks
+
+
+def _warn_of_waiting(tasks: Sequence[Task]) -> None:
+    waiting = sum(1 for task in tasks if task.step == CLOSING_WAITS_FOR_JIRA)
+    if waiting:
+        messages.warning(
+            logger,
+            Message.CLOSING_WAITS,
+            f"JIRA is switched off (jira.enabled), so {waiting} issues with a ticket are not closed, but wait",
+        )
