@@ -13,6 +13,7 @@ import click
 
 from library.cli import exit_codes as codes
 from library.cli import terminal
+from library.cli.signals import ended_by_the_third
 from library.config.loading import load
 from library.errors import HammerError
 from library.messages import Message
@@ -41,7 +42,8 @@ class DeploymentError(HammerError):
 def exit_codes() -> Iterator[None]:
     """End the process with one clear message and the right exit code, whatever the block raises."""
     try:
-        yield
+        with ended_by_the_third():
+            yield
     except codes.EXPECTED as error:
         sys.exit(codes.told(error, partial(click.echo, err=True), interrupted="Interrupted"))
 

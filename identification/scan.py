@@ -17,6 +17,7 @@ import click
 from identification.look import Wanted, look_at
 from library.cli import exit_codes, terminal
 from library.cli.logs import logger, logging_to_standard_error
+from library.cli.signals import ended_by_the_third
 from library.errors import HammerError
 from library.reports.files import csv_text, write
 from library.reports.first_look import IdleKey, as_object, rows
@@ -148,7 +149,7 @@ def main(
     if external_id and not role_name:
         raise click.UsageError("--external-id is for a role: add --role-name")
     wanted = Wanted(days, accounts, organization, role_name, external_id)
-    with logging_to_standard_error():
+    with ended_by_the_third(), logging_to_standard_error():
         sys.exit(_run(wanted, form, output, fail_on_findings=fail_on_findings))
 
 

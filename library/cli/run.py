@@ -10,6 +10,7 @@ from library import messages
 from library.cli import exit_codes, wiring
 from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.logs import log_files, logger, logging_to_standard_error
+from library.cli.signals import ended_by_the_third
 from library.config.loading import load
 from library.config.sources import log_group
 from library.errors import AwsCallFailed, ConfigurationError, HammerError
@@ -31,6 +32,7 @@ def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False, 
     run that stands `alone` needs no more of the configuration than config.json.
     """
     with ExitStack() as stack:
+        stack.enter_context(ended_by_the_third())
         try:
             stack.enter_context(logging_to_standard_error(*([] if read_only else log_files(stream))))
             settings = load(alone=alone) if read_only else _logged(stream, stack, alone=alone)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
-import sys
 import threading
 from datetime import timedelta
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -18,12 +16,9 @@ from library.aws.state_table import state_table_name
 from library.issues.record import Resolution, Status
 from reporting.create_iam_key_inactive_tickets import WORKERS
 from tests.world import MAIN, OTHER, REPORTING, TABLE
-from tests.world.process import process_environment
-from tests.world.table import let_the_lease_run_out
+from tests.world.process import read_to, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.world.estate import Estate
 
 
@@ -211,7 +206,7 @@ def test_a_signal_stops_between_two_issues_and_what_was_done_is_recorded(estate:
     estate.use_jira(jira)
     issues = [estate.add_issue(f"user-{number:02}", idle_days=400 - number) for number in range(WORKERS + 3)]
 
-    with start(estate) as process:
+    with started(estate.folder, REPORTING) as process:
         jira.arrived.wait(SECONDS)
         jira.arrived.abort()
         process.send_signal(number)
@@ -231,55 +226,6 @@ def test_a_signal_stops_between_two_issues_and_what_was_done_is_recorded(estate:
     assert estate.report().exit_code == 0
     assert [len(estate.tickets_of(issue)) for issue in issues] == [1] * len(issues)
     assert len(estate.messages()) == len(issues)
-
-
-def test_a_second_signal_ends_the_process_at_once_and_the_next_run_makes_up_for_it(estate: Estate) -> None:
-    jira = GatedJira(parties=2, shut=True)
-    estate.use_jira(jira)
-    issue = estate.add_issue()
-
-    with start(estate) as process:
-        jira.arrived.wait(SECONDS)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        read_to(process.stderr, "Stopping")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(SECONDS) == -signal.SIGINT
-    jira.opened.set()
-    let_the_lease_run_out()
-
-    assert estate.report().exit_code == 0
-    assert estate.read(issue).jira.ticket is not None
-
-
-@contextlib.contextmanager
-def start(estate: Estate) -> Iterator[subprocess.Popen[str]]:
-    """Reporting in a process of its own, which has ended when the block has."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", REPORTING],
-        env=process_environment(),
-        cwd=estate.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-            process.wait(SECONDS)
-        finally:
-            process.kill()
-
-
-def read_to(lines: IO[str], text: str) -> str:
-    """All up to the line that has this text."""
-    seen = ""
-    for line in lines:
-        seen += line
-        if text in line:
-            return seen
-    raise AssertionError(f"{text!r} was not said:\n{seen}")
 
 
 # --- a bar on the terminal ---

@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tests.world import HOST_CODE, REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _DEADLINE_SECONDS = 60
@@ -38,6 +39,36 @@ def run_in(folder: Path, module: str, *arguments: str) -> subprocess.CompletedPr
         timeout=_DEADLINE_SECONDS,
         check=False,
     )
+
+
+@contextlib.contextmanager
+def started(folder: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, without a terminal, which has ended when the block has."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env=process_environment(),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+            process.wait(_DEADLINE_SECONDS)
+        finally:
+            process.kill()
+
+
+def read_to(lines: IO[str] | None, text: str) -> str:
+    """All up to the line that has this text."""
+    seen = ""
+    for line in lines or ():
+        seen += line
+        if text in line:
+            return seen
+    raise AssertionError(f"{text!r} was not said:\n{seen}")
 
 
 class Dialogue:
