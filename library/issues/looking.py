@@ -74,7 +74,7 @@ MARK_BYTES = 8
 class Kept:
     """An issue that a scan has to keep true.
 
-    `live` is whether it is resolved when its key is not idle any more; `standing` is that, or the closed issue of an
+    `live` is whether a scan says so when its key is not idle any more; `standing` is that, or the closed issue of an
     idle key that was exempt then. `settled` is whether its status is what the whitelist asks for. `in_hands` is
     whether people, or we, have it in hand: it is looked at in every scan.
     """
@@ -99,8 +99,9 @@ def kept(issues: Iterable[Issue], is_exempt: Callable[[Issue], bool], now: datet
     found = []
     for issue in issues:
         live = issue.is_live
-        standing = live or (issue.status is Status.CLOSED and issue.timestamps.resolved is None)
-        hands = _in_hands(issue, now, live=live)
+        closed = issue.status is Status.CLOSED
+        standing = live or (closed and issue.timestamps.resolved is None)
+        hands = _in_hands(issue, now, live=live and not closed)
         if standing or hands:
             exempt = is_exempt(issue)
             found.append(
@@ -111,7 +112,7 @@ def kept(issues: Iterable[Issue], is_exempt: Callable[[Issue], bool], now: datet
                     live=live,
                     standing=standing,
                     exempt=exempt,
-                    settled=not live or (issue.status is Status.WHITELISTED) == exempt,
+                    settled=closed or not live or (issue.status is Status.WHITELISTED) == exempt,
                     in_hands=hands,
                 )
             )

@@ -176,10 +176,8 @@ class Issue:
 
     @property
     def is_live(self) -> bool:
-        """Whether a scan resolves it if it does not find its key idle; also a resolved one whose key was restored."""
-        return self.status in (Status.OPEN, Status.WHITELISTED) or (
-            self.status is Status.RESOLVED and self.on_again_since is not None
-        )
+        """Whether a scan that does not find its key idle says so; also where a key was restored after the end."""
+        return self.status in (Status.OPEN, Status.WHITELISTED) or self.on_again_since is not None
 
 
 def details_of(key: AccessKey, tags: Mapping[str, str] | None) -> IssueDetails:

@@ -100,7 +100,8 @@ def _gone(issue: Issue, reason: Resolution, now: datetime) -> Step | None:
         return None
     if reason is Resolution.DEACTIVATED and _we_switched_it_off(issue):
         reason = Resolution.REMEDIATED
-    return steps.resolved(issue, reason, now)
+    ended = steps.ended_after_all if issue.status is Status.CLOSED else steps.resolved
+    return ended(issue, reason, now)
 
 
 def _exempted(issue: Issue, found: IssueDetails, exemption: Exemption, now: datetime) -> Step | None:

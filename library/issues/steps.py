@@ -85,6 +85,16 @@ def resolved(issue: Issue, resolution: Resolution, now: datetime) -> Step:
     return Step(after, "resolved", f"the key is not idle any more: {resolution.value}", now)
 
 
+def ended_after_all(issue: Issue, resolution: Resolution, now: datetime) -> Step:
+    """The key of a closed issue was switched on again, and is not idle: people were told of the end before."""
+    after = replace(
+        issue,
+        details=replace(issue.details, resolution=resolution),
+        timestamps=replace(issue.timestamps, updated=now),
+    )
+    return Step(after, "stays closed", f"the key was switched on again, and is not idle: {resolution.value}", now)
+
+
 def new_episode(issue: Issue, details: IssueDetails, episode: Episode, now: datetime) -> Step:
     """An idle key begins again: everything is said once more, on the ticket that is there, and counts from now."""
     times = Timestamps(

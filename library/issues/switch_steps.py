@@ -41,7 +41,8 @@ def switched_off(issue: Issue, why: str, now: datetime, *, channels: Collection[
     overtaken = times.restored is not None and times.remediated is not None and times.remediated <= times.restored
     off_at = times.remediated if overtaken else now
     after = replace(issue, timestamps=replace(times, remediated=off_at), remediation_error=None)
-    return Step(_owed_news(after, channels, now), "switched off", why, now)
+    what = "switched off, and on again before that was recorded" if overtaken else "switched off"
+    return Step(_owed_news(after, channels, now), what, why, now)
 
 
 def about_to_switch_on(issue: Issue, by: str, now: datetime) -> Step:

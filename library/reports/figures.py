@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from library.reports.entries import Standing, entry_of
+from library.reports.entries import Standing, entry_of, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +60,7 @@ class AccountFigures:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What happened in the ISO week that began on `monday` (UTC)."""
+    """What happened in the ISO week that began on `monday` (UTC), but for what a switching on has undone."""
 
     monday: date
     opened: int
@@ -187,10 +187,10 @@ def _total(accounts: Sequence[AccountFigures]) -> AccountFigures:
 
 
 def _weeks(issues: Sequence[Issue], since: datetime) -> tuple[Week, ...]:
-    times = [issue.timestamps for issue in issues]
-    opened = _per_week(each.identified for each in times)
-    resolved = _per_week(each.resolved for each in times)
-    switched_off = _per_week(each.remediated for each in times)
+    ended = [issue.timestamps for issue in issues if standing(issue) is not Standing.SWITCHED_ON]
+    opened = _per_week(issue.timestamps.identified for issue in issues)
+    resolved = _per_week(each.resolved for each in ended)
+    switched_off = _per_week(each.remediated for each in ended)
     mondays = [(since + timedelta(weeks=number)).date() for number in range(WEEKS)]
     return tuple(Week(monday, opened[monday], resolved[monday], switched_off[monday]) for monday in mondays)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import signal
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from deployment.local.stand_in import Raw, Rule
+from deployment.local.stand_in import Raw, Rule, Silence
 from library.issues.record import Episode, Issue, Resolution, RestoreDetails, Status
 from library.issues.scanning import Finding, reconcile
 from library.text import utc
 from tests.wire import Wire, answer
-from tests.world import MAIN, OTHER, REGION, REMEDIATION, RESTORE, SECRET, SHOW
+from tests.world import MAIN, OTHER, REGION, REMEDIATION, REPORTING, RESTORE, SECRET, SHOW
 from tests.world.configuration import CREDENTIALS, OWNERS
 
 if TYPE_CHECKING:
@@ -508,6 +509,23 @@ def test_an_open_prompt_does_not_hold_a_restore_up(estate: Estate) -> None:
     result = estate.restore("--key", issue.issue_id)
     assert result.exit_code == 0, result.output
     assert estate.key_status(issue) == "Active"
+
+
+def test_a_report_that_hangs_in_jira_does_not_hold_a_restore_up(estate: Estate) -> None:
+    issue, _ = switched_off(estate, "joe"), estate.add_issue("ann")
+    waits = threading.Event()
+
+    def reached(_request: object) -> bool:
+        waits.set()
+        return True
+
+    estate.jira.add_rule(Rule(reached, Silence.HANGING, times=1))
+    report = estate.dialogue(REPORTING)
+    assert waits.wait(60), report.screen
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 0, result.output
+    assert estate.key_status(issue) == "Active"
+    assert estate.read(issue).on_again_since is not None
 
 
 def test_every_command_says_that_the_key_is_on_again_and_none_that_it_is_off(estate: Estate) -> None:

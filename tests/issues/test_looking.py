@@ -251,7 +251,7 @@ def test_an_issue_in_somebody_s_hands_is_looked_at_in_every_scan(
         (Status.RESOLVED, days_ago(9), days_ago(8), True),
         (Status.CLOSED, days_ago(2), days_ago(1), True),
         (Status.CLOSED, days_ago(1), days_ago(2), False),
-        (Status.CLOSED, days_ago(9), days_ago(8), False),
+        (Status.CLOSED, days_ago(9), days_ago(8), True),
     ],
 )
 def test_a_key_that_was_switched_on_again_after_its_issue_had_ended_is_looked_at(

@@ -394,6 +394,21 @@ def test_a_resolved_issue_whose_key_was_switched_on_again_is_watched_and_resolve
     assert (again.status, again.episode, again.jira) == (Status.OPEN, Episode.REACTIVATED, RESTORED.jira)
 
 
+def test_a_closed_issue_whose_key_was_switched_on_again_stays_closed_and_says_what_is_seen_of_it() -> None:
+    issue = replace(RESTORED, status=Status.CLOSED, timestamps=replace(RESTORED.timestamps, closed=days_ago(1.5)))
+    assert issue.is_live
+    for seen in GONE:
+        after = scan(issue, seen)
+        assert after is not None
+        assert after == replace(
+            issue,
+            details=replace(issue.details, resolution=seen),
+            timestamps=replace(issue.timestamps, updated=NOW),
+        )
+        assert (after.on_again_since, after.is_live) == (None, False)
+        assert scan(after, seen) is None
+
+
 @pytest.mark.parametrize("issue", [RESTORED, replace(RESTORED, status=Status.OPEN)])
 def test_a_scan_that_still_sees_a_key_off_right_after_it_was_switched_on_again_says_nothing_of_it(
     issue: Issue,

@@ -318,6 +318,29 @@ def test_an_issue_that_a_scan_has_opened_again_meanwhile_is_not_closed() -> None
     assert close(again, told=ended, recipients=None) is None
 
 
+@pytest.mark.parametrize("failures", [[], JIRA_FAILED], ids=["all have heard", "JIRA has not"])
+def test_an_issue_whose_key_was_switched_on_again_while_its_end_was_said_is_not_closed(
+    failures: list[Failure],
+) -> None:
+    ended = resolved(Resolution.REMEDIATED)
+    back = replace(ended, timestamps=replace(ended.timestamps, restored=NOW))
+    assert close(back, told=ended, failures=failures) is None
+
+
+def test_what_a_restore_owes_is_owed_still_if_it_came_while_the_issue_was_talked_about() -> None:
+    before = reported(jira=TICKET, slack=TOLD)
+    back = replace(
+        before,
+        timestamps=replace(before.timestamps, restored=days_ago(0.1)),
+        jira=replace(TICKET, failed=days_ago(0.1)),
+        slack=replace(TOLD, failed=days_ago(0.1)),
+    )
+    assert on_ticket(back, Occasion.NEWS, told=before).after.jira.failed == days_ago(0.1)
+    assert over_slack(back, Occasion.NEWS, told=before).after.slack.failed == days_ago(0.1)
+    assert on_ticket(back, Occasion.NEWS, told=back, slack_follows=False).after.jira.failed is None
+    assert over_slack(back, Occasion.NEWS, told=back).after.slack.failed is None
+
+
 # --- switching off and on --------------------------------------------------------------------------------------
 
 BOTH = ("JIRA", "Slack")
@@ -368,6 +391,18 @@ def test_switched_off_forgets_an_earlier_failure() -> None:
     step = switch_steps.switched_off(issue, "idle for 100 days", NOW, channels=())
     assert step.after == an_issue(timestamps=replace(ANNOUNCED, remediated=NOW))
     assert said(step) == ("switched off", "idle for 100 days")
+
+
+def test_switched_off_does_not_outlive_a_restore_that_came_before_it_was_recorded() -> None:
+    times = replace(ANNOUNCED, remediated=ANNOUNCED.remediation_started, restored=days_ago(0.5))
+    overtaken = switch_steps.switched_off(an_issue(timestamps=times), "idle", NOW, channels=BOTH)
+    assert overtaken.after.timestamps == times
+    assert overtaken.after.on_again_since == days_ago(0.5)
+    assert said(overtaken) == ("switched off, and on again before that was recorded", "idle")
+    earlier = replace(ANNOUNCED, restored=days_ago(9))
+    assert switch_steps.switched_off(an_issue(timestamps=earlier), "idle", NOW, channels=()).after.timestamps == (
+        replace(earlier, remediated=NOW)
+    )
 
 
 def test_the_intent_to_switch_on_is_recorded_with_who_wants_it_and_taken_back() -> None:

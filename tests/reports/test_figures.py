@@ -58,6 +58,8 @@ def test_a_key_that_was_switched_on_again_counts_as_on_until_a_scan_has_seen_it(
     assert (standing(restored), standing(seen)) == (Standing.SWITCHED_ON, Standing.RESOLVED)
     (account, _) = of(restored).accounts
     assert (account.open, account.switched_off, account.resolved) == (1, 0, 0)
+    assert [(week.switched_off, week.resolved) for week in of(restored).weeks] == [(0, 0)] * WEEKS
+    assert sum(week.resolved for week in of(seen).weeks) == 1
 
 
 def test_every_issue_is_listed_the_open_ones_first_then_the_longest_idle() -> None:
