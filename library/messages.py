@@ -55,6 +55,7 @@ class Message(StrEnum):
     STOPPING = "W-RUN-05"
     CLOSING_WAITS = "W-RUN-06"
     LEASE_NOT_GIVEN_BACK = "W-RUN-07"
+    STOPPED_BY_HAND = "W-RUN-08"
 
     KEY_NOT_LOOKED_AT = "E-KEY-01"
     KEY_NOT_SWITCHED = "E-KEY-02"

@@ -106,10 +106,13 @@ def _listed(iam: IamClients, key: AccessKey) -> AccessKey | None:
     return next((listed for listed in keys if listed.key_id == key.key_id), None)
 
 
-def find_access_key(iam: IamClients, key_id: str, user_name: str) -> AccessKey | None:
+def find_access_key(
+    iam: IamClients, key_id: str, user_name: str, *, denied_is_gone: bool = False
+) -> AccessKey | None:
     """The key as it is at this moment, under its owner's present name; None if it does not exist.
 
-    `user_name` is the last known name of its owner. Takes two calls, four if the owner was renamed.
+    `user_name` is the last known name of its owner. With `denied_is_gone`, a key that this user does not list and
+    that IAM denies us is gone, too. Takes two calls, four if the owner was renamed.
     """
     # A key never changes hands, so its owner's present name is all that may have to be followed.
     key = _key_of(iam, key_id, user_name)
@@ -119,7 +122,7 @@ def find_access_key(iam: IamClients, key_id: str, user_name: str) -> AccessKey |
         answer = iam.call("GetAccessKeyLastUsed", AccessKeyId=key_id)
         present_name = _part(answer, "UserName", "GetAccessKeyLastUsed")
     except AwsCallFailed as error:
-        if error.code == _NO_SUCH_ENTITY:
+        if error.code == _NO_SUCH_ENTITY or (denied_is_gone and error.code in MAY_BE_GONE):
             return None
         raise
     return _key_of(iam, key_id, present_name)

@@ -13,17 +13,17 @@ import boto3
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from library.aws import iam_keys
+from library.aws import iam_keys, permissions
 from library.aws.calls import error_of, sentence_of
 from library.aws.iam_clients import IamClients
 from library.aws.sessions import CLIENT_CONFIG
+from library.errors import AccessDenied, AwsCallFailed
 from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from library.aws.sessions import AccountAccess
-    from library.errors import AwsCallFailed
     from library.issues.access_keys import AccessKey
     from library.issues.record import Issue
 
@@ -86,11 +86,30 @@ class KeySwitch:
 
         Takes two calls, four if its user was renamed since the scan, and one more to assume the role first.
         """
-        return iam_keys.find_access_key(self._iam(issue.account_id), issue.issue_id, issue.details.username)
+        iam = self._iam(issue.account_id)
+        return iam_keys.find_access_key(iam, issue.issue_id, issue.details.username, denied_is_gone=True)
 
     def set_status(self, account_id: str, key: AccessKey, status: Literal["Active", "Inactive"]) -> None:
         """Switch the key on or off, and read back that it is so."""
         iam_keys.set_status(self._iam(account_id), key, status)
+
+    def is_about_one_user(self, account_id: str, error: AwsCallFailed) -> bool:
+        """Whether AWS refused a call for its user's sake: the same one about a user who does not exist is allowed.
+
+        Takes a call, which can have no effect. A refusal to say when a key was used last is taken for one of this
+        kind: AWS refuses everybody that of a key that does not exist.
+        """
+        if not isinstance(error, AccessDenied):
+            return False
+        nothing = {"UserName": permissions.nobody(), "AccessKeyId": permissions.NO_KEY}
+        try:
+            if error.call == "iam:UpdateAccessKey":
+                self._iam(account_id).call("UpdateAccessKey", **nothing, Status="Inactive")
+            elif error.call == "iam:ListAccessKeys":
+                self._iam(account_id).call("ListAccessKeys", UserName=nothing["UserName"])
+        except AwsCallFailed as answer:
+            return answer.code == "NoSuchEntity"
+        return error.call == "iam:GetAccessKeyLastUsed"
 
     def _iam(self, account_id: str) -> IamClients:
         made, iam = self._clients.get(account_id, (0.0, None))

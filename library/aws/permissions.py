@@ -31,6 +31,8 @@ _ALLOWED = frozenset(
 )
 _NEVER = "attribute_exists(account_id) AND attribute_not_exists(account_id)"
 _USERS_TRIED = 25
+NO_KEY = "AKIAACCESSCHECKNOKEY"
+"""An id that no access key has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def of_identification(access: AccountAccess, table_name: str, account_id: str, n
         users = trial.of("iam:ListUsers", partial(iam.list_users, MaxItems=_USERS_TRIED))
         names = [user["UserName"] for user in users["Users"]] if users else []
         _try_looks(trial, iam, names)
-        trial.of("iam:ListUserTags", partial(iam.list_user_tags, UserName=names[0] if names else _nobody()))
+        trial.of("iam:ListUserTags", partial(iam.list_user_tags, UserName=names[0] if names else nobody()))
         trial.of("iam:GenerateCredentialReport", iam.generate_credential_report)
         trial.of("iam:GetCredentialReport", iam.get_credential_report)
     return trial.refusals + _of_table(access, table_name, "Query", "GetItem", "PutItem", "UpdateItem")
@@ -87,8 +89,7 @@ def of_remediation(access: AccountAccess, account_id: str, name: str, users: Seq
     iam = _iam(trial, access, account_id, name)
     if iam is not None:
         _try_looks(trial, iam, users[:_USERS_TRIED])
-        # AWS decides on the permission before it looks for the user, and there cannot be one of this name.
-        nothing = {"UserName": _nobody(), "AccessKeyId": "AKIAACCESSCHECKNOKEY"}
+        nothing = {"UserName": nobody(), "AccessKeyId": NO_KEY}
         trial.of("iam:UpdateAccessKey", partial(iam.update_access_key, **nothing, Status="Inactive"))
     return trial.refusals
 
@@ -148,7 +149,7 @@ def _iam(trial: _Trial, access: AccountAccess, account_id: str, name: str) -> IA
 
 def _try_looks(trial: _Trial, iam: IAMClient, users: Sequence[str]) -> None:
     # Without a user's name it would list the caller's own keys.
-    key = trial.of("iam:ListAccessKeys", partial(_first_key, iam, users or [_nobody()]))
+    key = trial.of("iam:ListAccessKeys", partial(_first_key, iam, users or [nobody()]))
     # AWS would deny everybody a key that does not exist, so in an account without keys nothing can be said.
     if key is not None:
         trial.of("iam:GetAccessKeyLastUsed", partial(iam.get_access_key_last_used, AccessKeyId=key))
@@ -166,5 +167,6 @@ def _first_key(iam: IAMClient, users: Sequence[str]) -> str | None:
     return None
 
 
-def _nobody() -> str:
+def nobody() -> str:
+    """The name of a user who does not exist: AWS decides on the permission before it looks for the user."""
     return f"access-check-{uuid.uuid4().hex}"

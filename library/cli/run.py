@@ -11,6 +11,7 @@ from library.cli import exit_codes, wiring
 from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.logs import log_files, logger, logging_to_standard_error
 from library.cli.signals import ended_by_the_third
+from library.cli.stop_file import is_stopped, why_stopped
 from library.config.loading import load
 from library.config.sources import log_group
 from library.errors import AwsCallFailed, ConfigurationError, HammerError
@@ -39,6 +40,8 @@ def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False, 
             settings = _with_organization(settings, alone=alone)
             for warning in settings.warnings:
                 messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
+            if is_stopped():
+                messages.warning(logger, Message.STOPPED_BY_HAND, why_stopped())
             return body(settings)
         except exit_codes.EXPECTED as error:
             return exit_codes.told(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.config.checks import cross_checks, file_warnings
 from library.config.fields import mask
+from library.config.floor import Floor, floor_of, held_to
 from library.config.formats import is_account_id
 from library.config.owners import Owner, TicketOwners
 from library.config.problems import check
@@ -19,7 +20,17 @@ from library.config.settings import (
     JiraSettings,
     SlackSettings,
 )
-from library.config.sources import CONFIG, OWNERS, WHITELIST, default_source, json_of, reader, unusable
+from library.config.sources import (
+    CONFIG,
+    CONFIG_INI,
+    OWNERS,
+    WHITELIST,
+    default_source,
+    host_settings,
+    json_of,
+    reader,
+    unusable,
+)
 from library.errors import ConfigurationError
 from library.issues.whitelist import Whitelist
 
@@ -58,12 +69,21 @@ def load(
             unusable_files[name] = error.problems[0]
             raw.pop(name, None)
             checked[name], _ = check(name, schema, {})
+    floor = Floor()
+    try:
+        floor = floor_of(host_settings(source))
+    except ConfigurationError as error:
+        if not alone:
+            problems += error.problems
+        unusable_files[CONFIG_INI] = error.problems[0]
     if problems:
         raise ConfigurationError(problems)
     config = _config(checked, source)
+    inactive_keys, undercut = held_to(floor, config.inactive_keys)
+    config = replace(config, inactive_keys=inactive_keys)
     all_accounts_known = not config.aws.accounts_from_organization
     warnings = file_warnings(raw, checked) + cross_checks(config, all_accounts_known=all_accounts_known)
-    warnings += [f"{problem}; it is not used" for problem in unusable_files.values()]
+    warnings += undercut + [f"{problem}; it is not used" for problem in unusable_files.values()]
     return replace(config, warnings=tuple(warnings), unusable=unusable_files)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CODE = Path(__file__).resolve().parents[2]
 CONFIG, WHITELIST, OWNERS = "config.json", "whitelist.json", "ticket_owners.json"
 FILES = (CONFIG, WHITELIST, OWNERS)
+CONFIG_INI = "config.ini"
 CURRENT = "current.json"
 """In S3, the object that names the published set in force; without it the files lie at the prefix themselves."""
 
@@ -147,14 +148,17 @@ def log_group(folder: str | None = None) -> str | None:
     The file is looked for in `folder` (without it, in the folder that HAMMER_CONFIG names, or `config/`), then
     beside the code. None without the file. Raises ConfigurationError if it cannot be read.
     """
+    found = host_settings(folder)
+    return found[0].get("LOG_GROUP") or None if found else None
+
+
+def host_settings(folder: str | None = None) -> list[dict[str, str]]:
+    """The lines of each `config.ini` that there is, the one in force first; raises as `log_group` does."""
     local = folder or default_source()
     if local.startswith("s3://"):
         local = str(CODE / "config")
-    for path in (Path(local) / "config.ini", CODE / "config.ini"):
-        content = _content(path)
-        if content is not None:
-            return _values(content.decode("utf-8-sig", errors="replace")).get("LOG_GROUP") or None
-    return None
+    contents = [_content(path) for path in (Path(local) / CONFIG_INI, CODE / CONFIG_INI)]
+    return [_values(each.decode("utf-8-sig", errors="replace")) for each in contents if each is not None]
 
 
 def _values(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from library.issues.access_keys import is_long_ago
 from library.issues.decisions import Skip
 from library.issues.record import Episode, Issue, Status
 from library.text import utc
@@ -60,11 +61,12 @@ class ReportingPolicy:
     """What is in force for the issues of one account.
 
     `retention_days` is the configured retention where remediation is on for the account, None where it is off;
-    `reminder_days` are days before the remediation.
+    `reminder_days` are days before the remediation; `criteria_days` are the days by which a key is idle.
     """
 
     jira: bool
     slack: bool
+    criteria_days: int = 0
     retention_days: int | None = None
     reminder_days: Sequence[int] = field(default_factory=tuple)
 
@@ -162,6 +164,9 @@ def _open_step(issue: Issue, policy: ReportingPolicy, *, exemption: Exemption | 
         )
     if exemption is not None:
         return Skip("whitelisted by now, the next scan records it")
+    if not is_long_ago(issue.details.last_used, policy.criteria_days, now):
+        # The host may ask for more days than the configuration, by which the scan has opened the issue.
+        return Skip(f"not idle by the {policy.criteria_days} days that are in force here")
     if issue.timestamps.reported is None:
         return Report(jira=policy.jira, slack=policy.slack, first=True)
     # Before what is owed, or a channel that stays down would keep the other one from being told.

@@ -87,6 +87,7 @@ class Terms:
         return ReportingPolicy(
             jira=self.jira,
             slack=self.slack,
+            criteria_days=self.criteria_days,
             retention_days=self.retention_days if account_id in self.remediated_accounts else None,
             reminder_days=self.reminder_days,
         )

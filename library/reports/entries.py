@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -124,9 +125,10 @@ def _due(
         return None
     # The key is on: an intent that an interrupted run has recorded changes nothing.
     verdict = verdict_ignoring_intent(issue, settings.retention_days, exemption=exemption, now=now, by_hand=by_hand)
-    if isinstance(verdict, Due):
-        return verdict.since
-    return verdict.due if isinstance(verdict, Skip) else None
+    due = verdict.since if isinstance(verdict, Due) else verdict.due if isinstance(verdict, Skip) else None
+    # This host may ask for more days than the configuration, by which the scan has opened the issue.
+    idle_from = issue.details.last_used + timedelta(days=settings.criteria_days)
+    return None if due is None else max(due, idle_from)
 
 
 def _failures(issue: Issue) -> Iterator[Failure]:

@@ -64,7 +64,7 @@ class Run:
             _ = self._notices
         self._prompt = Prompt(self._way.question)
         self._counts: Counter[str] = Counter()
-        self._brake = Brake(self._way.failures_in_a_row)
+        self._brake = Brake(self._way.failures_in_a_row, self._keys.is_about_one_user)
         self._plan: list[PlanRow] = []
         self._left: set[str] = set()
 
@@ -255,7 +255,7 @@ class Run:
             raise
         except NotSwitched as error:
             self._failed(issue, error.id, str(error))
-            self._brake.failed(issue.account_id)
+            self._brake.failed(issue.account_id, error.error)
             with self._failures_said(issue):
                 self._tell_failure(error.issue)
         except HammerError as error:

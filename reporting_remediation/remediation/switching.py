@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from library.notifications.news import News
 
 
-class NotSwitched(HammerError):
-    """A key could not be looked at or could not be switched; `issue` is its issue where that is recorded in it."""
+_UNKNOWN: Literal["unknown"] = "unknown"
 
-    def __init__(self, text: str, issue: Issue | None = None, *, id: Message = Message.KEY_NOT_SWITCHED) -> None:
+
+class NotSwitched(HammerError):
+    """A key could not be looked at or not be switched, because of `error`; `issue` is what was recorded of that."""
+
+    def __init__(
+        self, what: str, error: AwsCallFailed, issue: Issue | None = None, *, id: Message = Message.KEY_NOT_SWITCHED
+    ) -> None:
+        self.error = error
         self.issue = issue
-        super().__init__(text, id=id)
+        super().__init__(f"{what}: {error}", id=id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ def look(issue: Issue, keys: KeySwitch) -> AccessKey | None:
     try:
         return keys.look(issue)
     except AwsCallFailed as error:
-        raise NotSwitched(f"the key could not be looked at: {error}", id=Message.KEY_NOT_LOOKED_AT) from error
+        raise NotSwitched("the key could not be looked at", error, id=Message.KEY_NOT_LOOKED_AT) from error
 
 
 def switch(issue: Issue, direction: Direction, table: IssuesTable, keys: KeySwitch, why: str) -> Issue | Skip:
@@ -164,10 +170,14 @@ def switch(issue: Issue, direction: Direction, table: IssuesTable, keys: KeySwit
     try:
         keys.set_status(issue.account_id, ready.key, direction.way.status)
     except AwsCallFailed as error:
-        done = _is_done(announced, direction.way, keys)
-        if not done:
-            after = _fail(intent, announced, direction, table, error, certain=done is not None)
-            raise NotSwitched(f"the key could not be switched {direction.way.name}: {error}", after) from error
+        seen = _look_again(announced, keys)
+        if seen is None:
+            gone = Skip("the key does not exist any more")
+            _withdraw(intent, announced, direction, table, gone.reason)
+            return gone
+        if seen == _UNKNOWN or not direction.way.is_done(seen):
+            after = _fail(intent, announced, direction, table, error, certain=seen != _UNKNOWN)
+            raise NotSwitched(f"the key could not be switched {direction.way.name}", error, after) from error
     return record(announced, direction, table, why)
 
 
@@ -178,12 +188,12 @@ def record(issue: Issue, direction: Direction, table: IssuesTable, why: str) -> 
     return table.record(issue, lambda current: direction.record(current, why, now))
 
 
-def _is_done(issue: Issue, way: Way, keys: KeySwitch) -> bool | None:
-    """Whether the key is switched all the same; None if nobody knows."""
+def _look_again(issue: Issue, keys: KeySwitch) -> AccessKey | Literal["unknown"] | None:
+    """The key after a failure, None if it is gone."""
     try:
-        return way.is_done(keys.look(issue))
+        return keys.look(issue)
     except AwsCallFailed:
-        return None
+        return _UNKNOWN
 
 
 def _withdraw(intent: Outcome, announced: Issue, direction: Direction, table: IssuesTable, why: str) -> None:

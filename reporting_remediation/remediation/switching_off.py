@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from library.cli import wiring
+from library.cli.stop_file import is_stopped, why_stopped
 from library.config.loading import load
 from library.issues import switch_steps
 from library.issues.access_keys import idle_days
@@ -84,8 +85,8 @@ class SwitchingOff:
     # --- whether a key may be switched off ---
 
     def order(self, issue: Issue) -> tuple[object, ...]:
-        """The longest idle first."""
-        return issue.details.last_used, issue.issue_id
+        """The longest idle first; last of all what could not be switched off before, so that it holds nothing up."""
+        return issue.remediation_error is not None, issue.details.last_used, issue.issue_id
 
     def due(self, issue: Issue) -> datetime | None:
         """When a run like this may switch off a key that is not switched off; None if nobody knows yet."""
@@ -110,8 +111,14 @@ class SwitchingOff:
         if isinstance(verdict, Finish):
             return Proceed(interrupted=True)
         if isinstance(verdict, Due):
-            return self._freshness.against(issue.account_id, now) or Proceed(interrupted=False)
+            return self._against(issue.account_id, now) or Proceed(interrupted=False)
         return verdict
+
+    def _against(self, account_id: str, now: datetime) -> Skip | None:
+        """What speaks against every key of an account; a dry run shows what would be done without the file."""
+        if not self._options.dry_run and is_stopped():
+            return Skip(why_stopped())
+        return self._freshness.against(account_id, now)
 
     def ready(self, issue: Issue, key: AccessKey | None, now: datetime) -> Ready | Skip:
         """The issue is due, and the key exists, is Active and idle, not exempted under its owner, and not our own."""
@@ -138,7 +145,7 @@ class SwitchingOff:
         )
         if isinstance(verdict, TellRemediated):
             return Skip("changed by somebody else meanwhile")
-        against = self._freshness.against(issue.account_id, now) if isinstance(verdict, Due) else None
+        against = self._against(issue.account_id, now) if isinstance(verdict, Due) else None
         return against or verdict
 
     def _exemption(self, issue: Issue, user_name: str, now: datetime) -> Exemption | None:

@@ -21,11 +21,13 @@ from library.aws.state_table import state_table_name
 from library.cli import wiring
 from library.config.loading import load
 from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
-from tests.wire import Wire, answer, failure, form
+from tests.wire import Wire, answer, failure
 from tests.world import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS, TABLE, table
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from tests.world.estate import Estate
 
@@ -270,6 +272,39 @@ def test_a_key_that_was_deleted_is_skipped(estate: Estate) -> None:
     assert result.exit_code == 0
     assert "reason=the key does not exist any more" in result.output
     assert_left_alone(estate, issue, key="gone")
+
+
+@pytest.mark.parametrize("user_too", [False, True], ids=["its user is there", "its user is gone"])
+def test_a_key_that_its_user_does_not_list_and_that_iam_denies_is_gone_and_no_failure(
+    estate: Estate, wire: Wire, user_too: bool
+) -> None:
+    issue = estate.add_due_issue("joe")
+    estate.iam().delete_access_key(UserName="joe", AccessKeyId=issue.issue_id)
+    if user_too:
+        estate.iam().delete_user(UserName="joe")
+    wire.react("GetAccessKeyLastUsed", lambda _: failure("AccessDenied", 403))
+    result = estate.remediate()
+    assert result.exit_code == 0
+    assert "verdict=skipped reason=the key does not exist any more" in result.output
+    assert_left_alone(estate, issue, key="gone")
+
+
+@pytest.mark.parametrize("code", ["NoSuchEntity", "AccessDenied"])
+def test_a_key_that_is_deleted_under_the_switch_is_gone_and_no_failure(estate: Estate, wire: Wire, code: str) -> None:
+    issue = estate.add_due_issue("joe")
+
+    def delete(_: AWSPreparedRequest) -> AWSResponse:
+        wire.withdraw("UpdateAccessKey")
+        estate.iam().delete_access_key(UserName="joe", AccessKeyId=issue.issue_id)
+        return failure(code, 404)
+
+    wire.react("UpdateAccessKey", delete)
+    result = estate.remediate()
+    assert result.exit_code == 0
+    assert "verdict=skipped reason=the key does not exist any more" in result.output
+    after = estate.read(issue)
+    assert (after.timestamps.remediation_started, after.remediation_error) == (None, None)
+    assert estate.tickets_of(issue)[0].comments == []
 
 
 def test_the_key_that_signs_the_requests_of_this_process_is_left_alone(
@@ -764,34 +799,6 @@ def test_a_format_without_a_dry_run_is_a_usage_error(estate: Estate) -> None:
     issue = estate.add_due_issue()
     assert estate.remediate("--format", "json").exit_code == 2
     assert_left_alone(estate, issue)
-
-
-# --- the brake on failures ---
-
-
-def test_three_failures_in_a_row_end_the_run_on_their_account_and_on_no_other(estate: Estate) -> None:
-    there = [estate.add_due_issue(f"ann-{n}", account=OTHER, idle_days=300 - n) for n in range(5)]
-    here = [estate.add_due_issue(f"joe-{n}", idle_days=250 - n) for n in range(2)]
-    estate.accounts.fail(OTHER, "UpdateAccessKey", "AccessDenied", times=3)
-    result = estate.remediate()
-    assert result.exit_code == 1
-    assert f"ERROR E-KEY-03 account {OTHER}: 3 failures to switch off in a row" in result.output
-    assert "2 switched off, 0 completed, 2 skipped, 3 failed" in result.output
-    assert {estate.key_status(issue) for issue in there} == {"Active"}
-    assert {estate.key_status(issue) for issue in here} == {"Inactive"}
-    assert [estate.read(issue).remediation_error is not None for issue in there] == [True] * 3 + [False] * 2
-
-
-def test_failures_that_are_not_in_a_row_end_nothing(estate: Estate, wire: Wire) -> None:
-    issues = [estate.add_due_issue(f"ann-{n}", idle_days=300 - n) for n in range(6)]
-    failing = {issues[n].issue_id for n in (0, 1, 3, 4)}
-    wire.react(
-        "UpdateAccessKey",
-        lambda request: failure("AccessDenied", 403) if form(request)["AccessKeyId"] in failing else None,
-    )
-    result = estate.remediate()
-    assert "2 switched off, 0 completed, 0 skipped, 4 failed" in result.output
-    assert [estate.key_status(issue) for issue in issues] == ["Active", "Active", "Inactive"] * 2
 
 
 # --- failures ---

@@ -57,6 +57,15 @@ def test_open_and_not_reported_raises_a_ticket_if_jira_is_enabled_and_tells_slac
     assert step(an_issue(), policy) == Report(jira=policy.jira, slack=policy.slack, first=True)
 
 
+@pytest.mark.parametrize("issue", [an_issue(), reported()], ids=["new", "to be told a date"])
+def test_of_a_key_that_is_not_idle_by_the_days_in_force_here_nobody_is_told(issue: Issue) -> None:
+    days = (NOW - issue.details.last_used).days + 1
+    here = replace(BOTH, criteria_days=days)
+    idle_from = issue.details.last_used + timedelta(days=days)
+    assert step(issue, here, now=idle_from) == Skip(f"not idle by the {days} days that are in force here")
+    assert not isinstance(step(issue, here, now=idle_from + SECOND), Skip)
+
+
 def test_open_and_not_reported_with_a_ticket_kept_from_an_earlier_episode_is_reported_again() -> None:
     assert step(an_issue(jira=TICKET, episode=Episode.REOPENED)) == Report(jira=True, slack=True, first=True)
 

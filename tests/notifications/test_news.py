@@ -401,7 +401,7 @@ def test_without_owners_nobody_is_told() -> None:
 
 
 def test_the_policy_has_a_retention_only_where_keys_are_switched_off() -> None:
-    both = ReportingPolicy(jira=True, slack=True, retention_days=14, reminder_days=(7, 1))
+    both = ReportingPolicy(jira=True, slack=True, criteria_days=90, retention_days=14, reminder_days=(7, 1))
     assert terms().policy(ACCOUNT) == both
     assert terms().policy("210987654321") == replace(both, retention_days=None)
     assert terms(jira=False, slack=False).policy(ACCOUNT) == replace(both, jira=False, slack=False)

@@ -237,6 +237,13 @@ def test_what_remediation_leaves_alone_is_not_planned(issue: Any, settings: dict
     assert (found.planned, found.entries[0].due, found.by_hand) == ((), None, 0)
 
 
+def test_a_key_that_is_not_idle_by_the_days_in_force_here_is_planned_for_when_it_will_be() -> None:
+    issue = reported(20)
+    days = (NOW - issue.details.last_used).days + 3
+    (entry,) = of(issue, criteria_days=days).planned
+    assert entry.due == issue.details.last_used + timedelta(days=days)
+
+
 def test_without_automatic_remediation_nothing_is_planned_and_what_is_due_by_hand_is_counted() -> None:
     found = of(reported(20, issue_id="A"), reported(13, issue_id="B"), remediation=False)
     assert (found.planned, found.by_hand) == ((), 1)
