@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from library.issues.record import Issue
     from library.issues.whitelist import Exemption
     from library.reports.entries import Entry, Failure, ReportSettings
+    from library.reports.scans import Scans
 
 WEEKS = 13
 """How many ISO weeks a report looks back: a quarter, the current week included."""
@@ -45,7 +46,9 @@ class AccountFigures:
     """How many issues of an account stand where; `resolved` and `switched_off` count within the period.
 
     `open` are the idle keys that are on, also those that were switched on again; they are not in `switched_off`.
-    `longest_idle` is the idle days of the open issue that is idle longest, None without an open issue.
+    `longest_idle` is the idle days of the open issue that is idle longest, None without an open issue. `last_scan` is
+    when its last complete scan began (UTC), `not_scanned` why what is said of it may be out of date, empty if a scan
+    of the last 24 hours confirms it.
     """
 
     account_id: str
@@ -56,6 +59,8 @@ class AccountFigures:
     resolved: int = 0
     failures: int = 0
     longest_idle: int | None = None
+    last_scan: datetime | None = None
+    not_scanned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,8 @@ class Figures:
 
     `entries` are all issues, the open ones first, then the longest idle. `idle` is how many open ones there are for
     each span of idle days, the shortest span first. `planned` are those that will be switched off within AHEAD, the
-    earliest first; `by_hand` counts those that only a run by hand could switch off now.
+    earliest first; `by_hand` counts those that only a run by hand could switch off now. `scans_problem` is why it is
+    not known when the accounts were scanned, empty if it is.
     """
 
     now: datetime
@@ -98,19 +104,26 @@ class Figures:
     by_hand: int
     exemptions: tuple[ExemptionFigures, ...]
     failures: tuple[Failure, ...]
+    scans_problem: str
 
     def count(self, standing: Standing) -> int:
         """How many issues stand there."""
         return sum(1 for entry in self.entries if entry.standing is standing)
 
 
-def figures(issues: Sequence[Issue], unread: Sequence[Failure], settings: ReportSettings, now: datetime) -> Figures:
+def figures(
+    issues: Sequence[Issue], unread: Sequence[Failure], scans: Scans, settings: ReportSettings, now: datetime
+) -> Figures:
     """The figures of all issues of the accounts at `now` (UTC); `unread` is what could not be read."""
     since = _monday(now) - timedelta(weeks=WEEKS - 1)
     entries = sorted((entry_of(issue, settings, now) for issue in issues), key=_order)
-    failures = (*unread, *(failure for entry in entries for failure in entry.failures))
+    not_scanned = scans.failures(settings.accounts, now)
+    failures = (*unread, *not_scanned, *(failure for entry in entries for failure in entry.failures))
     planned = [entry for entry in entries if entry.due is not None and entry.due <= now + AHEAD]
-    accounts = _accounts(entries, failures, settings, since)
+    accounts = tuple(
+        replace(each, last_scan=scans.began(each.account_id), not_scanned=scans.doubt(each.account_id, now))
+        for each in _accounts(entries, failures, settings, since)
+    )
     return Figures(
         now=now,
         since=since,
@@ -123,6 +136,7 @@ def figures(issues: Sequence[Issue], unread: Sequence[Failure], settings: Report
         by_hand=sum(1 for entry in entries if entry.due_by_hand),
         exemptions=_exemptions(entries, settings, now),
         failures=failures,
+        scans_problem=scans.problem,
     )
 
 

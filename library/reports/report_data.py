@@ -13,9 +13,13 @@ from library.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from library.reports.entries import Entry
     from library.reports.figures import Figures
+
+NEVER_SCANNED = "account never scanned"
+"""What a line of the CSV says in `standing` that is about no issue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class ReportRow:
     Times are ISO 8601 in UTC. `standing` is `open`, `switched off` (by us; the next scan resolves it), `whitelisted`
     or `resolved`, `status` the table's own word. `due` is from when on automatic remediation may switch the key off,
     empty if it will not. `exception` is the exemption in force. `jira_owed` and `slack_owed` are since when a message
-    is missing.
+    is missing. `account_last_scan` is when the last complete scan of the account began.
     """
 
     account: str
@@ -58,11 +62,17 @@ class ReportRow:
     remediation_error: str | None
     jira_owed: str | None
     slack_owed: str | None
+    account_last_scan: str | None
 
 
 def as_csv(figures: Figures, names: Mapping[str, str]) -> str:
-    """The issues as CSV."""
-    return csv_text([field.name for field in fields(ReportRow)], (asdict(row) for row in rows(figures, names)))
+    """The issues as CSV; an account that never was scanned has a line of its own, so that it does not look clean."""
+    never = [
+        {"account": each.account_id, "account_name": each.name, "standing": NEVER_SCANNED}
+        for each in figures.accounts
+        if each.not_scanned and each.last_scan is None and not figures.scans_problem
+    ]
+    return csv_text([field.name for field in fields(ReportRow)], [*map(asdict, rows(figures, names)), *never])
 
 
 def as_json(figures: Figures, names: Mapping[str, str]) -> str:
@@ -71,7 +81,8 @@ def as_json(figures: Figures, names: Mapping[str, str]) -> str:
         "as_of": iso(figures.now),
         "since": iso(figures.since),
         "totals": {standing.value: figures.count(standing) for standing in Standing},
-        "accounts": [asdict(each) for each in figures.accounts],
+        "accounts": [{**asdict(each), "last_scan": iso(each.last_scan)} for each in figures.accounts],
+        "scans_problem": figures.scans_problem,
         "idle_days": dict(figures.idle),
         "weeks": [{**asdict(each), "monday": iso(each.monday)} for each in figures.weeks],
         "planned": {"until": iso(figures.now + AHEAD), "keys": [each.issue.issue_id for each in figures.planned]},
@@ -94,10 +105,11 @@ def as_json(figures: Figures, names: Mapping[str, str]) -> str:
 
 def rows(figures: Figures, names: Mapping[str, str]) -> list[ReportRow]:
     """The issues in the order of the report; `names` are those of the accounts by id."""
-    return [_row(entry, names[entry.issue.account_id]) for entry in figures.entries]
+    scanned = {account.account_id: account.last_scan for account in figures.accounts}
+    return [_row(entry, names[entry.issue.account_id], scanned[entry.issue.account_id]) for entry in figures.entries]
 
 
-def _row(entry: Entry, account_name: str) -> ReportRow:
+def _row(entry: Entry, account_name: str, last_scan: datetime | None) -> ReportRow:
     issue, details, times, exemption = entry.issue, entry.issue.details, entry.issue.timestamps, entry.exemption
     return ReportRow(
         account=issue.account_id,
@@ -130,4 +142,5 @@ def _row(entry: Entry, account_name: str) -> ReportRow:
         remediation_error=issue.remediation_error.cause if issue.remediation_error else None,
         jira_owed=iso(issue.jira.failed),
         slack_owed=iso(issue.slack.failed),
+        account_last_scan=iso(last_scan),
     )

@@ -8,14 +8,15 @@ from library.reports.figures import AHEAD, WEEKS
 from library.reports.page import Chart, Grid, Headline, Note, Page, Section
 from library.reports.report_listing import listing
 from library.reports.report_plan import planned
+from library.reports.scans import NOT_LOOKED_UP, NOT_SCANNED, NOT_WANTED
 from library.reports.text import counted, two_lines
-from library.text import day
+from library.text import day, minute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from library.reports.entries import ReportSettings
-    from library.reports.figures import Figures
+    from library.reports.figures import AccountFigures, Figures
 
 UNREAD = "could not be read"
 """How the failure of a row or an account that is missing from the report begins."""
@@ -86,6 +87,14 @@ def _warnings(figures: Figures, settings: ReportSettings) -> Iterator[str]:
             f"This report is not complete: {counted(unread, 'part', 'parts')} of the table could not be read. "
             "See What failed."
         )
+    if figures.scans_problem:
+        yield f"When the accounts were scanned last is not known, could not look: {figures.scans_problem}"
+    unscanned = sum(1 for failure in figures.failures if failure.what == NOT_SCANNED)
+    if unscanned:
+        yield (
+            f"{counted(unscanned, 'account has', 'accounts have')} had no complete scan for a day: this page may "
+            "lack keys there, and none is switched off there. See What failed."
+        )
     if not settings.remediation:
         yield "Automatic remediation is off (user_inactivekeys.remediation): no key is switched off by schedule."
     if not settings.reporting:
@@ -96,7 +105,16 @@ def _accounts(figures: Figures) -> Grid:
     accounts = [*figures.accounts, figures.total] if len(figures.accounts) > 1 else figures.accounts
     return Grid(
         caption=f"Issues by account; resolved and switched off since {day(figures.since)}",
-        headings=("Account", "Idle and on", "Longest, days", "Whitelisted", "Resolved", "Switched off", "Failures"),
+        headings=(
+            "Account",
+            "Idle and on",
+            "Longest, days",
+            "Whitelisted",
+            "Resolved",
+            "Switched off",
+            "Failures",
+            "Last scan (UTC)",
+        ),
         rows=[
             (
                 two_lines(account.name, account.account_id),
@@ -106,12 +124,20 @@ def _accounts(figures: Figures) -> Grid:
                 f"{account.resolved:,}",
                 f"{account.switched_off:,}",
                 f"{account.failures:,}",
+                "" if account is figures.total else _last_scan(account),
             )
             for account in accounts
         ],
         empty="No account is configured.",
         numbers=frozenset(range(1, 7)),
     )
+
+
+def _last_scan(account: AccountFigures) -> str:
+    """When an account was scanned last, or that it never was, or that nobody knows."""
+    if account.last_scan is not None:
+        return two_lines(minute(account.last_scan), "over a day ago" if account.not_scanned else "")
+    return account.not_scanned if account.not_scanned in (NOT_LOOKED_UP, NOT_WANTED) else "never"
 
 
 def _ages(figures: Figures) -> Note | Chart:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from library.aws.issues_table import IssuesTable
+    from library.aws.state_table import StateTable
     from library.config.settings import Config
+    from library.issues.account_state import AccountState
 
 STREAM = "remediation.show_issue"
 
@@ -52,7 +54,7 @@ def main(keys: tuple[str, ...], form: str) -> None:
 
 
 def _show(settings: Config, keys: Sequence[str], form: str) -> int:
-    table = wiring.issues_table(settings)
+    table, scans = wiring.issues_table(settings), _Scans(wiring.state_table(settings), datetime.now(UTC))
     issues, failed = [], False
     for key in dict.fromkeys(keys):
         found, unread = _issues_of(key, table, settings.aws.accounts)
@@ -63,9 +65,29 @@ def _show(settings: Config, keys: Sequence[str], form: str) -> int:
     if form == "json":
         click.echo(json.dumps([to_item(issue) for issue in issues], indent=2, ensure_ascii=False, default=str))
     else:
-        now = datetime.now(UTC)
-        click.echo("\n\n".join("\n".join(_lines(settings, issue, now)) for issue in issues))
-    return exit_codes.FAILED if failed else exit_codes.OK
+        click.echo("\n\n".join("\n".join(_lines(settings, issue, scans)) for issue in issues))
+    return exit_codes.FAILED if failed or scans.failed else exit_codes.OK
+
+
+class _Scans:
+    """What the state table says, at `now` (UTC), of the accounts whose issues are shown; `failed` if it does not."""
+
+    def __init__(self, table: StateTable, now: datetime) -> None:
+        self.now = now
+        self.failed = False
+        self._table = table
+        self._states: dict[str, AccountState | None] = {}
+
+    def of(self, account_id: str) -> AccountState | None:
+        """The state of an account, read once; None, and said, if that cannot be done."""
+        if account_id not in self._states:
+            try:
+                self._states[account_id] = self._table.of_account(account_id, self.now)
+            except HammerError as error:
+                messages.error(logger, error.id, f"{error}; so it is not known when {account_id} was scanned last")
+                self._states[account_id] = None
+                self.failed = True
+        return self._states[account_id]
 
 
 def _issues_of(key: str, table: IssuesTable, accounts: Iterable[str]) -> tuple[list[Issue], bool]:
@@ -83,8 +105,8 @@ def _issues_of(key: str, table: IssuesTable, accounts: Iterable[str]) -> tuple[l
     return found, unread
 
 
-def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
-    details, times = issue.details, issue.timestamps
+def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:
+    details, times, now, state = issue.details, issue.timestamps, scans.now, scans.of(issue.account_id)
     idle = text.last_used_or_created(never_used=details.never_used)
     where = f" ({details.last_used_service} in {details.last_used_region})" if details.last_used_service else ""
     ended = f": {details.resolution.value}" if details.resolution and times.resolved else ""
@@ -103,8 +125,8 @@ def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
         ("switched on", _moment(times.restored) + (f", wanted by {issue.restore.by}" if issue.restore else "")),
         ("ticket", issue.jira.ticket or "none"),
         ("assignee", issue.jira.ticket_assignee_id or "none"),
-        ("remediation", _verdict(settings, issue, now)),
-        ("last scan", _moment(wiring.state_table(settings).of_account(issue.account_id, now).scanned)),
+        ("remediation", _verdict(settings, issue, state, now)),
+        ("last scan", _last_scan(state, now)),
         ("last failure", issue.remediation_error.cause if issue.remediation_error else "none"),
     )
     yield from (f"{name:<13} {value}" for name, value in facts)
@@ -115,7 +137,15 @@ def _lines(settings: Config, issue: Issue, now: datetime) -> Iterator[str]:
         yield f"  {_shown(str(entry.get('time', '')))}  {entry.get('what', '')}{why}"
 
 
-def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
+def _last_scan(state: AccountState | None, now: datetime) -> str:
+    if state is None:
+        return "could not look"
+    doubt = state.doubt(now)
+    began = _moment(state.scanned) if state.scanned else "never"
+    return f"{began}; the account is {doubt}" if doubt else began
+
+
+def _verdict(settings: Config, issue: Issue, state: AccountState | None, now: datetime) -> str:
     """What remediation makes of the record; whether the key itself may be switched off, a look at it must show."""
     if issue.switched_off_at is not None and (issue.status is Status.OPEN or issue.on_again_since is not None):
         owed = [name for name, of in (("JIRA", issue.jira), ("Slack", issue.slack)) if of.failed is not None]
@@ -133,7 +163,9 @@ def _verdict(settings: Config, issue: Issue, now: datetime) -> str:
     )
     if isinstance(verdict, Skip):
         return verdict.reason
-    doubt = wiring.state_table(settings).of_account(issue.account_id, now).doubt(now)
+    if state is None:
+        return "not known, as it could not be looked up when its account was scanned last"
+    doubt = state.doubt(now)
     if isinstance(verdict, Due) and doubt:
         return f"its account is {doubt}"
     return "due; the key will be looked at again before it is switched off"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from library import messages
+from library import messages, text
 from library.cli import exit_codes, wiring
 from library.cli.logs import logger
 from library.cli.run import run
@@ -21,6 +21,7 @@ from library.reports import asff, files, report_data
 from library.reports.entries import Failure, ReportSettings, Standing
 from library.reports.figures import Figures, figures
 from library.reports.report_page import UNREAD, page_of
+from library.reports.scans import Scans
 
 if TYPE_CHECKING:
     from library.aws.issues_table import IssuesTable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 STREAM = "reporting.inactive_keys_report"
 PAGE = "inactive-keys-report.html"
+_NAMED = 20
+"""How many accounts one line names."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,7 +56,9 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
     where, how old they are, what has happened in the last quarter, what will be switched off in the next 30 days,
     which exceptions there are, what failed, and has the full list.
 
-    Only reads the table: it changes nothing, may run beside every other command, and works while reporting is off. A
+    It says when each account was scanned last; one without a complete scan of the last day is named.
+
+    Only reads the tables: it changes nothing, may run beside every other command, and works while reporting is off. A
     row that cannot be read is named in the report, and the exit code is 1.
 
     CSV: a text that a spreadsheet would take for a formula gets an apostrophe before it. JSON has the texts as they
@@ -88,11 +93,32 @@ def _report(settings: Config, form: str, output: Path | None, accounts: tuple[st
     table = wiring.issues_table(settings)
     for account in in_force.accounts:
         reading.read(table, account)
-    found = figures(reading.issues, reading.unread, in_force, now)
+    scans = _scans(settings, in_force, now)
+    found = figures(reading.issues, reading.unread, scans, in_force, now)
     _write(found, in_force, settings, form, output)
     counted = ", ".join(f"{found.count(standing)} {standing.value}" for standing in Standing)
     logger.info("The report covers %d issues: %s; %d failures", len(found.entries), counted, len(found.failures))
-    return exit_codes.FAILED if reading.unread else exit_codes.OK
+    return exit_codes.FAILED if reading.unread or scans.problem else exit_codes.OK
+
+
+def _scans(settings: Config, in_force: ReportSettings, now: datetime) -> Scans:
+    """When the accounts were scanned last; logs which have had no complete scan for a day, or that nobody knows."""
+    wanted = frozenset(account.id for account in settings.accounts())
+    try:
+        scans = Scans(wiring.state_table(settings).of_accounts(in_force.accounts, now), wanted)
+    except HammerError as error:
+        messages.error(logger, error.id, f"{error}; so it is not known when the accounts were scanned last")
+        return Scans({}, wanted, str(error))
+    names = in_force.accounts
+    unscanned = [failure.account_id for failure in scans.failures(names, now)]
+    if unscanned:
+        each = (f"{text.account(one, names[one])} {scans.doubt(one, now)}" for one in unscanned[:_NAMED])
+        more = f"; and {len(unscanned) - _NAMED} more" if len(unscanned) > _NAMED else ""
+        said = (
+            f"{len(unscanned)} of {len(names)} accounts have had no complete scan for a day, so the report may lack "
+        )
+        messages.warning(logger, Message.REPORT_WITHOUT_SCAN, f"{said}keys there: {'; '.join(each)}{more}")
+    return scans
 
 
 def _in_force(settings: Config, accounts: tuple[str, ...]) -> ReportSettings:

@@ -17,7 +17,7 @@ from library.reports.figures import figures
 from library.reports.page import render
 from library.reports.report_page import page_of
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
-from tests.reports.builders import OTHER, in_force
+from tests.reports.builders import OTHER, in_force, scans
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Browser
@@ -69,7 +69,7 @@ def write(tmp_path: Path) -> Write:
         accounts = dict(zip((ACCOUNT, OTHER), names, strict=True))
         settings = in_force(accounts=accounts, whitelist=Whitelist({ACCOUNT: exceptions}))
         file = tmp_path / "report.html"
-        file.write_text(render(page_of(figures(found, unread, settings, NOW), settings)), encoding="utf-8")
+        file.write_text(render(page_of(figures(found, unread, scans(), settings, NOW), settings)), encoding="utf-8")
         return file
 
     return write

@@ -17,6 +17,7 @@ from library.issues.whitelist import Exemption, Whitelist
 from library.reports.figures import figures
 from library.reports.page import render
 from library.reports.report_page import page_of
+from library.reports.scans import Scans
 from reporting.inactive_keys_report import main
 from tests.reports.builders import in_force
 from tests.world import TABLE
@@ -128,7 +129,9 @@ def page_alone(tmp_path: Path) -> Path:
     )
     issues = [from_item(row) for row in rows(now)]
     file = tmp_path / "report.html"
-    file.write_text(render(page_of(figures(issues, (), settings, now), settings)), encoding="utf-8")
+    file.write_text(
+        render(page_of(figures(issues, (), Scans({}, frozenset()), settings, now), settings)), encoding="utf-8"
+    )
     return file
 
 

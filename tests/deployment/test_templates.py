@@ -197,7 +197,8 @@ def test_the_dashboard_shows_what_the_scans_and_the_host_count(main_account: dic
         ("Hammer", name, "service", "IdentificationFunction")
         for name in ("opened", "resolved", "duration", "oldest_open_issue_days")
     }
-    assert shown == of_scans | {("Hammer", one["MetricName"]) for one in of_host}
+    not_scanned = ("Hammer", "accounts_not_scanned", "service", "InitiationFunction")
+    assert shown == of_scans | {not_scanned} | {("Hammer", one["MetricName"]) for one in of_host}
 
 
 def test_the_metric_counts_the_keys_that_were_switched_off_and_no_others(
@@ -290,6 +291,7 @@ def test_the_host_may_do_what_it_does_and_nothing_else(host: dict[str, Any]) -> 
         "iam:UpdateAccessKey",
         "dynamodb:Query",
         "dynamodb:GetItem",
+        "dynamodb:BatchGetItem",
         "dynamodb:UpdateItem",
         "secretsmanager:GetSecretValue",
         "s3:GetObject",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from library.aws.state_table import state_table_name
 from library.issues.record import RemediationError, Resolution, Status
 from tests.wire import Wire, json_failure
 from tests.world import MAIN, OTHER, REPOSITORY, TABLE
@@ -64,7 +65,7 @@ def test_it_only_reads_the_table(estate: Estate, wire: Wire) -> None:
     wire.sent.clear()
     for form in ("html", "csv", "json", "asff"):
         assert estate.run(REPORT, "--format", form).exit_code == 0
-    assert set(wire.sent) == {"Query"}
+    assert set(wire.sent) == {"Query", "StateTable.BatchGetItem"}
     assert estate.rows() == rows
     assert estate.messages() == []
 
@@ -166,6 +167,50 @@ def test_an_account_whose_rows_cannot_be_had_hides_no_other_one(estate: Estate, 
     assert result.exit_code == 1
     assert [row["key"] for row in as_json(result)["issues"]] == [jane.issue_id]
     assert as_json(result)["failures"][0]["what"] == "could not be read: the account"
+
+
+def test_every_format_says_when_an_account_was_scanned_last_and_which_never_was(estate: Estate) -> None:
+    estate.add_issue("joe")
+    boto3.client("dynamodb").delete_item(TableName=state_table_name(TABLE), Key={"id": {"S": f"scan#{OTHER}"}})
+    said = (
+        "W-SCAN-03 1 of 2 accounts have had no complete scan for a day, so the report may lack keys there: "
+        f"slave1 ({OTHER}) never scanned as a whole"
+    )
+    result = estate.run(REPORT, "--format", "json")
+    assert (result.exit_code, said in result.stderr) == (0, True)
+    content = as_json(result)
+    of_accounts = {each["account_id"]: (each["last_scan"], each["not_scanned"]) for each in content["accounts"]}
+    assert of_accounts == {MAIN: (estate.now.isoformat(), ""), OTHER: (None, "never scanned as a whole")}
+    assert [row["account_last_scan"] for row in content["issues"]] == [estate.now.isoformat()]
+    result = estate.run(REPORT, "--format", "csv")
+    assert said in result.stderr
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert [(row["account"], row["standing"], row["account_last_scan"]) for row in rows] == [
+        (MAIN, "open", estate.now.isoformat()),
+        (OTHER, "account never scanned", ""),
+    ]
+    assert said in estate.run(REPORT).stderr
+    page = Path("inactive-keys-report.html").read_text(encoding="utf-8")
+    assert "1 account has had no complete scan for a day" in page
+    assert said in estate.run(REPORT, "--format", "asff").stderr
+
+
+def test_a_report_that_cannot_read_the_state_is_made_and_says_that_it_could_not_look(
+    estate: Estate, wire: Wire
+) -> None:
+    issue = estate.add_issue("joe")
+    wire.react("StateTable.BatchGetItem", lambda _: json_failure("AccessDeniedException"))
+    result = estate.run(REPORT, "--format", "json")
+    assert (result.exit_code, "not known when the accounts were scanned last" in result.stderr) == (1, True)
+    content = as_json(result)
+    assert [row["key"] for row in content["issues"]] == [issue.issue_id]
+    assert "dynamodb:BatchGetItem" in content["scans_problem"]
+    assert {each["not_scanned"] for each in content["accounts"]} == {"could not look"}
+    assert content["failures"] == []
+    rows = list(csv.DictReader(estate.run(REPORT, "--format", "csv").stdout.splitlines()))
+    assert [row["key"] for row in rows] == [issue.issue_id]
+    assert estate.run(REPORT).exit_code == 1
+    assert "could not look" in Path("inactive-keys-report.html").read_text(encoding="utf-8")
 
 
 def test_only_the_accounts_that_are_asked_for_are_reported_on(estate: Estate) -> None:

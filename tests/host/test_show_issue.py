@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
+import boto3
+
+from library.aws.state_table import state_table_name
 from library.issues.record import Resolution, Status
-from tests.world import MAIN, OTHER, SHOW
+from tests.wire import Wire, json_failure
+from tests.world import MAIN, OTHER, SHOW, TABLE
 
 if TYPE_CHECKING:
     from tests.world.estate import Estate
@@ -95,6 +100,34 @@ def test_a_key_without_an_issue_is_said_with_exit_code_1_and_the_others_are_show
     assert result.exit_code == 1
     assert "--key AKIANOSUCHKEY: no issue has this key" in result.output
     assert issue.issue_id in result.stdout
+
+
+def test_it_says_when_the_account_was_scanned_last_or_that_it_never_was(estate: Estate) -> None:
+    issue = estate.add_due_issue()
+    shown = estate.run(SHOW, "--key", issue.issue_id).stdout
+    assert re.search(rf"last scan +{estate.now:%Y-%m-%d %H:%M} UTC$", shown, re.MULTILINE)
+    boto3.client("dynamodb").delete_item(TableName=state_table_name(TABLE), Key={"id": {"S": f"scan#{MAIN}"}})
+    shown = estate.run(SHOW, "--key", issue.issue_id).stdout
+    assert re.search(r"last scan +never; the account is never scanned as a whole$", shown, re.MULTILINE)
+
+
+def test_an_account_whose_state_cannot_be_read_is_shown_and_said_and_so_are_the_others(
+    estate: Estate, wire: Wire
+) -> None:
+    here, there = estate.add_due_issue("joe"), estate.add_due_issue("jane", account=OTHER)
+
+    def refuse(request: Any) -> Any:
+        return json_failure("AccessDeniedException") if MAIN in request.body.decode() else None
+
+    wire.react("StateTable.GetItem", refuse)
+    result = estate.run(SHOW, "--key", here.issue_id, "--key", there.issue_id)
+    assert result.exit_code == 1
+    assert result.stderr.count(f"so it is not known when {MAIN} was scanned last") == 1
+    first, second = result.stdout.split("\n\nkey ")
+    assert re.search("last scan +could not look$", first, re.MULTILINE)
+    assert "remediation   not known, as it could not be looked up" in first
+    assert re.search(f"last scan +{estate.now:%Y-%m-%d}", second)
+    assert "remediation   due;" in second
 
 
 def test_a_key_is_needed(estate: Estate) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from library.issues.account_state import AccountState
 from library.issues.whitelist import Whitelist
 from library.reports.entries import ReportSettings
-from tests.builders import ACCOUNT
+from library.reports.scans import Scans
+from tests.builders import ACCOUNT, NOW
 
 OTHER = "210987654321"
+LAST_SCAN = NOW - timedelta(hours=1)
 
 
 def in_force(**overrides: Any) -> ReportSettings:
@@ -25,3 +29,10 @@ def in_force(**overrides: Any) -> ReportSettings:
         "whitelist": Whitelist({}),
     }
     return ReportSettings(**{**defaults, **overrides})
+
+
+def scans(problem: str = "", **states: AccountState) -> Scans:
+    """Both accounts were scanned an hour ago, unless `master` or `other` says something else."""
+    fresh = AccountState(scanned=LAST_SCAN)
+    of_accounts = {ACCOUNT: states.get("master", fresh), OTHER: states.get("other", fresh)}
+    return Scans({} if problem else of_accounts, frozenset({ACCOUNT, OTHER}), problem)

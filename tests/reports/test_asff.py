@@ -15,11 +15,11 @@ from library.issues.whitelist import Exemption, Whitelist
 from library.reports import asff
 from library.reports.figures import WEEKS, figures
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
-from tests.reports.builders import OTHER, in_force
+from tests.reports.builders import OTHER, in_force, scans
 
 
 def findings(*issues: Issue, exceptions: tuple[Exemption, ...] = ()) -> list[dict[str, Any]]:
-    found = figures(issues, (), in_force(whitelist=Whitelist({ACCOUNT: exceptions})), NOW)
+    found = figures(issues, (), scans(), in_force(whitelist=Whitelist({ACCOUNT: exceptions})), NOW)
     return asff.findings(found, region="eu-west-1", partition="aws", criteria_days=90)
 
 

@@ -13,7 +13,7 @@ from library.issues.whitelist import Exemption, Whitelist
 from library.reports.entries import Failure, Standing, standing
 from library.reports.figures import AHEAD, WEEKS, AccountFigures, Figures, Week, figures, histogram
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
-from tests.reports.builders import OTHER, in_force
+from tests.reports.builders import LAST_SCAN, OTHER, in_force, scans
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 """NOW is this day, at noon."""
@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 
 def of(*issues: Any, **settings: Any) -> Figures:
-    return figures(issues, (), in_force(**settings), NOW)
+    return figures(issues, (), scans(), in_force(**settings), NOW)
 
 
 # --- where they stand ---
@@ -83,8 +83,10 @@ def test_accounts_are_counted_the_one_with_the_most_open_issues_first() -> None:
         ),
     )
     assert found.accounts == (
-        AccountFigures(account_id=OTHER, name="slave1", open=2, failures=1, longest_idle=120),
-        AccountFigures(account_id=ACCOUNT, name="master", whitelisted=1, switched_off=1, resolved=1),
+        AccountFigures(account_id=OTHER, name="slave1", open=2, failures=1, longest_idle=120, last_scan=LAST_SCAN),
+        AccountFigures(
+            account_id=ACCOUNT, name="master", whitelisted=1, switched_off=1, resolved=1, last_scan=LAST_SCAN
+        ),
     )
     assert found.total == AccountFigures(
         account_id="",
@@ -100,8 +102,8 @@ def test_accounts_are_counted_the_one_with_the_most_open_issues_first() -> None:
 
 def test_an_account_without_issues_is_there_with_nothing() -> None:
     assert of().accounts == (
-        AccountFigures(account_id=ACCOUNT, name="master"),
-        AccountFigures(account_id=OTHER, name="slave1"),
+        AccountFigures(account_id=ACCOUNT, name="master", last_scan=LAST_SCAN),
+        AccountFigures(account_id=OTHER, name="slave1", last_scan=LAST_SCAN),
     )
 
 
@@ -299,7 +301,7 @@ def test_every_failure_of_an_issue_counts_and_what_could_not_be_read_comes_first
         slack=SlackDetails(failed=days_ago(3)),
     )
     unread = Failure(OTHER, "could not be read: a row", "no status")
-    found = figures([issue], [unread], in_force(), NOW)
+    found = figures([issue], [unread], scans(), in_force(), NOW)
     assert [(each.what, each.since) for each in found.failures] == [
         ("could not be read: a row", None),
         ("could not be switched off", days_ago(1)),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from library.issues.account_state import AccountState
 from library.issues.record import Episode, JiraDetails, Resolution, Status
 from library.issues.whitelist import Exemption, Whitelist
 from library.reports.entries import Failure
 from library.reports.figures import figures
 from library.reports.page import Chart, Grid, Note, Page
 from library.reports.report_page import page_of
+from library.reports.scans import Scans
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
-from tests.reports.builders import OTHER, in_force
+from tests.reports.builders import OTHER, in_force, scans
 
 if TYPE_CHECKING:
     from library.issues.record import Issue
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 USED = an_issue(status=Status.CLOSED, details=details(resolution=Resolution.USED), timestamps=times(resolved=NOW))
 
 
-def page(*issues: Issue, unread: tuple[Failure, ...] = (), **settings: Any) -> Page:
+def page(*issues: Issue, unread: tuple[Failure, ...] = (), scanned: Scans | None = None, **settings: Any) -> Page:
     in_force_now = in_force(**settings)
-    return page_of(figures(issues, unread, in_force_now, NOW), in_force_now)
+    return page_of(figures(issues, unread, scanned or scans(), in_force_now, NOW), in_force_now)
 
 
 def blocks(page: Page, title: str) -> list[Note | Chart | Grid]:
@@ -78,6 +80,39 @@ def test_a_report_that_is_not_complete_and_switches_that_are_off_are_warned_of()
         "Automatic remediation is off (user_inactivekeys.remediation): no key is switched off by schedule.",
         "Reporting is off (user_inactivekeys.reporting): nobody is told of new issues.",
     ]
+
+
+def test_when_an_account_was_scanned_last_is_said_and_one_that_never_was_is_not_a_clean_one() -> None:
+    fresh = page()
+    assert [row[7] for row in grid(fresh, "Where they are").rows] == ["2026-11-23 11:00", "2026-11-23 11:00", ""]
+    old = AccountState(scanned=NOW - timedelta(hours=24, seconds=1), failing_since=NOW, failure="Access denied in …")
+    found = page(scanned=scans(master=old, other=AccountState()))
+    assert [row[7] for row in grid(found, "Where they are").rows] == ["2026-11-22 11:59\nover a day ago", "never", ""]
+    assert found.warnings == [
+        "2 accounts have had no complete scan for a day: this page may lack keys there, and none is switched off "
+        "there. See What failed."
+    ]
+    assert grid(found, "What failed").rows == [
+        ("no complete scan for a day", "master", "", "2026-11-22", "Access denied in …"),
+        ("no complete scan for a day", "slave1", "", "", "no scan has said why"),
+    ]
+    assert headline(found, 4) == ("2", "failures", "see What failed", "bad")
+
+
+def test_a_page_that_could_not_look_when_the_accounts_were_scanned_says_so_and_calls_none_of_them_unscanned() -> None:
+    found = page(scanned=scans("table 'state' (dynamodb:BatchGetItem): denied"))
+    assert [row[7] for row in grid(found, "Where they are").rows] == ["could not look", "could not look", ""]
+    assert found.warnings == [
+        "When the accounts were scanned last is not known, could not look: table 'state' (dynamodb:BatchGetItem): "
+        "denied"
+    ]
+    assert grid(found, "What failed").rows == []
+
+
+def test_an_account_that_is_not_to_be_scanned_is_no_failure() -> None:
+    found = page(scanned=Scans({}, frozenset({OTHER})), accounts={ACCOUNT: "master"})
+    assert grid(found, "Where they are").rows[0][7] == "not to be scanned (user_inactivekeys.accounts)"
+    assert found.warnings == []
 
 
 def test_one_account_has_no_total() -> None:
