@@ -98,12 +98,14 @@ class Timelines(RuleBasedStateMachine):
 
     @initialize(
         retention=st.sampled_from((10, 3, 0)),
+        floor=st.sampled_from((0, 5)),
         idle=st.lists(st.tuples(ACCOUNTS, USERS, st.integers(0, 40)), min_size=1, max_size=4),
         rounds=st.sampled_from((True, True, False)),
     )
-    def begin(self, retention: int, idle: list[tuple[str, str, int]], rounds: bool) -> None:
+    def begin(self, retention: int, floor: int, idle: list[tuple[str, str, int]], rounds: bool) -> None:
         world = self.world
-        world.settings.retention_days = retention
+        world.settings.least_retention_days = floor
+        world.settings.configured_retention_days = retention
         world.write_files()
         world.create_key(MAIN, "hammer", 60, OWN_KEY)
         for account, name, days in idle:
@@ -163,8 +165,9 @@ class Timelines(RuleBasedStateMachine):
     @rule(
         change=st.one_of(
             st.tuples(st.just("criteria_days"), st.sampled_from((5, 10, 20))),
-            st.tuples(st.just("retention_days"), st.sampled_from((10, 3, 0))),
-            st.tuples(st.sampled_from(("reporting", "remediation", "jira", "slack")), st.booleans()),
+            st.tuples(st.just("configured_retention_days"), st.sampled_from((10, 3, 0))),
+            st.tuples(st.just("least_retention_days"), st.sampled_from((0, 5))),
+            st.tuples(st.sampled_from(("reporting", "remediation", "jira", "slack", "stopped")), st.booleans()),
             st.tuples(st.just("max_keys"), st.sampled_from((None, 1))),
             st.tuples(st.just("remediation_accounts"), st.sampled_from(((MAIN, OTHER), (MAIN,)))),
         )
@@ -195,7 +198,7 @@ class Timelines(RuleBasedStateMachine):
         world.write_files()
         world.catch_up()
         world.out.pass_time(timedelta(days=days))
-        world.settings.remediation, world.settings.retention_days = True, retention
+        world.settings.remediation, world.settings.configured_retention_days = True, retention
         world.write_files()
         world.remediate()
 
@@ -240,7 +243,7 @@ class Timelines(RuleBasedStateMachine):
     @rule(
         which=WHICH,
         late=st.sampled_from((timedelta(hours=-2), timedelta(), timedelta(hours=1))),
-        shortly_before=st.sampled_from(("nothing", "nothing", "use", "off", "except", "on_again")),
+        shortly_before=st.sampled_from(("nothing", "nothing", "use", "off", "except", "on_again", "stop")),
         plan=st.one_of(REMEDIATE, NOT_SWITCHED),
         scanned=st.sampled_from((False, False, True)),
         fresh=st.sampled_from((True, True, False)),
@@ -275,7 +278,12 @@ class Timelines(RuleBasedStateMachine):
                 world.remediate()
                 world.switch(key, "Active")
                 world.catch_up()
+            case "stop":
+                world.settings.stopped = True
+                world.write_files()
         world.remediate(plan)
+        world.settings.stopped = False
+        world.write_files()
         if scanned:
             world.scan_that_sees_late(key.user.account)
 

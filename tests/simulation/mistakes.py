@@ -95,6 +95,18 @@ MISTAKES = (
         "    times = issue.timestamps\n    return False and (\n",
     ),
     Mistake(
+        "stop file unseen",
+        "reporting_remediation/remediation/switching_off.py",
+        "if not self._options.dry_run and is_stopped():",
+        "if False:",
+    ),
+    Mistake(
+        "floor undercut",
+        "library/config/floor.py",
+        "    if retention < floor.retention_days:",
+        "    if False:",
+    ),
+    Mistake(
         "two at once",
         "library/aws/lease.py",
         "        if held_by is not None:\n            raise AlreadyRunning(",

@@ -35,6 +35,7 @@ from deployment.local.slack_stand_in import SlackStandIn, arguments_of
 from deployment.local.stand_in import Raw, Silence
 from library.aws.lease import LEASE
 from library.aws.state_table import state_table_name
+from library.cli import stop_file
 from library.notifications.http_limits import LimitedAdapter
 from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
 from tests.world import MAIN, OWN_KEY, REGION, SECRET, TABLE
@@ -399,6 +400,7 @@ class Outside:
         for target, name, replacement in (
             # One thread, so that a timeline can be repeated; and nobody waits but the clock.
             (concurrent.futures.ThreadPoolExecutor, "submit", _at_once),
+            (stop_file, "STOP_FILE", folder / "stop"),
             (time, "sleep", lambda seconds: self.pass_time(timedelta(seconds=seconds))),
             (botocore.retries.bucket.TokenBucket, "acquire", lambda *_args, **_kwargs: True),
             (botocore.retries.quota.RetryQuota, "acquire", lambda _, amount: bool(amount)),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from library.aws.lease import LEASE
+from library.cli import stop_file
 from library.errors import HammerError
 from library.issues.record import Episode, Issue, Resolution, Status, Timestamps
 from library.issues.row import from_item
@@ -41,16 +42,22 @@ RUN = timedelta(hours=1)
 
 @dataclass
 class Settings:
-    """What the timeline changes in config.json."""
+    """What the timeline changes in config.json and on the host."""
 
     criteria_days: int = 10
-    retention_days: int = 0
+    configured_retention_days: int = 0
+    least_retention_days: int = 0
+    stopped: bool = False
     reporting: bool = True
     remediation: bool = True
     jira: bool = True
     slack: bool = True
     remediation_accounts: tuple[str, ...] = (MAIN, OTHER)
     max_keys: int | None = None
+
+    @property
+    def retention_days(self) -> int:
+        return max(self.configured_retention_days, self.least_retention_days)
 
     def content(self) -> dict[str, Any]:
         content = files.settings(
@@ -60,7 +67,7 @@ class Settings:
             reporting=self.reporting,
             remediation=self.remediation,
             remediation_accounts=list(self.remediation_accounts),
-            remediation_retention_period=self.retention_days,
+            remediation_retention_period=self.configured_retention_days,
             remediation_max_keys_per_run=self.max_keys,
         )
         content["jira"]["enabled"], content["slack"]["enabled"] = self.jira, self.slack
@@ -127,6 +134,11 @@ class World:
             until = {"until": each.until.isoformat()} if each.until else {}
             entries[each.account].append({"id": each.id, **until})
         files.write_whitelist(self.folder, entries)
+        (self.folder / "config.ini").write_text(f"LEAST_RETENTION_DAYS={self.settings.least_retention_days}\n")
+        if self.settings.stopped:
+            stop_file.STOP_FILE.touch()
+        else:
+            stop_file.STOP_FILE.unlink(missing_ok=True)
 
     @property
     def now(self) -> datetime:
@@ -287,6 +299,7 @@ class World:
         reasons = {
             f"by {command.name}": command.name != REMEDIATION,
             "remediation is switched off": not settings.remediation,
+            "the host is stopped": settings.stopped,
             "its account is not one to remediate": key.user.account not in settings.remediation_accounts,
             "it is Hammer's own": key.id == OWN_KEY,
             f"it was used {key.idle_since}": now - key.idle_since <= timedelta(days=settings.criteria_days),
@@ -495,6 +508,7 @@ class World:
         """With everything switched on and nobody in the way, every idle key is off and every ticket closed."""
         self.settings.reporting = self.settings.remediation = self.settings.jira = self.settings.slack = True
         self.settings.max_keys, self.settings.remediation_accounts = None, (MAIN, OTHER)
+        self.settings.stopped = False
         self.write_files()
         self.catch_up()
         told = [key for (account, key), row in self.rows.items() if row.status is Status.OPEN and key != OWN_KEY]
