@@ -111,6 +111,26 @@ def test_a_remediation_that_lost_its_lease_stops_before_the_next_key(estate: Est
     assert estate.report().exit_code == 3, "the lease of the laptop was left alone"
 
 
+def test_a_lease_that_is_lost_during_the_last_look_switches_nothing(estate: Estate, wire: Wire) -> None:
+    issue = estate.add_due_issue("joe")
+    with time_machine.travel(estate.now) as clock:
+        wire.react("ListAccessKeys", sleep_and_lose(clock))
+        result = estate.remediate()
+    assert result.exit_code == 1
+    assert "ERROR E-RUN-09 " in result.output
+    assert (estate.key_status(issue), estate.read(issue)) == ("Active", issue)
+
+
+def test_a_remediation_that_lost_its_lease_tells_nobody_more(estate: Estate, wire: Wire) -> None:
+    off = {"remediated": estate.ago(hours=1), "jira_failed": estate.ago(hours=1), "key_status": "Inactive"}
+    first, second = (estate.add_due_issue(f"joe-{n}", idle_days=300 - n, **off) for n in range(2))
+    with time_machine.travel(estate.now) as clock:
+        wire.react("UpdateItem", sleep_and_lose(clock))
+        assert estate.remediate().exit_code == 1
+    assert estate.read(first).jira.failed is None
+    assert estate.read(second) == second
+
+
 def test_a_reporting_that_lost_its_lease_leaves_the_issues_that_it_has_not_begun(estate: Estate, wire: Wire) -> None:
     estate.configure(jira={"enabled": False})
     issues = [estate.add_issue(f"user-{number}") for number in range(WORKERS + 5)]
