@@ -72,9 +72,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def agreed(question: str) -> bool:
-    """Ask `[y/N]` on standard input; its end means no."""
+    """Ask `[y/N]` on standard input; raises UsageError at its end, as nobody is there to answer."""
     click.echo(f"{question} [y/N] ", nl=False)
     answer = sys.stdin.readline()
     if not answer:
-        click.echo("\nNobody answered, which means no; --yes does not ask")
+        click.echo()
+        raise click.UsageError("Nobody answered, which means no; --yes does not ask")
     return answer.strip().lower() in ("y", "yes")

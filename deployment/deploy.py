@@ -22,7 +22,7 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
-from deployment.publish_config import PREFIX, current, publish
+from deployment.publish_config import PREFIX, current, differing, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -96,9 +96,14 @@ def deploy(
         ("action", "resource", "type", "replaced"),
         [(change.action, change.logical_id, change.kind, change.replacement) for change in planned.changes],
     )
-    if ask and not agreed("Go ahead?"):
-        stacks.discard(cloudformation, planned)
-        click.echo(f"Stack {stack}: nothing was changed")
+    goes_on = not ask
+    try:
+        goes_on = goes_on or agreed("Go ahead?")
+    finally:
+        if not goes_on:
+            stacks.discard(cloudformation, planned)
+            click.echo(f"Stack {stack}: nothing was changed")
+    if not goes_on:
         return False
     click.echo("This takes a few minutes.")
     outputs = stacks.execute(cloudformation, planned)
@@ -174,6 +179,19 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
             publish(s3, folder, source)
             click.echo(f"The configuration is published at {source}")
         deploy(cloudformation, name, body, values, ask=not yes)
+        if values["ConfigSource"] == source:
+            _say_what_is_not_in_force(s3, folder, source)
+
+
+def _say_what_is_not_in_force(s3: S3Client, folder: Path, source: str) -> None:
+    """Who deploys with an edited configuration must not believe that it holds now."""
+    published = current(s3, source)
+    others = [] if published is None else differing(published, folder)
+    if others:
+        click.echo(
+            f"Not in force: {', '.join(others)} in {folder} differ from what is in force at {source}; "
+            f"`make publish-config CONFIG={folder}` shows the differences and puts them into force"
+        )
 
 
 def _refuse_parameters(given: Mapping[str, str], known: Collection[str], settings: Config, template: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,22 +16,31 @@ from deployment.commands import (
     EXIT_CODES,
     REPOSITORY,
     DeploymentError,
+    agreed,
     exit_codes,
     main_account_session,
     print_table,
     settings_of,
 )
+from deployment.config_change import changes
 from library.config.loading import load
-from library.config.sources import CURRENT, FILES, PublishedSet, published_set
+from library.config.sources import CURRENT, FILES, WHITELIST, PublishedSet, published_set
 from library.errors import ConfigurationError
 from library.messages import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_s3.client import S3Client
 
+    from library.config.settings import Config
+
 PREFIX = "config"
 """Where in the bucket of bucket.yaml the configuration lies, if nothing else is asked for."""
+
+PREVIOUS = "previous.json"
+"""Beside `current.json`: the set that was in force before it."""
 
 
 def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str]]:
@@ -55,6 +66,8 @@ def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str
     published = PublishedSet({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
     for name, content in contents.items():
         s3.put_object(Bucket=bucket, Key=prefix + published.place(name), Body=content)
+    if before is not None and before != published:
+        s3.put_object(Bucket=bucket, Key=prefix + PREVIOUS, Body=before.pointer())
     s3.put_object(Bucket=bucket, Key=prefix + CURRENT, Body=published.pointer())
     earlier = before.files if before else {}
     return [
@@ -81,6 +94,14 @@ def current(s3: S3Client, destination: str) -> PublishedSet | None:
     except ConfigurationError:
         # Publishing again mends it.
         return None
+
+
+def differing(published: PublishedSet, folder: Path) -> list[str]:
+    """The names of the configuration files that are not in `folder` as they were published."""
+    digests = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES if (folder / name).exists()
+    }
+    return [name for name in FILES if digests.get(name) != published.files.get(name)]
 
 
 def split(destination: str) -> tuple[str, str]:
@@ -116,39 +137,125 @@ def reading_elsewhere(cloudformation: CloudFormationClient, destination: str) ->
     }
 
 
+def previous(s3: S3Client, destination: str, folder: Path) -> None:
+    """Write the files of the set that was in force before the present one into a folder.
+
+    Raises DeploymentError if there is none, or if a file of it is not what was published.
+    """
+    bucket, prefix = split(destination)
+    pointer = _content(s3, bucket, prefix + PREVIOUS)
+    if pointer is None:
+        raise DeploymentError(
+            f"{destination} holds no {PREVIOUS}: nothing was published before what is in force",
+            id=Message.NOTHING_PUBLISHED_BEFORE,
+        )
+    for name, digest in published_set(pointer).files.items():
+        place = prefix + published_set(pointer).place(name)
+        content = _content(s3, bucket, place)
+        if content is None or hashlib.sha256(content).hexdigest() != digest:
+            raise DeploymentError(
+                f"s3://{bucket}/{place} is not what was published", id=Message.NOTHING_PUBLISHED_BEFORE
+            )
+        (folder / name).write_bytes(content)
+
+
+def in_force(s3: S3Client, destination: str) -> Config | None:
+    """The configuration in force at `destination`; None if there is none, or if it cannot be used."""
+    if current(s3, destination) is None:
+        return None
+    try:
+        return load(destination, s3_client=lambda: s3)
+    except ConfigurationError:
+        return None
+
+
+def _may_go_on(s3: S3Client, folder: Path, destination: str, *, without_whitelist: bool, ask: bool) -> bool:
+    """Show what would change, and ask if keys would lose protection; whether to go on.
+
+    Raises UsageError if the whitelist that is in force is not there any more.
+    """
+    set_in_force, before, after = current(s3, destination), in_force(s3, destination), load(str(folder))
+    had_whitelist = set_in_force is not None and WHITELIST in set_in_force.files
+    if had_whitelist and not without_whitelist and not (folder / WHITELIST).exists():
+        raise click.UsageError(
+            f"{folder} has no {WHITELIST}, but one is in force: put the file there (its name is written exactly so), "
+            "or give up all exemptions with --without-whitelist"
+        )
+    if before is None:
+        risky = set_in_force is not None or after.inactive_keys.remediation
+        if set_in_force is not None:
+            click.echo("What is in force cannot be read, so nobody can say what would change.")
+        elif risky:
+            click.echo("Nothing is in force yet; with this, keys are switched off by schedule.")
+    else:
+        found = changes(before, after, datetime.now(UTC).date())
+        risky = any(change.risk for change in found)
+        if found:
+            headings = ("setting", "in force", "would be", "so")
+            print_table(headings, [(each.what, each.before, each.after, each.risk) for each in found])
+        else:
+            click.echo("Nothing would change.")
+    return not (risky and ask) or agreed("Keys lose protection. Put it into force?")
+
+
 @click.command(epilog=EXIT_CODES)
 @click.argument("config_folder", required=False)
 @click.argument("destination", required=False)
-def main(config_folder: str | None, destination: str | None) -> None:
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@click.option("--previous", "back", is_flag=True, help="Put what was in force before into force again.")
+@click.option(
+    "--without-whitelist", is_flag=True, help="Give up all exemptions: there is no whitelist.json any more."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def main(
+    config_folder: str | None,
+    destination: str | None,
+    dry_run: bool,
+    back: bool,
+    without_whitelist: bool,
+    yes: bool,
+) -> None:
     """Check the configuration in CONFIG_FOLDER (config/ if not given) and put it into force at DESTINATION.
 
     DESTINATION is s3://bucket/prefix; if not given, config/ in the bucket of the stack hammer-deployment. The
     functions and the host read it there, at each run, when HAMMER_CONFIG names it (parameter ConfigSource of both
-    stacks). They see all of a change or nothing of it. The files at hand replace the whole set: what colleagues
-    have published meanwhile is shown as changed. A stack that reads another place is named, and the command fails.
+    stacks). They see all of a change or nothing of it. The files at hand replace the whole set.
+
+    First every setting, account and exemption is shown that becomes another. Where keys lose protection by that, or
+    remediation goes on, you are asked. A stack that reads another place is named, and the command fails.
     """
-    with exit_codes():
-        folder = Path(config_folder or REPOSITORY / "config")
-        settings = settings_of(str(folder))
+    with exit_codes(), tempfile.TemporaryDirectory() as earlier:
+        given = Path(config_folder or REPOSITORY / "config")
+        settings = settings_of(str(given))
         session = main_account_session(settings)
-        cloudformation = session.client("cloudformation")
+        cloudformation, s3 = session.client("cloudformation"), session.client("s3")
         stacks.refuse_another_table(cloudformation, settings)
         if destination is None:
             bucket = stacks.outputs(cloudformation, stacks.BUCKET_STACK)["BucketName"]
             destination = f"s3://{bucket}/{PREFIX}"
-        done = publish(session.client("s3"), folder, destination)
-        print_table(("file", "what became of it"), done)
-        if elsewhere := reading_elsewhere(cloudformation, destination):
-            # A person who has added an exception must not believe that it holds.
-            readers = ", ".join(
-                f"{name} (from {source or 'the copy in its package'})" for name, source in elsewhere.items()
-            )
-            raise DeploymentError(
-                f"Published at {destination}, but not read there by {readers}: deploy with "
-                f"--parameter ConfigSource={destination}",
-                id=Message.PUBLISHED_UNREAD,
-            )
+        folder = Path(earlier) if back else given
+        if back:
+            previous(s3, destination, folder)
+        ask = not (yes or dry_run)
+        if not _may_go_on(s3, folder, destination, without_whitelist=without_whitelist, ask=ask) or dry_run:
+            click.echo("Nothing was published")
+            return
+        print_table(("file", "what became of it"), publish(s3, folder, destination))
+        _refuse_readers_of(reading_elsewhere(cloudformation, destination), destination)
         click.echo(f"In force from {destination}")
+
+
+def _refuse_readers_of(elsewhere: Mapping[str, str], destination: str) -> None:
+    """Raise DeploymentError if a stack does not read what was published."""
+    if not elsewhere:
+        return
+    # A person who has added an exemption must not believe that it holds.
+    readers = ", ".join(f"{name} (from {source or 'the copy in its package'})" for name, source in elsewhere.items())
+    raise DeploymentError(
+        f"Published at {destination}, but not read there by {readers}: deploy with "
+        f"--parameter ConfigSource={destination}",
+        id=Message.PUBLISHED_UNREAD,
+    )
 
 
 if __name__ == "__main__":

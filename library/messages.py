@@ -101,6 +101,7 @@ class Message(StrEnum):
     SECRET_NOT_WRITTEN = "E-DEPLOY-08"
     LEFT_IN_THE_QUEUE = "E-DEPLOY-09"
     NOT_BUILT = "E-DEPLOY-10"
+    NOTHING_PUBLISHED_BEFORE = "E-DEPLOY-11"
 
 
 class Log(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import TYPE_CHECKING
 
 import boto3
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from deployment import publish_config
 from deployment.commands import DeploymentError
+from deployment.config_change import changes
 from deployment.publish_config import publish
 from library.config.loading import load
 from library.config.sources import CONFIG, FILES, OWNERS, WHITELIST
@@ -213,3 +215,164 @@ def test_the_command_tells_each_failure_in_one_message(s3: S3Client, tmp_path: P
     assert (foreign.exit_code, "credentials are of account 123456789012" in foreign.output) == (1, True)
     assert not any("Traceback" in result.output for result in (wrong, gone, invalid, foreign))
     assert keys(s3) == []
+
+
+# --- what is shown and asked before ---
+
+
+def changed(folder: Path, **settings: object) -> Path:
+    """The configuration with other settings of `user_inactivekeys`."""
+    content = json.loads((folder / CONFIG).read_text())
+    content["user_inactivekeys"] |= settings
+    (folder / CONFIG).write_text(json.dumps(content))
+    return folder
+
+
+def asked(folder: Path, *arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(publish_config.main, [str(folder), PLACE, *arguments], input=answer)
+
+
+RISKS: tuple[tuple[dict[str, object], dict[str, object], str], ...] = (
+    ({"remediation": False}, {"remediation": True}, "keys are switched off by schedule from now on"),
+    ({"inactive_criteria_days": 10}, {"inactive_criteria_days": 9}, "keys are idle earlier"),
+    (
+        {"remediation_retention_period": 14},
+        {"remediation_retention_period": 13},
+        "keys are switched off earlier after their report",
+    ),
+    (
+        {"remediation_max_keys_per_run": 3},
+        {"remediation_max_keys_per_run": 4},
+        "more keys are switched off in one run",
+    ),
+    (
+        {"remediation_max_keys_per_run": 3},
+        {"remediation_max_keys_per_run": None},
+        "more keys are switched off in one run",
+    ),
+    ({"remediation_accounts": []}, {"remediation_accounts": [MAIN]}, "keys of this account may be switched off"),
+)
+
+
+@pytest.mark.parametrize(("safe", "less_safe", "risk"), RISKS)
+def test_a_setting_by_which_keys_lose_protection_is_shown_and_asked_about_and_its_reverse_is_not(
+    s3: S3Client, tmp_path: Path, safe: dict[str, object], less_safe: dict[str, object], risk: str
+) -> None:
+    folder = changed(files(tmp_path / "a", "old"), **safe)
+    publish(s3, folder, PLACE)
+    changed(folder, **less_safe)
+    before = keys(s3)
+    unanswered = asked(folder)
+    assert (unanswered.exit_code, risk[:30] in unanswered.output) == (2, True), unanswered.output
+    assert "Nobody answered" in unanswered.output
+    refused, tried = asked(folder, answer="n\n"), asked(folder, "--dry-run")
+    assert (refused.exit_code, tried.exit_code) == (0, 0)
+    for result in (refused, tried):
+        assert result.output.endswith("Nothing was published\n")
+    assert keys(s3) == before
+    assert asked(folder, answer="y\n").exit_code == 0
+    changed(folder, **safe)
+    again = asked(folder)
+    assert (again.exit_code, "[y/N]" in again.output) == (0, False)
+
+
+def whitelist(folder: Path, *entries: object) -> Path:
+    (folder / WHITELIST).write_text(json.dumps({"user_inactivekeys": {MAIN: list(entries)}}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "risky"),
+    [
+        (["ann"], ["ann", "bob"], False),
+        (["ann", "bob"], ["ann"], True),
+        (["ann"], [{"id": "ann", "until": "2099-01-31"}], True),
+        ([{"id": "ann", "until": "2099-01-31"}], [{"id": "ann", "until": "2099-01-30"}], True),
+        ([{"id": "ann", "until": "2099-01-30"}], [{"id": "ann", "until": "2099-01-31"}], False),
+        ([{"id": "ann", "until": "2099-01-30"}], ["ann"], False),
+        ([{"id": "ann", "until": "2001-01-30"}], [], False),
+        ([{"id": "ann", "reason": "x"}], [{"id": "ann", "reason": "y"}], False),
+        (["ann", {"id": "ann", "until": "2099-01-30"}], ["ann"], False),
+    ],
+)
+def test_an_exemption_that_is_lost_or_ends_earlier_is_shown_and_asked_about(
+    s3: S3Client, tmp_path: Path, before: list[object], after: list[object], risky: bool
+) -> None:
+    folder = whitelist(files(tmp_path / "a", "old"), *before)
+    publish(s3, folder, PLACE)
+    result = asked(whitelist(folder, *after))
+    assert result.exit_code == (2 if risky else 0), result.output
+    assert ("exemption ann" in result.output or "exemption bob" in result.output) == (
+        [each for each in before if "2001" not in str(each)] != after
+    )
+
+
+def test_a_whitelist_that_was_there_and_is_missing_is_an_error_that_only_its_option_overrides(
+    s3: S3Client, tmp_path: Path
+) -> None:
+    folder = files(tmp_path / "a", "old")
+    publish(s3, folder, PLACE)
+    (folder / WHITELIST).rename(folder / "Whitelist.json")
+    before = keys(s3)
+    for arguments in ((), ("--yes",), ("--dry-run",)):
+        result = asked(folder, *arguments)
+        assert result.exit_code == 2
+        assert "has no whitelist.json, but one is in force" in " ".join(result.output.split())
+    assert keys(s3) == before
+    unasked = asked(folder, "--without-whitelist")
+    assert (unasked.exit_code, "exemption old" in unasked.output) == (2, True)
+    assert asked(folder, "--without-whitelist", "--yes").exit_code == 0
+    assert load(PLACE).whitelist.entries == {}
+
+
+def test_the_first_configuration_is_asked_about_only_if_keys_are_switched_off_by_it(
+    s3: S3Client, tmp_path: Path
+) -> None:
+    folder = files(tmp_path / "a", "old")
+    assert asked(changed(folder, remediation=True)).exit_code == 2
+    assert keys(s3) == []
+    assert asked(changed(folder, remediation=False)).exit_code == 0
+
+
+def test_what_cannot_be_compared_is_asked_about(s3: S3Client, tmp_path: Path) -> None:
+    folder = files(tmp_path / "a", "old")
+    publish(s3, folder, PLACE)
+    (place,) = [key for key in keys(s3) if key.endswith(WHITELIST)]
+    s3.delete_object(Bucket="estate", Key=place)
+    result = asked(folder)
+    assert (result.exit_code, "nobody can say what would change" in result.output) == (2, True)
+
+
+def test_previous_puts_what_was_in_force_before_into_force_again(s3: S3Client, tmp_path: Path) -> None:
+    folder = files(tmp_path / "a", "old")
+    assert asked(folder, "--previous").exit_code == 1
+    publish(s3, folder, PLACE)
+    assert "holds no previous.json" in asked(folder, "--previous").output
+    publish(s3, files(folder, "new"), PLACE)
+    publish(s3, folder, PLACE)
+    assert asked(folder, "--previous", "--yes").exit_code == 0
+    assert marks(load(PLACE)) == {"old"}
+    assert asked(folder, "--previous", "--yes").exit_code == 0
+    assert marks(load(PLACE)) == {"new"}
+    (place,) = [key for key in keys(s3) if key.endswith(OWNERS) and b"old" in content(s3, key)]
+    s3.put_object(Bucket="estate", Key=place, Body=b"{}")
+    changed_since = asked(folder, "--previous", "--yes")
+    assert (changed_since.exit_code, "is not what was published" in changed_since.output) == (1, True)
+    assert marks(load(PLACE)) == {"new"}
+
+
+def content(s3: S3Client, key: str) -> bytes:
+    return s3.get_object(Bucket="estate", Key=key)["Body"].read()
+
+
+def test_every_setting_that_differs_is_named_as_the_file_has_it(tmp_path: Path) -> None:
+    before = load(str(files(tmp_path / "a", "old")))
+    folder = changed(files(tmp_path / "b", "new"), reporting=True, reminder_days_before_remediation=[3])
+    found = changes(before, load(str(folder)), date(2026, 11, 25))
+    assert [(each.what, each.before, each.after) for each in found] == [
+        ("user_inactivekeys.reminder_days_before_remediation", "7, 1", "3"),
+        ("user_inactivekeys.reporting", "false", "true"),
+        (f"exemption new in {MAIN}", "", "no end"),
+        (f"exemption old in {MAIN}", "no end", ""),
+        ("ticket_owners.json", "one content", "another content"),
+    ]

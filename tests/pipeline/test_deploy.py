@@ -137,7 +137,7 @@ def test_a_change_is_shown_before_it_is_made_and_the_rest_keeps_its_values(
     assert "nothing was changed" in declined.output
     silent = run(deploy.main, str(folder), "--parameter", "LogRetentionDays=30")
     assert "--yes does not ask" in silent.output
-    assert (declined.exit_code, silent.exit_code, retention()) == (0, 0, 90)
+    assert (declined.exit_code, silent.exit_code, retention()) == (0, 2, 90)
     done = run(deploy.main, str(folder), "--parameter", "LogRetentionDays=30", answers="y\n")
     assert (done.exit_code, retention()) == (0, 30)
     assert "hammer-iam-user-keys-inactive" in done.output
@@ -239,7 +239,7 @@ def test_a_published_change_holds_from_the_next_scan_on_and_a_deployment_leaves_
     key: KeySeed = {"created_days_ago": 400, "last_used_days_ago": 200}
     deployed.accounts.populate({SLAVE: {"alice": {"keys": [key]}}}, datetime.now(UTC))
     change(folder, inactive_criteria_days=300)
-    published = run(publish_config.main, str(folder))
+    published = run(publish_config.main, str(folder), "--yes")
     assert published.exit_code == 0, published.output
     scan(deployed)
     table = boto3.Session().client("dynamodb")
@@ -247,8 +247,10 @@ def test_a_published_change_holds_from_the_next_scan_on_and_a_deployment_leaves_
     change(folder, inactive_criteria_days=90)
     deployment = run(deploy.main, str(folder), "--yes")
     assert deployment.exit_code == 0, deployment.output
+    assert f"Not in force: config.json in {folder} differ from what is in force at" in deployment.output
     assert load(PUBLISHED).inactive_keys.inactive_criteria_days == 300
-    assert run(publish_config.main, str(folder)).exit_code == 0
+    asked = run(publish_config.main, str(folder), answers="y\n")
+    assert (asked.exit_code, "keys are idle earlier" in asked.output) == (0, True)
     scan(deployed)
     assert table.scan(TableName="hammer-iam-user-keys-inactive")["Count"] == 1
 
@@ -357,7 +359,7 @@ def test_a_table_that_the_deployed_stack_does_not_have_is_refused_until_it_is_as
     done = run(deploy.main, str(folder), "--yes", "--parameter", "IssuesTableName=my-own-table")
     assert done.exit_code == 0, done.output
     assert stacks.outputs(cloudformation, stacks.MAIN_STACK)["TableName"] == "my-own-table"
-    assert run(publish_config.main, str(folder)).exit_code == 0
+    assert run(publish_config.main, str(folder), "--yes").exit_code == 0
     scan(deployed)
     table = boto3.Session().client("dynamodb")
     assert table.scan(TableName="my-own-table")["Count"] == 1
