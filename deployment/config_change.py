@@ -46,7 +46,7 @@ def _settings(before: Config, after: Config) -> Iterator[Change]:
 
 
 def _leaves(settings: Config) -> Iterator[tuple[str, Any]]:
-    sections = {
+    sections: dict[str, Any] = {
         "aws": settings.aws,
         "cronjobs": settings.cronjobs,
         "jira": settings.jira,
