@@ -1,13 +1,20 @@
-"""How the product writes times, accounts and long texts, the same in every room."""
+"""How the product writes times, accounts, errors and long texts, the same in every room."""
 
 from __future__ import annotations
 
 import re
+import traceback
+import unicodedata
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     from datetime import date
+
+_LONGEST_ERROR = 1000
+_JOINERS = "\u00ad\u200c\u200d"
+_NEVER_PLAIN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def day(moment: datetime) -> str:
@@ -54,6 +61,27 @@ def account(account_id: str, name: str) -> str:
 def cut(text: str, limit: int) -> str:
     """The text, or as much of it as fits `limit` characters together with `…` in place of the rest."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def unexpected(error: BaseException) -> str:
+    """An error that nobody has thought of, in one line: what it is, and where it came up."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    # The paths of machines are nobody's business.
+    where = "".join(f" in {'/'.join(PurePath(frame.filename).parts[-2:])}, line {frame.lineno}" for frame in last)
+    return f"unexpected {cut(repr(error), _LONGEST_ERROR)}{where}"
+
+
+def plain(text: str) -> str:
+    """The text on one line and harmless: what ends a line, drives a terminal or turns text around is escaped.
+
+    That is all of Unicode's control, format and separating characters but spaces and what joins letters or emoji.
+    """
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    is_harmless = character in _JOINERS or unicodedata.category(character) not in _NEVER_PLAIN
+    return character if is_harmless else character.encode("unicode_escape").decode()
 
 
 def is_token(text: str) -> bool:

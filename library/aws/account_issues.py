@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from library.aws.iam_keys import tags_of_users
 from library.issues import steps
 from library.issues.access_keys import AccessKey, is_idle
+from library.issues.decisions import Outcome
 from library.issues.looking import Kept, kept
+from library.issues.row import UnreadableIssue
 from library.issues.scan_result import Decided, Line, line_of_issue, lines_of_the_rest
 from library.issues.scanning import LIVE, Finding, begins_episode, ended_finding, idle_finding, reconcile
 
@@ -21,9 +23,8 @@ if TYPE_CHECKING:
     from library.aws.iam_clients import IamClients
     from library.aws.issues_table import IssuesTable
     from library.aws.live_looks import Asked
-    from library.issues.decisions import Outcome, Step
+    from library.issues.decisions import Step
     from library.issues.record import Issue
-    from library.issues.row import UnreadableIssue
     from library.issues.whitelist import Exemption, Whitelist
 
 
@@ -50,15 +51,15 @@ class AccountIssues:
         self._criteria_days = criteria_days
         self._now = now
         self._unreadable: set[str] = set()
-
-        def note(error: UnreadableIssue) -> None:
-            self._unreadable.add(error.issue_id)
-            unreadable(error)
-
-        self._issues = {issue.issue_id: issue for issue in table.of_account(account_id, note)}
+        self._tell_of_unreadable = unreadable
+        self._issues = {issue.issue_id: issue for issue in table.of_account(account_id, self._cannot_read)}
         self._decided: set[str] = set()
         self._fresh_tags: set[str] = set()
         self.outcomes: list[Outcome] = []
+
+    def _cannot_read(self, error: UnreadableIssue) -> None:
+        self._unreadable.add(error.issue_id)
+        self._tell_of_unreadable(error)
 
     @property
     def all(self) -> Collection[Issue]:
@@ -89,7 +90,7 @@ class AccountIssues:
         """Resolve each of these issues whose key a complete scan has looked at and not found idle."""
         for each in issues:
             key = scan.keys.get(each.key_id)
-            if not each.live or not scan.looked_at(each):
+            if not each.live or each.key_id in self._unreadable or not scan.looked_at(each):
                 continue
             if key is None or not is_idle(key, self._criteria_days, self._now):
                 yield self._reconcile(ended_finding(self._issues[each.key_id], key))
@@ -114,7 +115,13 @@ class AccountIssues:
         return line_of_issue(Decided(finding, outcome), self._criteria_days, self._now)
 
     def _step(self, key_id: str, decide: Callable[[Issue | None], Step | None]) -> Outcome:
-        outcome = self._table.step(self._account_id, key_id, self._issues.get(key_id), decide)
+        try:
+            outcome = self._table.step(self._account_id, key_id, self._issues.get(key_id), decide)
+        except UnreadableIssue as error:
+            # Somebody has written it since the scan began.
+            self._cannot_read(error)
+            self._issues.pop(key_id, None)
+            return Outcome(None, None)
         if outcome.after is not None:
             self._issues[key_id] = outcome.after
         self.outcomes.append(outcome)

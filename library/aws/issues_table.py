@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,17 @@ _deserialize = TypeDeserializer().deserialize
 
 
 class IssuesTable:
-    """The rows of one table; every method raises AwsCallFailed if DynamoDB fails permanently."""
+    """The rows of one table; every method raises AwsCallFailed if DynamoDB fails permanently.
 
-    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+    `clock` says when (UTC) a row is read, after which nothing in it can have happened.
+    """
+
+    def __init__(
+        self, client: DynamoDBClient, table_name: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._client = client
         self._table = table_name
+        self._clock = clock
 
     def of_account(
         self, account_id: str, unreadable: Callable[[UnreadableIssue], None] | None = None
@@ -53,7 +60,7 @@ class IssuesTable:
             for page in pages:
                 for item in page["Items"]:
                     try:
-                        issue = from_item(_plain(item))
+                        issue = self._issue(item)
                     except UnreadableIssue as error:
                         if unreadable is None:
                             raise
@@ -64,12 +71,12 @@ class IssuesTable:
             raise self._failed("Query", error) from error
 
     def get(self, account_id: str, issue_id: str) -> Issue | None:
-        """The issue as it is in the table at this moment, None if there is none."""
+        """The issue as it is in the table at this moment, None if there is none. Raises UnreadableIssue."""
         try:
             answer = self._client.get_item(TableName=self._table, Key=_key(account_id, issue_id), ConsistentRead=True)
         except (ClientError, BotoCoreError) as error:
             raise self._failed("GetItem", error) from error
-        return from_item(_plain(answer["Item"])) if "Item" in answer else None
+        return self._issue(answer["Item"]) if "Item" in answer else None
 
     def step(
         self,
@@ -121,6 +128,9 @@ class IssuesTable:
             )
         return after
 
+    def _issue(self, item: Mapping[str, Any]) -> Issue:
+        return from_item({name: _deserialize(value) for name, value in item.items()}, self._clock())
+
     def _create(self, issue: Issue) -> bool:
         create = partial(
             self._client.put_item,
@@ -148,7 +158,14 @@ class IssuesTable:
             if error.code != "ValidationException":
                 raise
             self._add_missing_maps(before)
+        try:
             return self._conditionally("UpdateItem", update)
+        except AwsCallFailed as error:
+            if error.code != "ValidationException":
+                raise
+            # A map has become something else, or the row is as large as a row may be.
+            where = f"{before.account_id}/{before.issue_id}"
+            raise UnreadableIssue(f"issue {where} cannot be written to: {error}", before.issue_id) from error
 
     def _add_missing_maps(self, issue: Issue) -> None:
         for attribute in MAPS:
@@ -182,7 +199,3 @@ class IssuesTable:
 
 def _key(account_id: str, issue_id: str) -> dict[str, Any]:
     return {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
-
-
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _deserialize(value) for name, value in item.items()}

@@ -16,6 +16,7 @@ import threading
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -24,8 +25,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.calls import code_of, error_of, sentence_of
 from library.errors import AlreadyRunning, AwsCallFailed, LeaseLost
+from library.issues import values
 from library.messages import Message
-from library.text import cut, utc
+from library.text import cut, plain, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -183,13 +185,14 @@ def _over_at(item: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
-    text = "".join(each if each.isprintable() else "?" for each in str(value if value is not None else "somebody"))
-    return cut(text, _LONGEST)
+    if value is None:
+        return "somebody"
+    return cut(plain(str(value) if isinstance(value, (str, Decimal)) else values.shown(value)), _LONGEST)
 
 
 def _moment(value: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(value)).astimezone(UTC)
+        return values.moment(value)
     except ValueError:
         return None
 

@@ -23,6 +23,7 @@ from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.aws.state_table import StateTable, state_table_name
 from library.cli.logs import logger
+from library.cli.one_by_one import by_itself
 from library.config import checks
 from library.errors import ConfigurationError, HammerError
 from library.issues.steps import JIRA, SLACK
@@ -96,11 +97,9 @@ def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> li
         counts["failed"] += 1
         messages.error(logger, error.id, str(error))
 
-    try:
+    with by_itself(f"account {account_id}", counts):
         return list(table.of_account(account_id, complain))
-    except HammerError as error:
-        complain(error)
-        return []
+    return []
 
 
 def credentials(settings: Config) -> Credentials:

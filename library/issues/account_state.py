@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from library.issues import values
 from library.text import utc
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ DOUBTFUL_KEPT = 5000
 """How many keys a cut-off round may leave to be looked at again; with more of them it begins from the beginning."""
 
 _T = TypeVar("_T")
-_OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,77 +128,39 @@ class _Reader:
     now: datetime
     problems: list[str] = field(default_factory=list)
 
-    def time(self, values: Mapping[str, Any], name: str) -> datetime | None:
+    def time(self, part: Mapping[str, Any], name: str) -> datetime | None:
         """A time of ISO 8601 between 2000 and tomorrow."""
-        return self._read(values, name, self._time)
+        return self._read(part, name, partial(values.past, now=self.now))
 
-    def number(self, values: Mapping[str, Any], name: str) -> int | None:
+    def number(self, part: Mapping[str, Any], name: str) -> int | None:
         """A whole number that is not negative."""
-        return self._read(values, name, _whole_number)
+        return self._read(part, name, values.number)
 
-    def text(self, values: Mapping[str, Any], name: str) -> str:
+    def text(self, part: Mapping[str, Any], name: str) -> str:
         """Any text."""
-        return self._read(values, name, _text) or ""
+        return self._read(part, name, values.text) or ""
 
     def part(self, item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         """A map, empty if there is none."""
-        return self._read(item, name, _map) or {}
+        return self._read(item, name, values.mapping) or {}
 
-    def texts(self, values: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    def texts(self, part: Mapping[str, Any], name: str) -> tuple[str, ...]:
         """A list of texts."""
-        return self._read(values, name, _texts) or ()
+        return self._read(part, name, values.texts) or ()
 
-    def binary(self, values: Mapping[str, Any], name: str) -> bytes:
+    def binary(self, part: Mapping[str, Any], name: str) -> bytes:
         """Bytes, in DynamoDB's own type or Python's."""
-        return self._read(values, name, _bytes) or b""
+        return self._read(part, name, values.binary) or b""
 
-    def _read(self, values: Mapping[str, Any], name: str, read: Callable[[Any], _T]) -> _T | None:
-        value = values.get(name)
+    def _read(self, part: Mapping[str, Any], name: str, read: Callable[[Any], _T]) -> _T | None:
+        value = part.get(name)
         if value is None:
             return None
         try:
             return read(value)
-        except (TypeError, ValueError, OverflowError) as error:
+        except ValueError as error:
             self.problems.append(f"{name}: {error}")
             return None
-
-    def _time(self, value: object) -> datetime:
-        time = datetime.fromisoformat(_text(value))
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-        if not _OLDEST <= time <= self.now + _AHEAD:
-            raise ValueError(f"{value!r} is no time at which anything can have happened")
-        return time
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not a list")
-    return tuple(_text(one) for one in value)
-
-
-def _map(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is not a map")
-    return value
-
-
-def _whole_number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or value != int(value) or value < 0:
-        raise ValueError(f"{value!r} is not a whole number of at least 0")
-    return int(value)
-
-
-def _bytes(value: object) -> bytes:
-    content = getattr(value, "value", value)
-    if not isinstance(content, bytes):
-        raise TypeError("not binary")
-    return content
 
 
 def from_item(item: Mapping[str, Any], now: datetime) -> tuple[AccountState, tuple[str, ...]]:
@@ -220,29 +181,29 @@ def from_item(item: Mapping[str, Any], now: datetime) -> tuple[AccountState, tup
     return state, tuple(read.problems)
 
 
-def _seen(read: _Reader, values: Mapping[str, Any]) -> Seen | None:
-    users, keys, idle = (read.number(values, name) for name in ("users", "keys", "idle_keys"))
+def _seen(read: _Reader, part: Mapping[str, Any]) -> Seen | None:
+    users, keys, idle = (read.number(part, name) for name in ("users", "keys", "idle_keys"))
     if users is None or keys is None or idle is None:
         return None
-    return Seen(users, keys, idle, read.time(values, "report_made"))
+    return Seen(users, keys, idle, read.time(part, "report_made"))
 
 
-def _round(read: _Reader, values: Mapping[str, Any]) -> Round | None:
-    began, through = read.time(values, "began"), read.time(values, "through")
-    done, users = read.number(values, "done"), read.number(values, "users")
-    doubtful, refused = read.texts(values, "doubtful"), read.texts(values, "refused")
+def _round(read: _Reader, part: Mapping[str, Any]) -> Round | None:
+    began, through = read.time(part, "began"), read.time(part, "through")
+    done, users = read.number(part, "done"), read.number(part, "users")
+    doubtful, refused = read.texts(part, "doubtful"), read.texts(part, "refused")
     if began is None or through is None or done is None or users is None:
         return None
     # Where a list cannot be read, it is not known either what has to be looked at again.
-    if bool(values.get("doubtful")) != bool(doubtful) or bool(values.get("refused")) != bool(refused):
+    if bool(part.get("doubtful")) != bool(doubtful) or bool(part.get("refused")) != bool(refused):
         return None
     return Round(began, through, done, users, doubtful, refused)
 
 
-def times_of(values: object, now: datetime) -> tuple[dict[str, datetime], tuple[str, ...]]:
+def times_of(times: object, now: datetime) -> tuple[dict[str, datetime], tuple[str, ...]]:
     """Times by account id as they are read at `now` (UTC), and what in them is not understood and left out."""
     read = _Reader(now)
-    by_id = read.part({"times": values}, "times")
+    by_id = read.part({"times": times}, "times")
     found = {str(account_id): read.time(by_id, account_id) for account_id in by_id}
     return {account_id: time for account_id, time in found.items() if time is not None}, tuple(read.problems)
 
@@ -285,8 +246,8 @@ def to_item(state: AccountState) -> dict[str, Any]:
     return _known(**item)
 
 
-def _known(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _known(**parts: Any) -> dict[str, Any]:
+    return {name: value for name, value in parts.items() if value is not None}
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -146,6 +146,11 @@ class Issue:
     history: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
     @property
+    def name(self) -> str:
+        """Which issue it is, as a message says it."""
+        return f"account {self.account_id} key {self.issue_id}"
+
+    @property
     def interrupted(self) -> bool:
         """Whether the intent to switch the key off is recorded, and neither its success nor another end."""
         return (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from library.errors import HammerError
+from library.issues import values
 from library.issues.record import (
     Episode,
     Issue,
@@ -22,7 +24,10 @@ from library.issues.record import (
     Timestamps,
 )
 from library.messages import Message
+from library.text import cut, plain
 
+_LONGEST_ID = 140
+_T = TypeVar("_T")
 Item = dict[str, Any]
 """A row of the table with plain Python values: strings, booleans, lists, maps, None."""
 
@@ -58,72 +63,121 @@ def to_item(issue: Issue) -> Item:
     return item
 
 
-def from_item(item: Item) -> Issue:
-    """The issue of a row.
+def from_item(item: Item, now: datetime) -> Issue:
+    """The issue of a row that is read at `now` (UTC), each value checked by type and range.
 
-    Raises UnreadableIssue, naming the row: an issue that cannot be read is never taken for one that is not there.
+    Raises UnreadableIssue, which names the row and the value: an issue that cannot be read is never taken for one
+    that is not there.
     """
+    row = _Part(item, now)
     try:
-        details = item["issue_details"]
-        error, restore = item.get("remediation_error"), item.get("restore_details")
+        error, restore = row.part("remediation_error"), row.part("restore_details")
         return Issue(
-            account_id=item["account_id"],
-            issue_id=item["issue_id"],
-            status=Status(item["status"]),
-            episode=Episode(item.get("episode") or Episode.FIRST),
-            details=IssueDetails(
-                create_date=_time(details["create_date"]),
-                last_used=_time(details.get("last_used") or details["create_date"]),
-                username=_text(details["username"]),
-                never_used=bool(details.get("never_used")),
-                user_id=details.get("user_id") or "",
-                last_used_service=details.get("last_used_service"),
-                last_used_region=details.get("last_used_region"),
-                tags=None if details.get("tags") is None else dict(details["tags"]),
-                resolution=Resolution(details["resolution"]) if details.get("resolution") else None,
-            ),
-            timestamps=Timestamps(**_times(item.get("timestamps") or {}, Timestamps)),
-            jira=JiraDetails(**_known(item.get("jira_details") or {}, JiraDetails)),
-            slack=SlackDetails(**_known(item.get("slack_details") or {}, SlackDetails)),
-            remediation_error=RemediationError(error["cause"], _time(error["time"])) if error else None,
-            restore=RestoreDetails(_text(restore["by"]), _time(restore["started"])) if restore else None,
-            history=tuple(dict(entry) for entry in item.get("history") or ()),
+            account_id=row.required("account_id", values.account_id),
+            issue_id=row.required("issue_id", values.key_id),
+            status=row.required("status", partial(values.one_of, Status)),
+            episode=row.optional("episode", partial(values.one_of, Episode)) or Episode.FIRST,
+            details=_details(row.part("issue_details")),
+            timestamps=Timestamps(**row.part("timestamps").of(Timestamps)),
+            jira=JiraDetails(**row.part("jira_details").of(JiraDetails)),
+            slack=SlackDetails(**row.part("slack_details").of(SlackDetails)),
+            remediation_error=RemediationError(error.required("cause", values.text), error.time("time"))
+            if error.values
+            else None,
+            restore=RestoreDetails(restore.required("by", values.text), restore.time("started"))
+            if restore.values
+            else None,
+            history=row.optional("history", partial(_history, now=now)) or (),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        where = f"{item.get('account_id')}/{item.get('issue_id')}"
-        raise UnreadableIssue(
-            f"issue {where} cannot be read from the table: {error!r}", str(item.get("issue_id", ""))
-        ) from error
+    except ValueError as error:
+        account_id, issue_id = _id(item, "account_id"), _id(item, "issue_id")
+        where = plain(f"{cut(account_id, _LONGEST_ID)}/{cut(issue_id, _LONGEST_ID)}")
+        raise UnreadableIssue(f"issue {where} cannot be read from the table: {error}", issue_id) from error
 
 
-def _known(values: Mapping[str, Any], kind: type[JiraDetails] | type[SlackDetails]) -> dict[str, Any]:
-    known = {f.name: values[f.name] for f in fields(kind) if values.get(f.name) is not None}
-    parsed = {name: _PARSED[name](value) if name in _PARSED else value for name, value in known.items()}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in parsed.items()}
+def _id(item: Item, name: str) -> str:
+    value = item.get(name, "")
+    return value if isinstance(value, str) else repr(value)
 
 
-def _times(values: Mapping[str, Any], kind: type[Timestamps]) -> dict[str, datetime]:
-    return {f.name: _time(values[f.name]) for f in fields(kind) if values.get(f.name)}
+def _details(part: _Part) -> IssueDetails:
+    created = part.time("create_date")
+    return IssueDetails(
+        create_date=created,
+        last_used=part.optional("last_used", partial(values.past, now=part.now)) or created,
+        username=part.required("username", values.name),
+        never_used=part.optional("never_used", values.truth) or False,
+        user_id=part.optional("user_id", values.text) or "",
+        last_used_service=part.optional("last_used_service", values.text),
+        last_used_region=part.optional("last_used_region", values.text),
+        tags=part.optional("tags", _tags),
+        resolution=part.optional("resolution", partial(values.one_of, Resolution)),
+    )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
+def _tags(value: object) -> Mapping[str, str]:
+    return {name: values.text(each) for name, each in values.mapping(value).items()}
 
 
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+def _history(value: object, now: datetime) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{values.shown(value)} is not a list")
+    for entry in value:
+        part = _Part(values.mapping(entry), now)
+        part.time("time")
+        part.required("what", values.text)
+        part.optional("why", values.text)
+    return tuple(dict(entry) for entry in value)
 
 
-_PARSED: Mapping[str, Callable[[str], object]] = {
-    "failed": _time,
-    "asked": _time,
-    "seen": _time,
-    "notified": _time,
-    "exception_told": date.fromisoformat,
+_READ: Mapping[str, Callable[[object], object]] = {
+    "promised": values.moment,
+    "ticket": values.ticket,
+    "ticket_assignee_id": values.text,
+    "recipients": values.texts,
+    "exception_told": values.day,
 }
+"""How the parts of these maps are read; each of the others is a time at which something has happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A map of a row that is read at `now` (UTC), `path` (`timestamps.`) the way to it."""
+
+    values: Mapping[str, Any]
+    now: datetime
+    path: str = ""
+
+    def optional(self, name: str, read: Callable[[Any], _T]) -> _T | None:
+        """A value, None where it is absent or null."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        try:
+            return read(value)
+        except ValueError as error:
+            raise ValueError(f"{self.path}{name}: {error}") from error
+
+    def required(self, name: str, read: Callable[[Any], _T]) -> _T:
+        """A value that must be there."""
+        value = self.optional(name, read)
+        if value is None:
+            raise ValueError(f"{self.path}{name} is missing")
+        return value
+
+    def time(self, name: str) -> datetime:
+        """A time that must be there, at which something has happened."""
+        return self.required(name, partial(values.past, now=self.now))
+
+    def part(self, name: str) -> _Part:
+        """A map, empty where it is absent or null."""
+        return _Part(self.optional(name, values.mapping) or {}, self.now, f"{self.path}{name}.")
+
+    def of(self, kind: type[Timestamps | JiraDetails | SlackDetails]) -> dict[str, Any]:
+        """What the map has of the fields of a class."""
+        past = partial(values.past, now=self.now)
+        read = {each.name: self.optional(each.name, _READ.get(each.name, past)) for each in fields(kind)}
+        return {name: value for name, value in read.items() if value is not None}
 
 
 def _map(part: IssueDetails | Timestamps | JiraDetails | SlackDetails | RemediationError | RestoreDetails) -> Item:

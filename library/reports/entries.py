@@ -42,6 +42,10 @@ class ReportSettings:
     whitelist: Whitelist
 
 
+UNREAD = "could not be read"
+"""How `what` of a failure begins which leaves a gap in the report."""
+
+
 class Standing(StrEnum):
     """Where an issue stands for the reader of a report; each issue has exactly one."""
 

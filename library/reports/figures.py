@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from library.reports.entries import Standing, entry_of, standing
+from library.reports.entries import UNREAD, Failure, Standing, entry_of, standing
+from library.text import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from library.issues.record import Issue
     from library.issues.whitelist import Exemption
-    from library.reports.entries import Entry, Failure, ReportSettings
+    from library.reports.entries import Entry, ReportSettings
     from library.reports.scans import Scans
 
 WEEKS = 13
@@ -106,6 +107,11 @@ class Figures:
     failures: tuple[Failure, ...]
     scans_problem: str
 
+    @property
+    def unread(self) -> tuple[Failure, ...]:
+        """What is missing in the report, as it could not be read."""
+        return tuple(failure for failure in self.failures if failure.what.startswith(UNREAD))
+
     def count(self, standing: Standing) -> int:
         """How many issues stand there."""
         return sum(1 for entry in self.entries if entry.standing is standing)
@@ -116,9 +122,9 @@ def figures(
 ) -> Figures:
     """The figures of all issues of the accounts at `now` (UTC); `unread` is what could not be read."""
     since = _monday(now) - timedelta(weeks=WEEKS - 1)
-    entries = sorted((entry_of(issue, settings, now) for issue in issues), key=_order)
+    entries, odd = _entries(issues, settings, now)
     not_scanned = scans.failures(settings.accounts, now)
-    failures = (*unread, *not_scanned, *(failure for entry in entries for failure in entry.failures))
+    failures = (*unread, *odd, *not_scanned, *(failure for entry in entries for failure in entry.failures))
     planned = [entry for entry in entries if entry.due is not None and entry.due <= now + AHEAD]
     accounts = tuple(
         replace(each, last_scan=scans.began(each.account_id), not_scanned=scans.doubt(each.account_id, now))
@@ -131,13 +137,27 @@ def figures(
         accounts=accounts,
         total=_total(accounts),
         idle=histogram(entry.idle_days for entry in entries if entry.standing in ON),
-        weeks=_weeks(issues, since),
+        weeks=_weeks([entry.issue for entry in entries], since),
         planned=tuple(sorted(planned, key=lambda entry: (entry.due, entry.issue.issue_id))),
         by_hand=sum(1 for entry in entries if entry.due_by_hand),
         exemptions=_exemptions(entries, settings, now),
         failures=failures,
         scans_problem=scans.problem,
     )
+
+
+def _entries(
+    issues: Iterable[Issue], settings: ReportSettings, now: datetime
+) -> tuple[list[Entry], tuple[Failure, ...]]:
+    """The issues in the order of the report, and those with which something is wrong."""
+    entries, odd = [], []
+    for issue in issues:
+        try:
+            entries.append(entry_of(issue, settings, now))
+        except Exception as error:
+            # A mistake of ours on one issue must not cost the others their report.
+            odd.append(Failure(issue.account_id, UNREAD, unexpected(error), key=issue.issue_id))
+    return sorted(entries, key=_order), tuple(odd)
 
 
 def histogram(days: Iterable[int]) -> tuple[tuple[str, int], ...]:

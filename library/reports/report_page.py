@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from library.reports.entries import ReportSettings
     from library.reports.figures import AccountFigures, Figures
 
-UNREAD = "could not be read"
-"""How the failure of a row or an account that is missing from the report begins."""
-
 _OF_THE_EPISODE = (
     "Counted from the timestamps of each issue. They are those of its latest episode: a key that became idle twice "
     "counts in the week of the second time."
@@ -81,12 +78,9 @@ def _exemptions_that_end(figures: Figures) -> int:
 
 
 def _warnings(figures: Figures, settings: ReportSettings) -> Iterator[str]:
-    unread = sum(1 for failure in figures.failures if failure.what.startswith(UNREAD))
-    if unread:
-        yield (
-            f"This report is not complete: {counted(unread, 'part', 'parts')} of the table could not be read. "
-            "See What failed."
-        )
+    if figures.unread:
+        parts = counted(len(figures.unread), "part", "parts")
+        yield f"This report is not complete: {parts} of the table could not be read. See What failed."
     if figures.scans_problem:
         yield f"When the accounts were scanned last is not known, could not look: {figures.scans_problem}"
     unscanned = sum(1 for failure in figures.failures if failure.what == NOT_SCANNED)

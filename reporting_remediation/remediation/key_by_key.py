@@ -12,6 +12,7 @@ from library import messages
 from library.aws.key_switch import KeySwitch
 from library.cli import exit_codes, wiring
 from library.cli.logs import log_decision, logger
+from library.cli.one_by_one import by_itself
 from library.cli.prompt import Answer, Prompt
 from library.cli.signals import stoppable_between_keys, uninterrupted
 from library.errors import ConfigurationError, HammerError, LeaseLost
@@ -19,7 +20,7 @@ from library.issues.decisions import Skip, Verdict
 from library.issues.reporting import TellRemediated
 from library.messages import Message
 from library.notifications import news
-from library.text import utc
+from library.text import unexpected, utc
 from remediation import plan, question
 from remediation.brake import Brake
 from remediation.switching import NotSwitched, look, record, switch
@@ -262,7 +263,7 @@ class Run:
             self._failed(issue, error.id, str(error))
         except Exception as error:
             # A mistake of ours on one key must not keep the others from their turn in every run.
-            self._failed(issue, Message.UNEXPECTED, repr(error))
+            self._failed(issue, Message.UNEXPECTED, unexpected(error))
 
     # --- saying what was decided ---
 
@@ -279,12 +280,11 @@ class Run:
         """Tell people; whether every channel has taken it."""
         failures = self._notices.tell(issue, what)
         for failure in failures:
-            where = f"account {issue.account_id} key {issue.issue_id}"
-            self._complain(failure.id, f"{where}: {failure.channel}: {failure.cause}")
+            self._complain(failure.id, f"{issue.name}: {failure.channel}: {failure.cause}")
         return not failures
 
     def _failed(self, issue: Issue, id: Message, cause: str) -> None:
-        messages.error(logger, id, f"account {issue.account_id} key {issue.issue_id}: {cause}")
+        messages.error(logger, id, f"{issue.name}: {cause}")
         self._decided(issue, Verdict.FAILED, cause)
 
     def _skipped(self, issue: Issue, skip: Skip) -> Answer:
@@ -295,5 +295,6 @@ class Run:
         self._counts[counted_as or verdict] += 1
         log_decision(issue.account_id, issue.details.username, issue.issue_id, verdict, reason)
         if self._options.dry_run:
-            due, now = self._direction.due(issue), datetime.now(UTC)
-            self._plan.append(plan.row(self._settings, issue, verdict, reason, due, now))
+            with by_itself(issue.name, self._counts):
+                due, now = self._direction.due(issue), datetime.now(UTC)
+                self._plan.append(plan.row(self._settings, issue, verdict, reason, due, now))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from library import messages, text
 from library.cli import exit_codes, wiring
 from library.cli.logs import logger
+from library.cli.one_by_one import by_itself
 from library.cli.run import run
 from library.config.sources import WHITELIST
 from library.errors import HammerError
@@ -55,18 +57,22 @@ def main(keys: tuple[str, ...], form: str) -> None:
 
 def _show(settings: Config, keys: Sequence[str], form: str) -> int:
     table, scans = wiring.issues_table(settings), _Scans(wiring.state_table(settings), datetime.now(UTC))
-    issues, failed = [], False
+    counts: Counter[str] = Counter()
+    shown: list[Any] = []
     for key in dict.fromkeys(keys):
-        found, unread = _issues_of(key, table, settings.aws.accounts)
-        if not found:
+        failed = counts["failed"]
+        issues = _issues_of(key, table, settings.aws.accounts, counts)
+        if not issues and counts["failed"] == failed:
+            counts["failed"] += 1
             messages.error(logger, Message.NOTHING_NAMED_SO, f"--key {key}: no issue has this key")
-        failed = failed or unread or not found
-        issues += found
+        for issue in issues:
+            with by_itself(issue.name, counts):
+                shown.append(to_item(issue) if form == "json" else "\n".join(_lines(settings, issue, scans)))
     if form == "json":
-        click.echo(json.dumps([to_item(issue) for issue in issues], indent=2, ensure_ascii=False, default=str))
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
     else:
-        click.echo("\n\n".join("\n".join(_lines(settings, issue, scans)) for issue in issues))
-    return exit_codes.FAILED if failed or scans.failed else exit_codes.OK
+        click.echo("\n\n".join(shown))
+    return exit_codes.FAILED if counts["failed"] or scans.failed else exit_codes.OK
 
 
 class _Scans:
@@ -90,19 +96,13 @@ class _Scans:
         return self._states[account_id]
 
 
-def _issues_of(key: str, table: IssuesTable, accounts: Iterable[str]) -> tuple[list[Issue], bool]:
-    """The issues that this key has in these accounts, and whether one of them could not be read."""
-    found, unread = [], False
+def _issues_of(key: str, table: IssuesTable, accounts: Iterable[str], counts: Counter[str]) -> list[Issue]:
+    """The issues that this key has in these accounts; what cannot be read is said and counted as `failed`."""
+    found = []
     for account_id in accounts:
-        try:
-            issue = table.get(account_id, key)
-        except HammerError as error:
-            messages.error(logger, error.id, str(error))
-            unread = True
-        else:
-            if issue is not None:
-                found.append(issue)
-    return found, unread
+        with by_itself(f"account {account_id}", counts):
+            found.append(table.get(account_id, key))
+    return [issue for issue in found if issue is not None]
 
 
 def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:

@@ -14,6 +14,7 @@ import click
 from library import messages, text
 from library.cli import exit_codes, terminal, wiring
 from library.cli.logs import log_decision, logger
+from library.cli.one_by_one import by_itself
 from library.cli.run import run_with_lease
 from library.cli.signals import stoppable
 from library.errors import HammerError, LeaseLost
@@ -137,7 +138,7 @@ class Reporting:
         ]
 
     def _tasks(self, issues: Sequence[Issue], terms: Terms) -> list[Task]:
-        return tasks_of(issues, terms, self._settings.whitelist, self._options.limit, self._now)
+        return tasks_of(issues, terms, self._settings.whitelist, self._options.limit, self._counts, self._now)
 
     def _ending(self, issues: Sequence[Issue], terms: Terms) -> list[ExemptionEnds]:
         """The exemptions whose end people are to be told of."""
@@ -212,26 +213,30 @@ class Reporting:
             verdict, reason, failures = "failed", str(error), [Failure("table", str(error), error.id)]
         except Exception as error:
             # A mistake of ours on one issue must not cost the others their report.
-            verdict, reason, failures = "failed", repr(error), [Failure("unexpected", repr(error))]
+            said = text.unexpected(error)
+            verdict, reason, failures = "failed", said, [Failure("unexpected", said)]
         for failure in failures:
-            self._causes.add(f"account {issue.account_id} key {issue.issue_id}", failure)
+            self._causes.add(issue.name, failure)
         _log(issue, f"{verdict}, with failures" if failures else verdict, reason)
         return "failed" if failures else verdict
 
     def _tell_exemption_ends(self, notices: Notices, ending: ExemptionEnds) -> None:
         account, exemption = ending.issues[0].account_id, ending.exemption
-        what = news.exemption_ends(ending, self._terms, self._now)
+        where = f"account {account} exemption {exemption.id!r}"
         try:
+            what = news.exemption_ends(ending, self._terms, self._now)
+            verdict, reason = what.verdict, what.reason
             failures = notices.tell_exemption_ends(ending, what)
         except HammerError as error:
-            failures = [Failure("table", str(error), error.id)]
+            verdict, reason, failures = "failed", str(error), [Failure("table", str(error), error.id)]
+        except Exception as error:
+            said = text.unexpected(error)
+            verdict, reason, failures = "failed", said, [Failure("unexpected", said)]
         for failure in failures:
-            self._causes.add(f"account {account} exemption {exemption.id!r}", failure)
-        self._counts["failed" if failures else what.verdict] += 1
+            self._causes.add(where, failure)
+        self._counts["failed" if failures else verdict] += 1
         if not failures:
-            logger.info(
-                "account=%s exception=%s verdict=%s reason=%s", account, exemption.id, what.verdict, what.reason
-            )
+            logger.info("account=%s exception=%s verdict=%s reason=%s", account, exemption.id, verdict, reason)
 
     # --- the dry run ---
 
@@ -255,12 +260,15 @@ class Reporting:
                 self._counts["skipped"] += 1
                 _log(task.issue, "skipped", task.step.reason)
                 continue
-            row = self._row(task.issue, news.of_step(task.issue, task.step, terms, self._now))
-            _log(task.issue, f"would be {row.news.verdict}", row.news.reason)
-            rows.append(row)
+            with by_itself(task.issue.name, self._counts):
+                row = self._row(task.issue, news.of_step(task.issue, task.step, terms, self._now))
+                _log(task.issue, f"would be {row.news.verdict}", row.news.reason)
+                rows.append(row)
         for ending in self._ending(issues, terms):
-            what = news.exemption_ends(ending, terms, self._now)
-            rows.append(plan.Row(self._account(ending.issues[0].account_id), what, ending.exemption.id))
+            account = ending.issues[0].account_id
+            with by_itself(f"account {account} exemption {ending.exemption.id!r}", self._counts):
+                what = news.exemption_ends(ending, terms, self._now)
+                rows.append(plan.Row(self._account(account), what, ending.exemption.id))
         self._counts.update(row.news.verdict for row in rows)
         plan.show(rows)
         look_ahead(self._settings, [row.news for row in rows])

@@ -18,9 +18,9 @@ from library.cli.run import run
 from library.errors import HammerError
 from library.messages import Message
 from library.reports import asff, files, report_data
-from library.reports.entries import Failure, ReportSettings, Standing
+from library.reports.entries import UNREAD, Failure, ReportSettings, Standing
 from library.reports.figures import Figures, figures
-from library.reports.report_page import UNREAD, page_of
+from library.reports.report_page import page_of
 from library.reports.scans import Scans
 
 if TYPE_CHECKING:
@@ -95,10 +95,12 @@ def _report(settings: Config, form: str, output: Path | None, accounts: tuple[st
         reading.read(table, account)
     scans = _scans(settings, in_force, now)
     found = figures(reading.issues, reading.unread, scans, in_force, now)
+    for failure in found.unread[len(reading.unread) :]:
+        messages.error(logger, Message.UNEXPECTED, f"account {failure.account_id} key {failure.key}: {failure.cause}")
     _write(found, in_force, settings, form, output)
     counted = ", ".join(f"{found.count(standing)} {standing.value}" for standing in Standing)
     logger.info("The report covers %d issues: %s; %d failures", len(found.entries), counted, len(found.failures))
-    return exit_codes.FAILED if reading.unread or scans.problem else exit_codes.OK
+    return exit_codes.FAILED if found.unread or scans.problem else exit_codes.OK
 
 
 def _scans(settings: Config, in_force: ReportSettings, now: datetime) -> Scans:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from library import messages
 from library.cli.logs import logger
+from library.cli.one_by_one import by_itself
 from library.issues.decisions import Skip
 from library.issues.reporting import CLOSING_WAITS_FOR_JIRA, Report, reporting_step
 from library.messages import Message
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
     from datetime import datetime
 
@@ -30,18 +32,27 @@ class Task:
 
 
 def tasks_of(
-    issues: Sequence[Issue], terms: Terms, whitelist: Whitelist, limit: int | None, now: datetime
+    issues: Sequence[Issue],
+    terms: Terms,
+    whitelist: Whitelist,
+    limit: int | None,
+    counts: Counter[str],
+    now: datetime,
 ) -> list[Task]:
-    """The task of each issue as of `now` (UTC), the longest idle first; `limit` caps the new reports."""
+    """The task of each issue as of `now` (UTC), the longest idle first; `limit` caps the new reports.
+
+    An issue with which something is wrong has none: that is said, and counted as `failed`.
+    """
     tasks, new = [], 0
     for issue in sorted(issues, key=lambda each: (each.details.last_used, each.issue_id)):
-        exemption = whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
-        step = reporting_step(issue, terms.policy(issue.account_id), exemption=exemption, now=now)
-        if isinstance(step, Report) and step.first:
-            new += 1
-            if limit is not None and new > limit:
-                step = Skip(f"the limit of {limit} new reports is reached")
-        tasks.append(Task(issue, step))
+        with by_itself(issue.name, counts):
+            exemption = whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
+            step = reporting_step(issue, terms.policy(issue.account_id), exemption=exemption, now=now)
+            if isinstance(step, Report) and step.first:
+                new += 1
+                if limit is not None and new > limit:
+                    step = Skip(f"the limit of {limit} new reports is reached")
+            tasks.append(Task(issue, step))
     _warn_of_waiting(tasks)
     return tasks
 

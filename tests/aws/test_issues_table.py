@@ -29,7 +29,7 @@ ONE_ROW = {"account_id": {"S": ACCOUNT}, "issue_id": {"S": KEY}}
 
 @pytest.fixture
 def table(dynamodb: DynamoDBClient) -> IssuesTable:
-    return IssuesTable(dynamodb, TABLE)
+    return IssuesTable(dynamodb, TABLE, lambda: NOW)
 
 
 def put(table: IssuesTable, issue: Issue) -> Issue:

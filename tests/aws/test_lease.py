@@ -148,7 +148,7 @@ def test_what_others_have_written_into_it_reaches_a_terminal_in_one_printable_li
     dynamodb.put_item(TableName=STATE, Item={**KEY, **odd, "ends": {"S": "2026-03-08T09:33:00+00:00"}})
     said = refusal(a_lease(dynamodb))
     assert said.isprintable()
-    assert "started by eve?[2J?xxx" in said
+    assert r"started by eve\x1b[2J\nxxx" in said
     assert "on somebody (process somebody) at an unknown time" in said
     assert len(said) < 400
 

@@ -127,7 +127,7 @@ def page_alone(tmp_path: Path) -> Path:
         retention_days=RETENTION,
         whitelist=Whitelist({account: (Exemption("break-glass-*"),) for account in ACCOUNTS}),
     )
-    issues = [from_item(row) for row in rows(now)]
+    issues = [from_item(row, now) for row in rows(now)]
     file = tmp_path / "report.html"
     file.write_text(
         render(page_of(figures(issues, (), Scans({}, frozenset()), settings, now), settings)), encoding="utf-8"

@@ -98,7 +98,7 @@ def ticket(estate: Estate, user: str) -> str:
 
 def issues(estate: Estate) -> dict[str, Issue]:
     table = boto3.resource("dynamodb").Table(TABLE)
-    found = [from_item(item) for item in table.scan()["Items"]]
+    found = [from_item(item, estate.now) for item in table.scan()["Items"]]
     return {issue.details.username: issue for issue in found}
 
 

@@ -17,12 +17,15 @@ import pytest
 
 from library.aws.issues_table import IssuesTable
 from library.aws.organizations import active_accounts
+from library.aws.state_table import state_table_name
 from library.errors import AccessDenied, AwsCallFailed, ConfigurationError, HammerError
 from library.issues.record import Issue, Resolution, Status
+from tests.odd import odd_values
 from tests.wire import Wire, answer, body_of, failure, form, json_failure
 from tests.world import TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -392,11 +395,51 @@ def test_a_table_that_fails_fails_the_scan(populated: Control, wire: Wire, opera
         identify()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '"text"', '{"account_id": "123456789012"}'])
-def test_a_message_that_is_not_understood_raises(text: str, wire: Wire) -> None:
-    with pytest.raises(HammerError, match="not understood"):
-        load(IDENTIFICATION).lambda_handler({"Records": [{"Sns": {"Message": text}}]}, Context())
+def odd_messages() -> Iterator[str]:
+    """No JSON, JSON of another form, and each odd value at each place of the right one."""
+    yield from ("", "{}", "[]", '"text"', '{"account_id": "123456789012"}', "{" * 100_000, "[" * 100_000, "9" * 5000)
+    right: dict[str, Any] = {"account_id": MAIN, "account_name": "master"}
+    for value in odd_values(datetime.now(UTC)):
+        yield json.dumps({**right, "account_id": value}, default=repr)
+        if value is None or isinstance(value, (int, list, dict)):
+            yield json.dumps({**right, "account_name": value}, default=repr)
+
+
+def test_a_message_that_is_not_understood_raises_and_says_so(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = load(IDENTIFICATION).lambda_handler
+    messages = list(odd_messages())
+    for text in messages:
+        with pytest.raises(HammerError, match="not understood"):
+            handler({"Records": [{"Sns": {"Message": text}}]}, Context())
     assert wire.sent == []
+    assert len([line for line in logged(capsys) if line["level"] == "ERROR"]) == len(messages) > 70
+
+
+def test_a_row_that_loses_its_form_during_a_scan_is_named_and_ends_nothing(
+    populated: Control, dynamodb: DynamoDBClient, wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identify()
+    populated.use_key(MAIN, IDLE, datetime.now(UTC) - timedelta(days=50))
+    capsys.readouterr()
+
+    def spoil(request: AWSPreparedRequest) -> None:
+        wire.withdraw("ListUsers")
+        dynamodb.update_item(
+            TableName=TABLE,
+            Key={"account_id": {"S": MAIN}, "issue_id": {"S": IDLE}},
+            UpdateExpression="SET issue_details = :odd",
+            ExpressionAttributeValues={":odd": {"S": "odd"}},
+        )
+
+    wire.react("ListUsers", spoil)
+    # What earlier scans saw says that there is nothing to look at.
+    dynamodb.delete_item(TableName=state_table_name(TABLE), Key={"id": {"S": f"scan#{MAIN}"}})
+    identify()
+    lines = logged(capsys)
+    errors = [line["message"] for line in lines if line.get("level") == "ERROR"]
+    assert len(errors) == 1
+    assert f"{MAIN}/{IDLE}" in errors[0]
+    assert "Scan is complete" in [line.get("message") for line in lines]
 
 
 @pytest.mark.parametrize("entry", ["ALICE", IDLE, "*l*"])

@@ -24,6 +24,7 @@ from library.issues.record import (
     details_of,
 )
 from library.issues.row import UnreadableIssue, from_item, to_item
+from library.text import iso
 from tests.builders import ACCOUNT, KEY, NOW, a_key, an_issue, days_ago, details, times
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 
 TEXT = st.text(min_size=1, max_size=20)
 MAYBE_TEXT = st.none() | TEXT
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 MAYBE_TIME = st.none() | TIMES
 ISSUES = st.builds(
     Issue,
     account_id=st.from_regex(r"\A[0-9]{12}\Z"),
-    issue_id=TEXT,
+    issue_id=st.from_regex(r"\A[A-Z0-9]{16,20}\Z"),
     status=st.sampled_from(Status),
     details=st.builds(
         IssueDetails,
@@ -52,26 +54,29 @@ ISSUES = st.builds(
     ),
     timestamps=st.builds(Timestamps, *([MAYBE_TIME] * 9)),
     episode=st.sampled_from(Episode),
-    jira=st.builds(JiraDetails, MAYBE_TEXT, MAYBE_TEXT, MAYBE_TIME),
+    jira=st.builds(JiraDetails, st.none() | st.from_regex(r"\A[A-Z][A-Z0-9_]+-[0-9]+\Z"), MAYBE_TEXT, MAYBE_TIME),
     slack=st.builds(
         SlackDetails, MAYBE_TIME, st.lists(TEXT, max_size=3).map(tuple), MAYBE_TIME, st.none() | st.dates()
     ),
     remediation_error=st.none() | st.builds(RemediationError, TEXT, TIMES),
     restore=st.none() | st.builds(RestoreDetails, TEXT, TIMES),
-    history=st.lists(st.fixed_dictionaries({"time": TEXT, "what": TEXT, "why": TEXT}), max_size=3).map(tuple),
+    history=st.lists(st.fixed_dictionaries({"time": TIMES.map(iso), "what": TEXT, "why": TEXT}), max_size=3).map(
+        tuple
+    ),
 )
 
 
 @given(ISSUES)
 def test_an_issue_comes_back_from_its_row_as_it_was(issue: Issue) -> None:
-    back = from_item(to_item(issue))
+    back = from_item(to_item(issue), LATEST)
     assert (back, back.history) == (issue, issue.history)
 
 
 @given(ISSUES)
 def test_an_issue_comes_back_from_dynamodb_as_it_was(issue: Issue) -> None:
     stored = {name: TypeSerializer().serialize(value) for name, value in to_item(issue).items()}
-    assert from_item({name: TypeDeserializer().deserialize(value) for name, value in stored.items()}) == issue
+    read = {name: TypeDeserializer().deserialize(value) for name, value in stored.items()}
+    assert from_item(read, LATEST) == issue
 
 
 @given(ISSUES)
@@ -164,7 +169,8 @@ def test_a_row_of_hammer_which_has_fewer_parts_is_read() -> None:
             },
             "timestamps": {"identified": "2018-03-28T17:46:00.123456+00:00", "reported": None},
             "jira_details": {"ticket": None, "other": "kept elsewhere"},
-        }
+        },
+        NOW,
     )
     assert issue == Issue(
         account_id=ACCOUNT,
@@ -186,14 +192,14 @@ def test_a_part_that_is_absent_or_null_counts_as_empty(part: str, how: str) -> N
     item[part] = None
     if how == "absent":
         del item[part]
-    read = from_item(item)
+    read = from_item(item, NOW)
     assert read == (an_issue(timestamps=Timestamps()) if part == "timestamps" else an_issue())
 
 
 def test_a_time_without_zone_is_utc() -> None:
     item = to_item(an_issue(timestamps=times(reported=days_ago(1))))
     item["timestamps"]["reported"] = "2026-11-22T12:00:00"
-    assert from_item(item).timestamps.reported == days_ago(1)
+    assert from_item(item, NOW).timestamps.reported == days_ago(1)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +224,7 @@ def test_a_time_without_zone_is_utc() -> None:
 )
 def test_a_row_that_cannot_be_read_is_an_error_that_names_it(damage: dict[str, Any]) -> None:
     with pytest.raises(UnreadableIssue, match=f"{ACCOUNT}/{KEY}"):
-        from_item({**to_item(an_issue()), **damage})
+        from_item({**to_item(an_issue()), **damage}, NOW)
 
 
 @pytest.mark.parametrize("missing", ["account_id", "issue_id", "status", "issue_details"])
@@ -226,4 +232,4 @@ def test_a_row_without_a_part_that_must_be_there_is_an_error(missing: str) -> No
     item = to_item(an_issue())
     del item[missing]
     with pytest.raises(UnreadableIssue, match=missing):
-        from_item(item)
+        from_item(item, NOW)

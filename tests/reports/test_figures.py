@@ -12,7 +12,7 @@ from library.issues.record import JiraDetails, RemediationError, Resolution, Sla
 from library.issues.whitelist import Exemption, Whitelist
 from library.reports.entries import Failure, Standing, standing
 from library.reports.figures import AHEAD, WEEKS, AccountFigures, Figures, Week, figures, histogram
-from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
+from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
 from tests.reports.builders import LAST_SCAN, OTHER, in_force, scans
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
@@ -315,3 +315,12 @@ def test_a_closed_issue_has_no_failure_any_more() -> None:
     error = RemediationError("AccessDenied", days_ago(1))
     ended = details(resolution=Resolution.USED)
     assert of(an_issue(status=Status.CLOSED, remediation_error=error, details=ended)).failures == ()
+
+
+def test_an_issue_with_which_something_is_wrong_costs_the_others_nothing() -> None:
+    odd = an_issue(issue_id="AKIAODD", details=details(tags=["no map"]), remediation_error="no error")
+    unread = [Failure(ACCOUNT, "could not be read: a row", "x")]
+    found = figures([odd, an_issue()], unread, scans(), in_force(), NOW)
+    assert [entry.issue.issue_id for entry in found.entries] == [KEY]
+    assert [(failure.key, failure.cause[:10]) for failure in found.unread] == [("", "x"), ("AKIAODD", "unexpected")]
+    assert sum(week.opened for week in found.weeks) == 1

@@ -333,7 +333,7 @@ class World:
         if item is None:
             self.wrong.append(f"the row of {key_id} was removed")
             return
-        after = self.rows[where] = from_item(item)
+        after = self.rows[where] = from_item(item, self.out.now)
         key = self.out.iam.keys.get(key_id)
         if key is None:
             self.wrong.append(f"there never was a key {key_id}")

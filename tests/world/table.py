@@ -85,7 +85,7 @@ def read(issue: Issue) -> Issue:
     """The issue as it is in the table now."""
     key = {"account_id": {"S": issue.account_id}, "issue_id": {"S": issue.issue_id}}
     found = boto3.client("dynamodb").get_item(TableName=TABLE, Key=key, ConsistentRead=True)
-    return from_item(deserialized(found["Item"]))
+    return from_item(deserialized(found["Item"]), datetime.now(UTC))
 
 
 def rows() -> list[dict[str, Any]]:

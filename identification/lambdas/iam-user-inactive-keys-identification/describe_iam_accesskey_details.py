@@ -24,6 +24,7 @@ from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.aws.state_table import StateTable, state_table_name
 from library.config.loading import load
 from library.errors import HammerError
+from library.issues import values
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -68,10 +69,14 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def _message(text: str) -> dict[str, str]:
     try:
         message = json.loads(text)
-        return {"account_id": message["account_id"], "account_name": message["account_name"]}
-    except (ValueError, KeyError, TypeError) as error:
+        return {
+            "account_id": values.account_id(message["account_id"]),
+            "account_name": values.text(message["account_name"]),
+        }
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        expected = '{"account_id": "…", "account_name": "…"}'
         raise HammerError(
-            f'the message {text!r} is not understood; expected {{"account_id": "…", "account_name": "…"}}',
+            f"the message {values.shown(text)} is not understood; expected {expected}",
             id=Message.SCAN_MESSAGE_NOT_UNDERSTOOD,
         ) from error
 
