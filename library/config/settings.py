@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +13,18 @@ if TYPE_CHECKING:
     from library.config.owners import TicketOwners
     from library.errors import Problem
     from library.issues.whitelist import Whitelist
+
+
+@cache
+def partition_of(region: str) -> str:
+    """The partition that botocore's own data have for a region; `aws` for one that they do not know."""
+    # The check of a folder works without AWS's own libraries.
+    from botocore.loaders import create_loader
+
+    for partition in create_loader().load_data("partitions")["partitions"]:
+        if region in partition["regions"] or re.match(partition["regionRegex"], region):
+            return str(partition["id"])
+    return "aws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +50,7 @@ class AwsSettings:
     @property
     def partition(self) -> str:
         """The part of AWS that the region belongs to: the second part of every ARN."""
-        for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
-            if self.region.startswith(prefix):
-                return partition
-        return "aws"
+        return partition_of(self.region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,21 @@ def test_an_account_to_remediate_that_is_ignored_need_not_be_scanned(folder: Fol
 
 @pytest.mark.parametrize(
     ("region", "partition"),
-    [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("us-east-2", "aws")],
+    [
+        ("eu-west-1", "aws"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("cn-north-1", "aws-cn"),
+        ("us-east-2", "aws"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eu-isoe-west-1", "aws-iso-e"),
+        ("us-isof-south-1", "aws-iso-f"),
+        # Newer than botocore's data.
+        ("eu-middle-9", "aws"),
+        ("cn-middle-9", "aws-cn"),
+        ("xx-middle-9", "aws"),
+    ],
 )
 def test_the_partition_follows_from_the_region(folder: Folder, region: str, partition: str) -> None:
     assert folder.setting("aws/region", region).aws.partition == partition
