@@ -15,7 +15,7 @@ HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
 SAID := library/issues/*,library/notifications/news.py,library/notifications/*_words.py,library/notifications/facts.py
 TYPED := library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
 
-.PHONY: help demo demo-up test test-pure test-moto test-ministack test-other coverage bench check package deploy deploy-roles \
+.PHONY: help demo demo-up new-config test test-pure test-moto test-ministack test-other coverage bench check package deploy deploy-roles \
 	check-deployment publish-config put-credentials redrive picture clean
 .DEFAULT_GOAL := help
 
@@ -60,6 +60,9 @@ check: $(STAMP)  ## Check style, types, the import contract and the templates
 	@MYPYPATH=$(HANDLERS) $(RUN) -m mypy --no-error-summary $(TYPED)
 	@report=$$($(VENV)/bin/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
 	@$(VENV)/bin/cfn-lint deployment/cloudformation/*.yaml
+
+new-config: $(STAMP)  ## Write a configuration to begin with (ARGS=../hammer-config)
+	@$(RUN) -m deployment.new_config $(ARGS)
 
 package: $(STAMP)  ## Check CONFIG, and build the functions' and the host's zip into build/
 	@$(RUN) -m deployment.build_packages $(CONFIG) $(ARGS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from deployment.local import estate as local
-from deployment.local.estate import Estate
+from deployment.local.estate import CONFIG, Estate
 from deployment.local.steps import Demo
 from deployment.local.story import Story
 from library.errors import ConfigurationError, HammerError
@@ -35,7 +35,7 @@ def main(up: bool) -> None:
     began = time.monotonic()
     is_up = False
     try:
-        estate = Estate(REPOSITORY / "config")
+        estate = Estate(CONFIG)
         story = Story(estate)
         demo = Demo(estate, story, PAGE)
         try:

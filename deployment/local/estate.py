@@ -46,6 +46,9 @@ _SECONDS_FOR_THE_SCANS = 120
 _LINES = 20
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
 
+CONFIG = Path(__file__).resolve().parent / "config"
+"""The configuration of the demo, in which everything is switched on."""
+
 
 class EstateError(HammerError):
     """A part of the estate did not start, or did something else than it should."""

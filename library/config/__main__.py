@@ -25,7 +25,7 @@ def _rows(settings: Any, **instead: str) -> Iterator[tuple[str, str]]:
     """Name and value of each setting of a dataclass, as the file has them; `instead` has other texts for some."""
     for name in (field.name for field in fields(settings)):
         written = "ddb.table_name" if name == "table_name" else name
-        yield written, instead.get(name) or _shown(getattr(settings, name))
+        yield written.rstrip("_"), instead.get(name) or _shown(getattr(settings, name))
 
 
 def _shown(value: object) -> str:

@@ -55,8 +55,11 @@ def test_the_command_prints_what_is_in_force(command: Command) -> None:
     assert f"accounts {MASTER} master, {SLAVE} slave1" in lines
     assert "ddb.table_name hammer-iam-user-keys-inactive" in lines
     assert "inactive_criteria_days 90" in lines
-    assert "remediation_max_keys_per_run no limit" in lines
-    assert f"{SLAVE} AWSSEC Support-Cloud AWSSEC-1 #slave1-team" in lines
+    assert "remediation_max_keys_per_run 10" in lines
+    assert "reporting false" in lines
+    demo = [" ".join(line.split()) for line in command(str(ROOT / "deployment/local/config")).stdout.splitlines()]
+    assert "remediation_max_keys_per_run no limit" in demo
+    assert f"{SLAVE} AWSSEC Support-Cloud AWSSEC-1 #slave1-team" in demo
 
 
 def test_the_command_marks_exceptions_that_have_expired(folder: Folder, command: Command) -> None:

@@ -125,7 +125,9 @@ def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_stands_in_the_files_they_are_valid_or_the_errors_are_told(data: st.DataObject) -> None:
-    documents = {one.name: json.loads(one.read_text()) for one in (ROOT / "config").glob("*.json")}
+    documents = {
+        one.name: json.loads(one.read_text()) for one in (ROOT / "deployment" / "local" / "config").glob("*.json")
+    }
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(places(documents))))
         value = data.draw(JSON_VALUES)

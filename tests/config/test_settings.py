@@ -83,8 +83,17 @@ def test_the_manuals_own_sample_sections_are_valid(folder: Folder) -> None:
     assert config.warnings == ()
 
 
-def test_the_sample_configuration_is_valid_without_a_warning() -> None:
+def test_the_sample_configuration_is_valid_without_a_warning_and_changes_and_tells_nothing() -> None:
     config = load(str(ROOT / "config"))
+    assert config.warnings == ()
+    assert config.accounts() == (AccountRef(MASTER, "master"), AccountRef(SLAVE, "slave1"))
+    keys = config.inactive_keys
+    assert (keys.enabled, keys.reporting, keys.remediation) == (True, False, False)
+    assert (config.jira.enabled, config.slack.enabled) == (False, False)
+
+
+def test_the_demo_s_configuration_is_valid_without_a_warning() -> None:
+    config = load(str(ROOT / "deployment" / "local" / "config"))
     assert config.warnings == ()
     assert config.accounts() == (AccountRef(MASTER, "master"), AccountRef(SLAVE, "slave1"))
     assert config.whitelist.entries[MASTER][1].until == date(2035, 12, 31)

@@ -19,6 +19,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from deployment.build_packages import build_host
+from deployment.local.estate import CONFIG
 from deployment.publish_config import publish
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def launched(folder: Path) -> Machine:
     authorized = folder / "root" / "home" / "ec2-user" / ".ssh" / "authorized_keys"
     authorized.parent.mkdir(parents=True)
     authorized.write_text("ssh-ed25519 AAAA operator\n")
-    return Machine(folder / "root", build_host(str(REPOSITORY / "config"), folder))
+    return Machine(folder / "root", build_host(str(CONFIG), folder))
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_after_the_first_boot_the_manual_s_steps_work(booted: Machine) -> None:
 
 
 def test_the_schedule_is_what_the_configuration_says(booted: Machine) -> None:
-    wanted = json.loads((REPOSITORY / "config" / "config.json").read_text())
+    wanted = json.loads((CONFIG / "config.json").read_text())
     jobs = {path.name: path.read_text() for path in (booted.root / "etc/cron.d").iterdir()}
     assert set(jobs) == {
         f"hammer-iam-user-inactive-keys-{job}"
@@ -262,7 +263,7 @@ def test_a_configuration_in_s3_reaches_the_shell_the_jobs_and_the_schedule(scann
     source = "s3://hammer-deployment/config"
     s3 = boto3.Session().client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket="hammer-deployment")
-    publish(s3, REPOSITORY / "config", source)
+    publish(s3, CONFIG, source)
     run = machine.boot(ConfigSource=source)
     assert run.returncode == 0, run.stderr
     assert machine.shell("echo $HAMMER_CONFIG").strip() == source

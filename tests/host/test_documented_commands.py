@@ -59,6 +59,9 @@ ELSEWHERE = {
     "python -m tests.simulation": (
         "tests/simulation/test_simulation.py::test_no_timeline_switches_off_what_is_protected_or_loses_an_issue"
     ),
+    "make new-config ARGS=../hammer-config": (
+        "tests/deployment/test_new_config.py::test_what_the_options_say_is_written_and_both_switches_are_off"
+    ),
     "make demo": "tests/pipeline/test_demo.py::test_the_story_is_told_to_its_end",
     "make demo-up": "tests/pipeline/test_guide.py::test_the_demo_stays_up_until_ctrl_c",
     # The embedded AWS of the guide's test knows no StackSets.

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployment.local.estate import Estate
-from tests.world import REPOSITORY
+from deployment.local.estate import CONFIG, Estate
 from tests.world.configuration import write
 
 HOST_LOG_GROUP = "/aws/ec2/hammer-reporting-remediation"
@@ -28,8 +27,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def configuration(folder: Path) -> Path:
-    """The sample configuration with stand-ins of its own, and the host's config.ini."""
-    shutil.copytree(REPOSITORY / "config", folder)
+    """The demo's configuration with stand-ins of its own, and the host's config.ini."""
+    shutil.copytree(CONFIG, folder)
     jira, slack = free_ports(2)
     settings = json.loads((folder / "config.json").read_text())
     settings["jira"]["server"] = f"http://127.0.0.1:{jira}"

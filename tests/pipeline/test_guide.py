@@ -47,6 +47,7 @@ TYPED = {
     "make check-deployment": (0, "2 of 2 accounts can be scanned; 0 things are missing"),
     "make publish-config CONFIG=../hammer-config": (0, "In force from s3://"),
     "make publish-config": (0, "In force from s3://"),
+    "make publish-config ARGS=--previous": (2, "nothing was published before what is in force"),
     "make redrive ARGS=--dry-run": (0, "The queue of failures is empty"),
     "make redrive": (0, "The queue of failures is empty"),
     "make deploy": (0, "Stack hammer-deployment: no changes"),
