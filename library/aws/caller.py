@@ -8,8 +8,9 @@ from http import HTTPStatus
 import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
-from library.aws.calls import error_of
+from library.aws.calls import error_of, part_of
 from library.aws.sessions import CLIENT_CONFIG
 from library.errors import CredentialsUnusable
 
@@ -39,8 +40,11 @@ def signed_in() -> tuple[boto3.Session, Caller]:
     except (ConnectionError, HTTPClientError) as error:
         text = f"AWS cannot be reached (sts:GetCallerIdentity): {error}"
         raise error_of("sts:GetCallerIdentity", error, text) from error
+    except ResponseParserError as error:
+        text = f"What answers is not AWS (sts:GetCallerIdentity): {error}"
+        raise error_of("sts:GetCallerIdentity", error, text) from error
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
             text = f"AWS does not say whose the credentials are (sts:GetCallerIdentity): {error}"
             raise error_of("sts:GetCallerIdentity", error, text) from error
         raise CredentialsUnusable(
@@ -52,4 +56,6 @@ def signed_in() -> tuple[boto3.Session, Caller]:
             f"There are no usable AWS credentials: {error}. Sign in (`aws sso login`, `aws configure`) or name a "
             "profile with AWS_PROFILE; `aws sts get-caller-identity` shows whether it worked."
         ) from error
-    return own, Caller(answer["Account"], answer["Arn"].split(":")[1], answer["Arn"])
+    where = "AWS does not say whose the credentials are"
+    account, arn = (part_of(answer, name, "sts:GetCallerIdentity", where) for name in ("Account", "Arn"))
+    return own, Caller(account, arn.split(":")[1], arn)

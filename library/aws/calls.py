@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from library.errors import AccessDenied, AwsCallFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from library.messages import Message
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 """The codes with which AWS's services refuse a call."""
 
+AwsError: TypeAlias = ClientError | BotoCoreError | ResponseParserError
+AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+"""What a call can end with; botocore has no common base for them. The last one is an answer that is none of AWS's."""
 
-def error_of(call: str, error: ClientError | BotoCoreError, text: str, *, id: Message | None = None) -> AwsCallFailed:
+
+def part_of(answer: Mapping[str, Any], name: str, call: str, where: str, *, id: Message | None = None) -> Any:
+    """A part of an answer that AWS's model does not require; without it, AwsCallFailed, which names `where`."""
+    if answer.get(name) is None:
+        raise AwsCallFailed(f"{where} ({call}): AWS's answer lacks {name}", call=call, id=id)
+    return answer[name]
+
+
+def error_of(call: str, error: AwsError, text: str, *, id: Message | None = None) -> AwsCallFailed:
     """Our error for a call (`iam:ListUsers`) that failed, which says `text`."""
     if not isinstance(error, ClientError):
         return AwsCallFailed(text, call=call, id=id)
@@ -23,20 +37,20 @@ def error_of(call: str, error: ClientError | BotoCoreError, text: str, *, id: Me
     return kind(text, call=call, code=code_of(error), status=_status_of(error), id=id)
 
 
-def is_denied(error: ClientError | BotoCoreError) -> bool:
+def is_denied(error: AwsError) -> bool:
     """Whether AWS refused the call for want of a permission."""
     return code_of(error) in DENIED
 
 
-def code_of(error: ClientError | BotoCoreError) -> str:
-    """AWS's error code; empty if AWS did not answer."""
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+def code_of(error: AwsError) -> str:
+    """AWS's error code; empty if AWS did not answer, or without one."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
-def sentence_of(error: ClientError | BotoCoreError) -> str:
+def sentence_of(error: AwsError) -> str:
     """Of a refusal what AWS says of it, which names the policy that is to blame; else botocore's account of it."""
     if isinstance(error, ClientError) and is_denied(error):
-        return error.response["Error"].get("Message") or code_of(error)
+        return error.response.get("Error", {}).get("Message") or code_of(error)
     return str(error)
 
 

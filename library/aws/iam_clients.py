@@ -6,9 +6,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
 
-from library.aws.calls import error_of, is_denied, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, is_denied, part_of, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from botocore.paginate import Paginator
     from mypy_boto3_iam import IAMClient
 
+    from library.aws.calls import AwsError
     from library.aws.sessions import Account
     from library.errors import AwsCallFailed
 
@@ -60,7 +60,7 @@ class IamClients:
         client = self.of(operation)
         try:
             return getattr(client, xform_name(operation))(**parameters)
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             raise self._failed(operation, parameters, error) from error
 
     def pages(self, operation: str, **parameters: str) -> Iterator[Any]:
@@ -72,8 +72,12 @@ class IamClients:
         pages = self._paginators[operation].paginate(PaginationConfig={"PageSize": PAGE_SIZE}, **parameters)
         try:
             yield from pages
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             raise self._failed(operation, parameters, error) from error
+
+    def part(self, answer: Mapping[str, Any], name: str, operation: str) -> Any:
+        """A part of an answer that AWS's model does not require; without it, the look has failed: AwsCallFailed."""
+        return part_of(answer, name, f"iam:{operation}", f"Call failed in {self._account}")
 
     @property
     def calls(self) -> int:
@@ -84,9 +88,7 @@ class IamClients:
         with self._lock:
             self._calls += 1
 
-    def _failed(
-        self, operation: str, parameters: Mapping[str, str], error: ClientError | BotoCoreError
-    ) -> AwsCallFailed:
+    def _failed(self, operation: str, parameters: Mapping[str, str], error: AwsError) -> AwsCallFailed:
         call = f"iam:{operation}"
         verdict = "Access denied" if is_denied(error) else "Call failed"
         text = f"{verdict} in {self._account} ({call}{_subject_of(parameters)}): {sentence_of(error)}"

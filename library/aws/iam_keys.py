@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from library.aws.iam_clients import WORKERS
 from library.errors import AwsCallFailed
@@ -41,7 +41,8 @@ class User:
 def pages_of_users(iam: IamClients) -> Iterator[list[User]]:
     """Every user of the account, a page of at most 1,000 at a time."""
     for page in iam.pages("ListUsers"):
-        yield [User(user["UserName"], user["UserId"], user["CreateDate"]) for user in page["Users"]]
+        users = iam.part(page, "Users", "ListUsers")
+        yield [User(user["UserName"], user["UserId"], user["CreateDate"]) for user in users]
 
 
 def list_users(iam: IamClients) -> list[User]:
@@ -49,26 +50,19 @@ def list_users(iam: IamClients) -> list[User]:
     return list(chain.from_iterable(pages_of_users(iam)))
 
 
-def _part(answer: Any, name: str, operation: str) -> Any:
-    """A part of an answer that AWS's model does not require; without it, the look has failed."""
-    if answer.get(name) is None:
-        raise AwsCallFailed(f"IAM's answer lacks {name} (iam:{operation})", call=f"iam:{operation}")
-    return answer[name]
-
-
 def keys_of_user(iam: IamClients, user_name: str, user_id: str) -> list[AccessKey] | None:
     """The keys of a user, without their last use; None if there is no user of this name."""
     try:
         return [
             AccessKey(
-                _part(key, "AccessKeyId", "ListAccessKeys"),
+                iam.part(key, "AccessKeyId", "ListAccessKeys"),
                 user_name,
                 user_id,
-                _part(key, "Status", "ListAccessKeys"),
-                _part(key, "CreateDate", "ListAccessKeys"),
+                iam.part(key, "Status", "ListAccessKeys"),
+                iam.part(key, "CreateDate", "ListAccessKeys"),
             )
             for page in iam.pages("ListAccessKeys", UserName=user_name)
-            for key in page["AccessKeyMetadata"]
+            for key in iam.part(page, "AccessKeyMetadata", "ListAccessKeys")
         ]
     except AwsCallFailed as error:
         if error.code == _NO_SUCH_ENTITY:
@@ -87,7 +81,7 @@ def with_last_use(iam: IamClients, key: AccessKey) -> AccessKey | None:
         if error.code in MAY_BE_GONE and _listed(iam, key) is None:
             return None
         raise
-    use = _part(answer, "AccessKeyLastUsed", "GetAccessKeyLastUsed")
+    use = iam.part(answer, "AccessKeyLastUsed", "GetAccessKeyLastUsed")
     return replace(
         key,
         last_used=use.get("LastUsedDate"),
@@ -120,7 +114,7 @@ def find_access_key(
         return key
     try:
         answer = iam.call("GetAccessKeyLastUsed", AccessKeyId=key_id)
-        present_name = _part(answer, "UserName", "GetAccessKeyLastUsed")
+        present_name = iam.part(answer, "UserName", "GetAccessKeyLastUsed")
     except AwsCallFailed as error:
         if error.code == _NO_SUCH_ENTITY or (denied_is_gone and error.code in MAY_BE_GONE):
             return None
@@ -159,7 +153,7 @@ def user_tags(iam: IamClients, user_name: str) -> dict[str, str] | None:
     """The tags of a user; None if there is no user of this name any more."""
     try:
         pages = iam.pages("ListUserTags", UserName=user_name)
-        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return {tag["Key"]: tag["Value"] for page in pages for tag in iam.part(page, "Tags", "ListUserTags")}
     except AwsCallFailed as error:
         if error.code == _NO_SUCH_ENTITY:
             return None

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
+from boto3.dynamodb.types import TypeSerializer
 
-from library.aws.calls import code_of, error_of
+from library.aws.attributes import plain
+from library.aws.calls import AWS_ERRORS, code_of, error_of, part_of
 from library.aws.conditional_update import MAPS, update_of
 from library.errors import AwsCallFailed, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from library.aws.calls import AwsError
     from library.issues.record import Issue
 
 ATTEMPTS = 5
 """How often a step reads and decides again before it gives up; each time somebody else has written."""
 
 _serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 
 
 class IssuesTable:
@@ -58,7 +58,7 @@ class IssuesTable:
         )
         try:
             for page in pages:
-                for item in page["Items"]:
+                for item in part_of(page, "Items", "dynamodb:Query", f"table {self._table!r}"):
                     try:
                         issue = self._issue(item)
                     except UnreadableIssue as error:
@@ -67,14 +67,14 @@ class IssuesTable:
                         unreadable(error)
                     else:
                         yield issue
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             raise self._failed("Query", error) from error
 
     def get(self, account_id: str, issue_id: str) -> Issue | None:
         """The issue as it is in the table at this moment, None if there is none. Raises UnreadableIssue."""
         try:
             answer = self._client.get_item(TableName=self._table, Key=_key(account_id, issue_id), ConsistentRead=True)
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             raise self._failed("GetItem", error) from error
         return self._issue(answer["Item"]) if "Item" in answer else None
 
@@ -129,7 +129,7 @@ class IssuesTable:
         return after
 
     def _issue(self, item: Mapping[str, Any]) -> Issue:
-        return from_item({name: _deserialize(value) for name, value in item.items()}, self._clock())
+        return from_item(plain(item), self._clock())
 
     def _create(self, issue: Issue) -> bool:
         create = partial(
@@ -186,13 +186,13 @@ class IssuesTable:
     def _conditionally(self, operation: str, call: Callable[[], object]) -> bool:
         try:
             call()
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             if code_of(error) == "ConditionalCheckFailedException":
                 return False
             raise self._failed(operation, error) from error
         return True
 
-    def _failed(self, operation: str, error: ClientError | BotoCoreError) -> AwsCallFailed:
+    def _failed(self, operation: str, error: AwsError) -> AwsCallFailed:
         text = f"table {self._table!r} (dynamodb:{operation}): {error}"
         return error_of(f"dynamodb:{operation}", error, text, id=Message.TABLE_FAILED)
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import boto3
 import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws import iam_keys, permissions
-from library.aws.calls import error_of, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
 from library.aws.iam_clients import IamClients
 from library.aws.sessions import CLIENT_CONFIG
 from library.errors import AccessDenied, AwsCallFailed
@@ -56,14 +55,16 @@ class KeySwitch:
         if self._identity is None:
             try:
                 answer = self._session.client("sts", config=CLIENT_CONFIG).get_caller_identity()
-            except (ClientError, BotoCoreError) as error:
+            except AWS_ERRORS as error:
                 raise error_of(
                     "sts:GetCallerIdentity",
                     error,
                     f"It is not known who runs this (sts:GetCallerIdentity): {sentence_of(error)}",
                     id=Message.IDENTITY_UNKNOWN,
                 ) from error
-            self._identity = answer["Arn"]
+            self._identity = part_of(
+                answer, "Arn", "sts:GetCallerIdentity", "It is not known who runs this", id=Message.IDENTITY_UNKNOWN
+            )
         return self._identity
 
     def is_own(self, account_id: str, key: AccessKey) -> bool:

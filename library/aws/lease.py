@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
 
-from library.aws.calls import code_of, error_of, sentence_of
+from library.aws.calls import AWS_ERRORS, code_of, error_of, sentence_of
 from library.errors import AlreadyRunning, AwsCallFailed, LeaseLost
 from library.issues import values
 from library.messages import Message
@@ -160,7 +159,7 @@ class Lease:
                 ExpressionAttributeValues={name: _serialize(value) for name, value in {**own, **bounds}.items()},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             if code_of(error) == _TAKEN:
                 found: Any = getattr(error, "response", {}).get("Item") or {}
                 return {name: _deserialize(value) for name, value in found.items()}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from library.aws.calls import error_of, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, sentence_of
 from library.errors import AwsCallFailed
 from library.messages import Message
 
@@ -26,7 +24,7 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
     try:
         pages = client.get_paginator("list_accounts").paginate()
         accounts = [account for page in pages for account in page.get("Accounts", [])]
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         said = sentence_of(error).removesuffix(".")
         raise error_of(
             "organizations:ListAccounts",

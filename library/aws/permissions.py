@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from library.aws.calls import AWS_ERRORS, code_of
 from library.aws.lease import LEASE
 from library.aws.sessions import CLIENT_CONFIG
 from library.aws.state_table import state_table_name
@@ -53,12 +54,11 @@ class _Trial:
         """What AWS answers to the call; None if it refuses it, or allows it and has nothing to say."""
         try:
             return call()
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
+        except AWS_ERRORS as error:
+            code = code_of(error)
             if code not in _ALLOWED:
-                self.refusals.append(Refusal(name, f"{code}: {error.response['Error'].get('Message', '')}"))
-        except BotoCoreError as error:
-            self.refusals.append(Refusal(name, str(error)))
+                said = error.response.get("Error", {}).get("Message", "") if isinstance(error, ClientError) else error
+                self.refusals.append(Refusal(name, f"{code}: {said}" if code else str(error)))
         return None
 
 
@@ -71,7 +71,7 @@ def of_identification(access: AccountAccess, table_name: str, account_id: str, n
     iam = _iam(trial, access, account_id, name)
     if iam is not None:
         users = trial.of("iam:ListUsers", partial(iam.list_users, MaxItems=_USERS_TRIED))
-        names = [user["UserName"] for user in users["Users"]] if users else []
+        names = [user["UserName"] for user in users.get("Users", [])] if users else []
         _try_looks(trial, iam, names)
         trial.of("iam:ListUserTags", partial(iam.list_user_tags, UserName=names[0] if names else nobody()))
         trial.of("iam:GenerateCredentialReport", iam.generate_credential_report)
@@ -159,10 +159,10 @@ def _first_key(iam: IAMClient, users: Sequence[str]) -> str | None:
     """The id of the first key that one of the users has."""
     for user in users:
         try:
-            keys = iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
+            keys = iam.list_access_keys(UserName=user).get("AccessKeyMetadata", [])
         except iam.exceptions.NoSuchEntityException:
             continue
-        if keys:
+        if keys and "AccessKeyId" in keys[0]:
             return keys[0]["AccessKeyId"]
     return None
 

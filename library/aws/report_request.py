@@ -88,7 +88,7 @@ class ReportRequest:
                 continue
             content, made = answer.get("Content"), answer.get("GeneratedTime")
             if content is None or made is None:
-                raise UnusableReport("IAM answered without the credential report, or without the time it was made")
+                raise UnusableReport("IAM's answer (iam:GetCredentialReport) lacks the report, or when it was made")
             if self._is_long_ago(made):
                 raise UnusableReport(f"the credential report is of {made.isoformat()}")
             report = CredentialReport(content, self._is_long_ago, made)

@@ -6,10 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from library import text
-from library.aws.calls import code_of
+from library.aws.calls import AWS_ERRORS, code_of
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ def check_credentials(content: Mapping[str, Any], secret_name: str, *, jira: boo
 def _content(client: SecretsManagerClient, secret_name: str) -> dict[str, Any]:
     try:
         secret = client.get_secret_value(SecretId=secret_name).get("SecretString")
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         advice = _WHAT_TO_DO.get(code_of(error), "it could not be read")
         raise CredentialsError(f"Secret '{secret_name}': {advice} (AWS: {error})") from error
     try:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
 
-from library.aws.calls import error_of, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -87,11 +86,15 @@ class AccountAccess:
                 answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose, ExternalId=self.external_id)
             else:
                 answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose)
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             raise error_of(
                 "sts:AssumeRole",
                 error,
                 f"Failed to assume role in {account} (sts:AssumeRole): {sentence_of(error)}",
                 id=Message.ROLE_NOT_ASSUMED,
             ) from error
-        return answer["Credentials"]
+        where = f"Failed to assume role in {account}"
+        credentials: CredentialsTypeDef = part_of(
+            answer, "Credentials", "sts:AssumeRole", where, id=Message.ROLE_NOT_ASSUMED
+        )
+        return credentials

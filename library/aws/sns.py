@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from library.aws.calls import AWS_ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -35,9 +35,16 @@ def _publish_batch(client: SNSClient, topic_arn: str, batch: Sequence[Message]) 
                 {"Id": str(number), "Message": json.dumps(message)} for number, message in enumerate(batch)
             ],
         )
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         return [(message, str(error)) for message in batch]
-    return [(batch[int(entry["Id"])], f"{entry['Code']}: {entry.get('Message', '')}") for entry in answer["Failed"]]
+    failed = {entry["Id"]: f"{entry['Code']}: {entry.get('Message', '')}" for entry in answer.get("Failed", [])}
+    # What SNS did not say that it has is not there.
+    confirmed = {entry.get("Id") for entry in answer.get("Successful", [])} - set(failed)
+    return [
+        (message, failed.get(str(number), "AWS's answer (sns:PublishBatch) does not say that it was taken"))
+        for number, message in enumerate(batch)
+        if str(number) not in confirmed
+    ]
 
 
 def _batches(messages: Iterable[Message]) -> Iterable[list[Message]]:

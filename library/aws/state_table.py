@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
+from boto3.dynamodb.types import TypeSerializer
 
-from library.aws.calls import error_of, sentence_of
+from library.aws.attributes import plain
+from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues.account_state import ATTRIBUTES, AccountState, from_item, isoformat, times_of, to_item
 from library.issues.scan_watch import Watch
@@ -27,6 +27,7 @@ ATTEMPTS = 5
 """How often a change reads and decides again before it gives up; each time somebody else has written."""
 _BATCH = 100
 """Items of one BatchGetItem (DynamoDB API reference)."""
+_BATCH_GET = "dynamodb:BatchGetItem"
 _BATCH_ROUNDS = 8
 _BATCH_PAUSE = 0.1
 _WITHOUT_MEMORY = ("id", "version", *(name for name in ATTRIBUTES if name != "memory"))
@@ -34,7 +35,6 @@ _WITHOUT_MEMORY = ("id", "version", *(name for name in ATTRIBUTES if name != "me
 _WATCH = "initiation"
 
 _serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 
 
 def state_table_name(issues_table_name: str) -> str:
@@ -68,7 +68,8 @@ class StateTable:
         ids = list(wanted)
         for first in range(0, len(ids), _BATCH):
             for item in self._batch(ids[first : first + _BATCH]):
-                key = item["id"]["S"]
+                where = f"table {self._table!r}"
+                key = part_of(part_of(item, "id", _BATCH_GET, where), "S", _BATCH_GET, f"{where}, id of an item")
                 if key in wanted:
                     found[wanted[key]] = self._state(key, item, now)
         return found
@@ -77,9 +78,9 @@ class StateTable:
         """What the initiation keeps, as it is read at `now` (UTC)."""
         get = partial(self._client.get_item, TableName=self._table, Key={"id": {"S": _WATCH}}, ConsistentRead=True)
         item = self._call("GetItem", get).get("Item") or {}
-        plain = {name: _deserialize(value) for name, value in item.items()}
-        asked, problems = times_of(plain.get("asked"), now)
-        told, more_problems = times_of(plain.get("told"), now)
+        values = plain(item)
+        asked, problems = times_of(values.get("asked"), now)
+        told, more_problems = times_of(values.get("told"), now)
         self._complain(_WATCH, (*problems, *more_problems))
         return Watch(asked, told)
 
@@ -155,15 +156,16 @@ class StateTable:
             if number:
                 time.sleep(_BATCH_PAUSE * 2**number)
             answer = self._call("BatchGetItem", partial(self._client.batch_get_item, RequestItems=request))
-            yield from answer.get("Responses", {}).get(self._table, [])
             request = answer.get("UnprocessedKeys") or {}
+            if not request or "Responses" in answer:
+                yield from part_of(answer, "Responses", _BATCH_GET, f"table {self._table!r}").get(self._table, [])
             if not request:
                 return
-        raise AwsCallFailed(f"table {self._table!r} (dynamodb:BatchGetItem): items are left out again and again")
+        text = f"table {self._table!r} ({_BATCH_GET}): items are left out again and again"
+        raise AwsCallFailed(text, call=_BATCH_GET, id=Message.TABLE_FAILED)
 
     def _state(self, key: str, item: Mapping[str, Any], now: datetime) -> AccountState:
-        plain = {name: _deserialize(value) for name, value in item.items()}
-        state, problems = from_item(plain, now)
+        state, problems = from_item(plain(item), now)
         self._complain(key, problems)
         return state
 
@@ -174,7 +176,7 @@ class StateTable:
     def _call(self, operation: str, call: Callable[[], Any]) -> Any:
         try:
             return call()
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             name = f"dynamodb:{operation}"
             text = f"table {self._table!r} ({name}): {sentence_of(error)}"
             raise error_of(name, error, text, id=Message.TABLE_FAILED) from error

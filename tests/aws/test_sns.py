@@ -50,9 +50,11 @@ def test_a_failed_entry_is_returned_with_its_cause_and_the_others_are_sent(
         entries = {value: key for key, value in form(request).items() if key.endswith(".Message")}
         position = next(place for text, place in entries.items() if "000000000012" in text).split(".")[2]
         bad = form(request)[f"PublishBatchRequestEntries.member.{position}.Id"]
+        ids = [value for name, value in form(request).items() if name.endswith(".Id") and value != bad]
+        taken = "".join(f"<member><Id>{one}</Id><MessageId>m</MessageId></member>" for one in ids)
         return answer(
             200,
-            "<PublishBatchResponse><PublishBatchResult><Successful/><Failed><member>"
+            f"<PublishBatchResponse><PublishBatchResult><Successful>{taken}</Successful><Failed><member>"
             f"<Id>{bad}</Id><Code>InternalError</Code><Message>try later</Message><SenderFault>false</SenderFault>"
             "</member></Failed></PublishBatchResult></PublishBatchResponse>",
         )

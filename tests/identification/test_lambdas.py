@@ -174,9 +174,10 @@ def test_one_failed_entry_raises_in_the_end_but_the_others_are_sent(
     def refuse_the_first(request: AWSPreparedRequest) -> AWSResponse | None:
         if "000000000001" not in str(form(request)):
             return None
+        taken = "".join(f"<member><Id>{number}</Id><MessageId>m</MessageId></member>" for number in range(1, 10))
         return answer(
             200,
-            "<PublishBatchResponse><PublishBatchResult><Successful/><Failed><member><Id>0</Id>"
+            f"<PublishBatchResponse><PublishBatchResult><Successful>{taken}</Successful><Failed><member><Id>0</Id>"
             "<Code>InternalError</Code><SenderFault>false</SenderFault></member></Failed></PublishBatchResult>"
             "</PublishBatchResponse>",
         )

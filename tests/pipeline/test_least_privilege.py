@@ -42,6 +42,7 @@ CONFIGURATION = "hammer-configuration"
 PACKAGE_KEY = "packages/hammer-reporting-remediation.zip"
 EXTERNAL_ID = "open-sesame"
 HOST = "hammer-reporting-remediation"
+PAGE = "reporting.inactive_keys_report"
 LOOKING, SWITCHING = "hammer-cloudsec-crossact-id", "hammer-cloudsec-crossact-ec2"
 ROLES = {
     ("main-account.yaml", "InitiationRole"): (MAIN_ACCOUNT, INITIATION),
@@ -248,7 +249,7 @@ class Deployment:
         )
 
     def host(self) -> None:
-        """The host: what its bootstrap fetches, and both of its jobs."""
+        """The host: what its bootstrap fetches, both of its jobs, and the report."""
         with pytest.MonkeyPatch.context() as patch:
             self.become(HOST, patch, str(self.folder))
             load(f"s3://{CONFIGURATION}/hammer")
@@ -263,7 +264,7 @@ class Deployment:
                 raise Denied(str(refusals))
             self.acting_as("s3", HOST).get_object(Bucket=f"hammer-deployment-{MAIN_ACCOUNT}", Key=PACKAGE_KEY)
             before = self._host_lines()
-            for module, *arguments in ((REPORTING,), (REMEDIATION, "--batch")):
+            for module, *arguments in ((REPORTING,), (PAGE, "--format", "json"), (REMEDIATION, "--batch")):
                 run = CliRunner().invoke(importlib.import_module(module).main, arguments)
                 if run.exit_code:
                     raise Denied(f"{module} ended with code {run.exit_code}\n{run.output}")
