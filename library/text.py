@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 _LONGEST_ERROR = 1000
+_PLACES = 5
 _JOINERS = "\u00ad\u200c\u200d"
 _NEVER_PLAIN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
@@ -64,11 +65,16 @@ def cut(text: str, limit: int) -> str:
 
 
 def unexpected(error: BaseException) -> str:
-    """An error that nobody has thought of, in one line: what it is, and where it came up."""
-    last = traceback.extract_tb(error.__traceback__)[-1:]
+    """An error that nobody has thought of, in one line: what it is, and the innermost places where it came up."""
+    try:
+        what = plain(repr(error))
+    except Exception:
+        what = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
     # The paths of machines are nobody's business.
-    where = "".join(f" in {'/'.join(PurePath(frame.filename).parts[-2:])}, line {frame.lineno}" for frame in last)
-    return f"unexpected {cut(repr(error), _LONGEST_ERROR)}{where}"
+    places = (f"{'/'.join(PurePath(frame.filename).parts[-2:])} line {frame.lineno}" for frame in reversed(frames))
+    where = f" in {', called in '.join(places)}" if frames else ""
+    return f"unexpected {cut(what, _LONGEST_ERROR)}{where}"
 
 
 def plain(text: str) -> str:

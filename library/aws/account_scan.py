@@ -68,10 +68,10 @@ class AccountScan:
         self._now = now
         self._began = now
 
-    def failed(self, error: HammerError) -> None:
+    def failed(self, cause: str) -> None:
         """Record that the scan has failed, unless that is what cannot be done."""
         with suppress(HammerError):
-            self._change(lambda state: state.failed(str(error), self._began))
+            self._change(lambda state: state.failed(cause, self._began))
 
     def run(self, iam: IamClients, issues: AccountIssues) -> ScanResult:
         """Look, and change the issues by what was seen.

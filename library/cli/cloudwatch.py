@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from library import messages
 from library.cli.logs import logger
 from library.messages import Message
+from library.text import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +40,11 @@ def logging_to_cloudwatch(group: str | None, stream: str, region: str | None) ->
         yield
     finally:
         root.removeHandler(handler)
-        handler.flush()  # type: ignore[no-untyped-call]
-        handler.close()  # type: ignore[no-untyped-call]
+        try:
+            handler.flush()  # type: ignore[no-untyped-call]
+            handler.close()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            _say_that_logs_stay_here(error)
 
 
 def _handler(group: str, stream: str, region: str | None) -> watchtower.CloudWatchLogHandler | None:
@@ -50,12 +54,17 @@ def _handler(group: str, stream: str, region: str | None) -> watchtower.CloudWat
             log_stream_name=stream,
             boto3_client=boto3.Session(region_name=region).client("logs", config=_LIMITS),
         )
-    except (ClientError, BotoCoreError, watchtower.WatchtowerError) as error:
-        messages.warning(
-            logger,
-            Message.LOGS_STAY_HERE,
-            f"CloudWatch Logs cannot be reached, this run is logged here only: {error}",
-        )
+    except Exception as error:
+        # Whatever it is: the log must not keep a run from its work.
+        _say_that_logs_stay_here(error)
         return None
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     return handler
+
+
+def _say_that_logs_stay_here(error: Exception) -> None:
+    expected = isinstance(error, (ClientError, BotoCoreError, watchtower.WatchtowerError))
+    said = error if expected else unexpected(error)
+    messages.warning(
+        logger, Message.LOGS_STAY_HERE, f"CloudWatch Logs cannot be reached, this run is logged here only: {said}"
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.errors import AlreadyRunning, ConfigurationError, CredentialsError, CredentialsUnusable, HammerError
 from library.messages import Message, line
+from library.text import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
 
 EXPECTED = (HammerError, ClientError, BotoCoreError, OSError, KeyboardInterrupt)
-"""What a command may end with; anything else is a mistake of ours and keeps its traceback."""
-
-Expected: TypeAlias = HammerError | ClientError | BotoCoreError | OSError | KeyboardInterrupt
+"""What a command may end with; anything else is a mistake of ours, or of a library's."""
 
 
-def told(error: Expected, say: Callable[[str], None], *, interrupted: str) -> int:
+def told(error: BaseException, say: Callable[[str], None], *, interrupted: str) -> int:
     """Say what has ended a command, a line for each problem, and return the exit code.
 
     `interrupted` is what is said of Ctrl-C: how far the command has come, it alone knows.
@@ -48,3 +47,6 @@ def told(error: Expected, say: Callable[[str], None], *, interrupted: str) -> in
         case KeyboardInterrupt():
             say(line(Message.INTERRUPTED, interrupted))
             return INTERRUPTED
+        case _:
+            say(line(Message.UNEXPECTED, unexpected(error)))
+            return FAILED

@@ -24,21 +24,30 @@ def log_decision(account_id: str, user: str, key: str, verdict: str, reason: str
 
 
 @contextmanager
-def logging_to_standard_error(*others: logging.Handler) -> Iterator[None]:
-    """Our log lines go to standard error and to `others`, which are closed at the end."""
-    handlers = (_StandardError(), *others)
+def logging_to_standard_error() -> Iterator[None]:
+    """Our log lines go to standard error."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.WARNING)
     for name in ("hammer", "library"):
         logging.getLogger(name).setLevel(logging.INFO)
+    try:
+        with logging_to(_StandardError()):
+            yield
+    finally:
+        root.setLevel(before)
+
+
+@contextmanager
+def logging_to(*handlers: logging.Handler) -> Iterator[None]:
+    """Log lines go to these, too, which are closed at the end."""
+    root = logging.getLogger()
     for handler in handlers:
         handler.setFormatter(logging.Formatter(LOG_FORMAT))
         root.addHandler(handler)
     try:
         yield
     finally:
-        root.setLevel(before)
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()

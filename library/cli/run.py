@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from library import messages
 from library.cli import exit_codes, wiring
 from library.cli.cloudwatch import logging_to_cloudwatch
-from library.cli.logs import log_files, logger, logging_to_standard_error
+from library.cli.logs import log_files, logger, logging_to, logging_to_standard_error
 from library.cli.signals import ended_by_the_third
 from library.cli.stop_file import is_stopped, why_stopped
 from library.config.loading import load
@@ -26,27 +26,71 @@ Hold = Callable[[], None]
 """To be called before each key or issue that is changed; raises LeaseLost if another run may be at work by now."""
 
 
-def run(stream: str, body: Callable[[Config], int], *, read_only: bool = False, alone: bool = False) -> int:
+def run(
+    stream: str,
+    body: Callable[[Config], int],
+    *,
+    read_only: bool = False,
+    alone: bool = False,
+    command: str = "",
+) -> int:
     """Run a command and return its exit code (0, 1, 2, 3, 130 as the README says).
 
     `stream` names the log stream and file. A `read_only` run changes nothing anywhere, and sends no log stream. A
-    run that stands `alone` needs no more of the configuration than config.json.
+    run that stands `alone` needs no more of the configuration than config.json. Whatever ends the run is said at
+    ERROR; one that was brought to its end has a closing line, in which it is called `command` (if not as the stream).
     """
     with ExitStack() as stack:
-        stack.enter_context(ended_by_the_third())
+        stack.enter_context(logging_to_standard_error())
+        logs = _Logs(stack, stream, read_only=read_only)
         try:
-            stack.enter_context(logging_to_standard_error(*([] if read_only else log_files(stream))))
-            settings = load(alone=alone) if read_only else _logged(stream, stack, alone=alone)
+            stack.enter_context(ended_by_the_third())
+            logs.to_file()
+            settings = load(alone=alone)
+            logs.to_cloudwatch(settings.aws.region)
             settings = _with_organization(settings, alone=alone)
             for warning in settings.warnings:
                 messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
             if is_stopped():
                 messages.warning(logger, Message.STOPPED_BY_HAND, why_stopped())
-            return body(settings)
-        except exit_codes.EXPECTED as error:
+            code = body(settings)
+        except BaseException as error:
+            # The alarm looks there. No other region is known than that of the environment.
+            with suppress(ConfigurationError):
+                logs.to_cloudwatch(None)
             return exit_codes.told(
                 error, logger.error, interrupted="Interrupted; what was done until now is recorded"
             )
+        if not read_only:
+            logger.info(closing_line(command or stream, code, settings))
+        return code
+
+
+def closing_line(command: str, code: int, settings: Config) -> str:
+    """What is said once of each run that came to its end; the alarms of a silent host count it, word by word."""
+    on = {True: "on", False: "off"}
+    keys = settings.inactive_keys
+    return f"Run of {command} ended with {code}, reporting={on[keys.reporting]} remediation={on[keys.remediation]}"
+
+
+class _Logs:
+    """Where a run logs to, until the stack is closed; a run that is `read_only` only to standard error."""
+
+    def __init__(self, stack: ExitStack, stream: str, *, read_only: bool) -> None:
+        self._stack = stack
+        self._stream = stream
+        self._wanted = not read_only
+
+    def to_file(self) -> None:
+        """To the file as well; raises OSError if its folder may be written to, but not the file."""
+        if self._wanted:
+            self._stack.enter_context(logging_to(*log_files(self._stream)))
+
+    def to_cloudwatch(self, region: str | None) -> None:
+        """To CloudWatch as well, as far as config.ini names a group; tried once."""
+        if self._wanted:
+            self._wanted = False
+            self._stack.enter_context(logging_to_cloudwatch(log_group(), self._stream, region))
 
 
 def run_with_lease(stream: str, body: Callable[[Config, Hold], int], *, dry_run: bool) -> int:
@@ -81,18 +125,6 @@ def _leased(settings: Config, stream: str) -> Iterator[Hold]:
         except AwsCallFailed as error:
             text = f"The lease could not be given back, and is over by itself within five minutes: {error}"
             messages.warning(logger, Message.LEASE_NOT_GIVEN_BACK, text)
-
-
-def _logged(stream: str, stack: ExitStack, *, alone: bool) -> Config:
-    """The configuration; until the stack is closed, this run logs to CloudWatch."""
-    try:
-        settings = load(alone=alone)
-    except ConfigurationError:
-        # Its log is where the alarm looks; the region is that of the environment, as no other is known.
-        stack.enter_context(logging_to_cloudwatch(log_group(), stream, None))
-        raise
-    stack.enter_context(logging_to_cloudwatch(log_group(), stream, settings.aws.region))
-    return settings
 
 
 def _with_organization(settings: Config, *, alone: bool) -> Config:

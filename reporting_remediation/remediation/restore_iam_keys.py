@@ -73,6 +73,7 @@ def main(form: str | None, **given: Any) -> None:
             lambda settings: Run(settings, options, SwitchingOn).run(),
             read_only=options.dry_run,
             alone=True,
+            command="remediation.restore_iam_keys",
         )
     )
 

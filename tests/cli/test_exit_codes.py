@@ -21,7 +21,7 @@ UNREACHABLE = EndpointConnectionError(endpoint_url="https://dynamodb.example")
 PROBLEMS = [Problem("config.json", "aws.region", "'x'", "a region"), Problem("whitelist.json", "", "[]", "an object")]
 
 
-def ended_by(error: exit_codes.Expected) -> tuple[int, list[str]]:
+def ended_by(error: BaseException) -> tuple[int, list[str]]:
     lines: list[str] = []
     code = exit_codes.told(error, lines.append, interrupted="Stopped half-way")
     return code, lines
@@ -46,7 +46,7 @@ def ended_by(error: exit_codes.Expected) -> tuple[int, list[str]]:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_each_error_has_its_exit_code_and_one_line(error: exit_codes.Expected, code: int, line: str) -> None:
+def test_each_error_has_its_exit_code_and_one_line(error: BaseException, code: int, line: str) -> None:
     assert ended_by(error) == (code, [line])
 
 
@@ -63,3 +63,4 @@ def test_a_configuration_that_is_wrong_gets_a_line_for_each_of_its_problems() ->
 def test_a_mistake_of_ours_is_not_taken_for_a_failure_that_is_understood() -> None:
     assert not issubclass(ValueError, exit_codes.EXPECTED)
     assert not issubclass(AssertionError, exit_codes.EXPECTED)
+    assert ended_by(ValueError("odd\nvalue")) == (1, ["E-RUN-01 unexpected ValueError('odd\\nvalue')"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 from library.cli.cloudwatch import logging_to_cloudwatch
-from library.cli.logs import log_decision, log_files, logger, logging_to_standard_error
+from library.cli.logs import log_decision, log_files, logger, logging_to, logging_to_standard_error
 from tests.cli.conftest import LOG_CALLS
 from tests.wire import json_failure
 
@@ -64,7 +64,7 @@ def test_the_same_lines_go_to_the_file_of_the_stream_after_those_of_earlier_runs
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for run in ("first", "second"):
-        with logging_to_standard_error(*log_files("reporting.x", tmp_path)):
+        with logging_to_standard_error(), logging_to(*log_files("reporting.x", tmp_path)):
             logger.info("%s run: ünïcode", run)
     written = (tmp_path / "reporting.x.log").read_text(encoding="utf-8")
     assert written == capsys.readouterr().err
@@ -73,7 +73,7 @@ def test_the_same_lines_go_to_the_file_of_the_stream_after_those_of_earlier_runs
 
 def test_the_file_is_closed_in_the_end(tmp_path: Path) -> None:
     (file,) = log_files("reporting.x", tmp_path)
-    with logging_to_standard_error(file):
+    with logging_to(file):
         logger.info("written")
     assert isinstance(file, logging.FileHandler)
     assert file.stream is None
@@ -85,7 +85,11 @@ def test_where_the_folder_is_missing_there_is_no_file(tmp_path: Path) -> None:
 
 def test_a_standard_error_that_takes_no_more_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def log_to(full: TextIO) -> None:
-        with logging_to_standard_error(*log_files("x", tmp_path)), monkeypatch.context() as patch:
+        with (
+            logging_to_standard_error(),
+            logging_to(*log_files("x", tmp_path)),
+            monkeypatch.context() as patch,
+        ):
             patch.setattr(sys, "stderr", full)
             logger.info("still here")
 

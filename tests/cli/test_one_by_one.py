@@ -23,7 +23,7 @@ def test_a_mistake_of_ours_is_said_with_what_it_is_about_and_where_it_came_up(
         raise error
     assert counts["failed"] == 1
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert line.startswith(f"E-RUN-01 account 1 key A: unexpected {error!r} in cli/test_one_by_one.py, line ")
+    assert line.startswith(f"E-RUN-01 account 1 key A: unexpected {error!r} in cli/test_one_by_one.py line ")
 
 
 def test_an_error_of_ours_says_itself_what_it_is_about(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
+import urllib3
 
 from library.cli.run import run, run_with_lease
 from library.errors import ConfigurationError, Problem, TicketError
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from library.cli.run import Hold
     from library.config.settings import Config
     from tests.wire import Wire
+
+
+class Unspeakable(Exception):
+    """A foreign library's, which even cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+ODD = (
+    *(MemoryError(), RecursionError("too deep"), KeyError("x"), SystemExit(0), SystemExit("bye"), GeneratorExit()),
+    *(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd"), StopIteration(), AssertionError(), Unspeakable("x")),
+    urllib3.exceptions.LocationParseError("http://x"),
+)
 
 MAIN, OTHER = "123456789012", "210987654321"
 STREAM = "reporting.x"
@@ -96,10 +110,16 @@ def test_what_ends_the_body_is_one_line_and_an_exit_code(
     assert said in line
 
 
-def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+def test_what_nobody_has_thought_of_is_one_line_that_says_where_it_came_up(
+    error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = list(logging.getLogger().handlers)
-    with pytest.raises(ZeroDivisionError):
-        run(STREAM, raising(ZeroDivisionError()))
+    assert run(STREAM, raising(error)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f" ERROR E-RUN-01 unexpected {type(error).__name__}" in line
+    assert " in cli/test_run.py line " in line
+    assert ", called in cli/run.py line " in line
     assert logging.getLogger().handlers == before
 
 
@@ -192,8 +212,7 @@ def test_the_lease_is_held_while_the_body_works_and_given_back_however_it_ends(
         assert len(leases(dynamodb)) == 1
         raise error
 
-    with contextlib.suppress(ZeroDivisionError):
-        assert run_alone(body) in (1, 130)
+    assert run_alone(body) in (1, 130)
     assert leases(dynamodb) == []
     assert run_alone(lambda _settings, _hold: 0) == 0
 
@@ -300,6 +319,31 @@ def test_what_ends_the_body_is_said_where_the_alarm_looks(events: list[str]) -> 
 def test_that_another_run_is_at_work_is_said_where_the_alarm_looks(events: list[str]) -> None:
     assert run_alone(lambda _settings, _hold: run_alone(no_work)) == 3
     assert any('"message": "ERROR E-RUN-02 Another reporting or remediation is running' in each for each in events)
+
+
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+def test_what_nobody_has_thought_of_is_said_where_the_alarm_looks(events: list[str], error: BaseException) -> None:
+    assert run(STREAM, raising(error)) == 1
+    assert f'"message": "ERROR E-RUN-01 unexpected {type(error).__name__}' in events[-1]
+
+
+def test_what_ends_a_run_before_its_configuration_is_read_is_said_there_too(
+    events: list[str], tmp_path: Path
+) -> None:
+    # Deeper than the reader of JSON can go.
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    assert run(STREAM, raising(AssertionError())) in (1, 2)
+    assert '"message": "ERROR E-' in events[-1]
+
+
+def test_a_run_that_came_to_its_end_has_one_closing_line_and_no_other_has_one(events: list[str]) -> None:
+    assert run(STREAM, lambda _: 1, command="reporting.y") == 1
+    sent = "".join(events)
+    assert sent.count("Run of ") == 1
+    assert '"message": "INFO Run of reporting.y ended with 1, reporting=off remediation=off"' in sent
+    events.clear()
+    run(STREAM, raising(TicketError("JIRA: 500")))
+    assert "Run of " not in "".join(events)
 
 
 def test_a_run_that_only_reads_sends_no_log(events: list[str], wire: Wire) -> None:

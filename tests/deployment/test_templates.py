@@ -11,10 +11,14 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from library.aws.lease import LEASE
 from library.cli.logs import log_decision
+from library.cli.run import closing_line
+from library.config.loading import load as load_config
 from library.issues.decisions import Verdict
 
 FOLDER = Path(__file__).resolve().parents[2] / "deployment" / "cloudformation"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
+# The streams of the log group, which the manual names.
+REPORTING, REMEDIATION = "reporting.create_iam_user_inactive_keys_tickets", "remediation.clean_iam_user_inactive_keys"
 FUNCTIONS = ("Initiation", "Identification")
 # The Service Authorization Reference lists no resource types for these.
 WITHOUT_RESOURCES = {
@@ -143,8 +147,8 @@ def test_every_alarm_tells_the_operators(main_account: dict[str, Any], host: dic
         *(f"{who}{what}Alarm" for who in FUNCTIONS for what in ("Errors", "Throttles", "Duration")),
     }
     assert all(one["AlarmActions"] == [{"Ref": "OperatorsTopic"}] for one in alarms.values())
-    (silence,) = (one["Properties"] for one in of_type(host, "AWS::CloudWatch::Alarm").values())
-    assert silence["AlarmActions"] == [{"Ref": "OperatorsTopicArn"}]
+    silent = [one["Properties"] for one in of_type(host, "AWS::CloudWatch::Alarm").values()]
+    assert [one["AlarmActions"] for one in silent] == [[{"Ref": "OperatorsTopicArn"}]] * 2
     shown = main_account["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     assert all(f"${{{name}.Arn}}" in shown for name in alarms)
 
@@ -163,7 +167,11 @@ def test_a_function_is_watched_for_errors_throttles_and_the_end_of_its_time(
 
 @pytest.mark.parametrize(
     ("file", "name", "statistic"),
-    [("main-account", "NoScan", "SampleCount"), ("reporting-remediation-host", "Silence", "Sum")],
+    [
+        ("main-account", "NoScan", "SampleCount"),
+        ("reporting-remediation-host", "ReportingSilence", "Sum"),
+        ("reporting-remediation-host", "RemediationSilence", "Sum"),
+    ],
 )
 def test_what_does_not_happen_raises_an_alarm(file: str, name: str, statistic: str) -> None:
     alarm = load(FOLDER / f"{file}.yaml")["Resources"][f"{name}Alarm"]["Properties"]
@@ -201,16 +209,63 @@ def test_the_dashboard_shows_what_the_scans_and_the_host_count(main_account: dic
     assert shown == of_scans | {not_scanned} | {("Hammer", one["MetricName"]) for one in of_host}
 
 
+def matches(pattern: str, line: str) -> bool:
+    """Whether a pattern of space-delimited fields matches a line of a log group, as CloudWatch Logs does it."""
+    fields = [field.strip().partition(" = ") for field in pattern.strip("[]").split(",")]
+    words = line.split(" ")
+    if fields[-1][0] == "...":
+        fields = fields[:-1]
+        words = words[: len(fields)]
+    return len(words) == len(fields) and all(
+        not wanted or word == wanted.strip('"') for (_, _, wanted), word in zip(fields, words, strict=True)
+    )
+
+
 def test_the_metric_counts_the_keys_that_were_switched_off_and_no_others(
     main_account: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    counted = main_account["Resources"]["SwitchedOff"]["Properties"]["FilterPattern"].strip('"')
+    pattern = main_account["Resources"]["SwitchedOff"]["Properties"]["FilterPattern"]
     with caplog.at_level("INFO", "hammer"):
         for verdict in Verdict:
-            log_decision("123456789012", "joe", "AKIA1", verdict, "idle for 100 days")
-    assert [verdict for verdict, line in zip(Verdict, caplog.messages, strict=True) if counted in line] == [
-        Verdict.SWITCHED_OFF
-    ]
+            log_decision("123456789012", "joe", "AKIA1", verdict, "verdict=switched off said a tag")
+    lines = [f"INFO {message}" for message in caplog.messages]
+    counted = [verdict for verdict, line in zip(Verdict, lines, strict=True) if matches(pattern, line)]
+    assert counted == [Verdict.SWITCHED_OFF]
+
+
+@pytest.mark.parametrize("reporting", [True, False])
+@pytest.mark.parametrize("remediation", [True, False])
+def test_a_command_counts_as_silent_unless_it_ends_or_a_closing_line_says_that_it_is_off(
+    tmp_path: Path, reporting: bool, remediation: bool
+) -> None:
+    config: dict[str, Any] = {
+        "aws": {"region": "eu-west-1", "main_account_id": "123456789012", "accounts": {"123456789012": "main"}},
+        "user_inactivekeys": {"inactive_criteria_days": 90, "reporting": reporting, "remediation": remediation},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    settings = load_config(str(tmp_path), alone=True)
+    host = load(FOLDER / "reporting-remediation-host.yaml")
+    filters = [one["Properties"] for one in of_type(host, "AWS::Logs::MetricFilter").values()]
+
+    def counted(line: str) -> set[str]:
+        return {
+            one["MetricTransformations"][0]["MetricName"] for one in filters if matches(one["FilterPattern"], line)
+        }
+
+    off = {"reporting_ended_or_off"} if not reporting else set()
+    off |= {"remediation_ended_or_off"} if not remediation else set()
+    for code in (0, 1):
+        line = {
+            name: f"INFO {closing_line(name, code, settings)}" for name in (REPORTING, REMEDIATION, "remediation.x")
+        }
+        assert counted(line[REPORTING]) == {"reporting_ended_or_off"} | off
+        assert counted(line[REMEDIATION]) == {"remediation_ended_or_off"} | off
+        assert counted(line["remediation.x"]) == off
+        assert counted(f"ERROR E-JIRA-03 {line[REPORTING]}") == set()
+        assert counted(f"INFO account=1 reason={line[REMEDIATION]}") == set()
+    alarms = [one["Properties"] for one in of_type(host, "AWS::CloudWatch::Alarm").values()]
+    assert {one["MetricName"] for one in alarms} == {"reporting_ended_or_off", "remediation_ended_or_off"}
+    assert all(one["TreatMissingData"] == "breaching" for one in alarms)
 
 
 def test_the_secret_has_no_value_of_the_template(main_account: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from library.config.loading import load
 from library.errors import HammerError
 from library.issues import values
 from library.messages import Message
+from library.text import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             _publish(message["account_id"], result, duration=monotonic() - began)
     except HammerError as error:
         messages.error(logger, error.id, str(error))
+        raise
+    except Exception as error:
+        messages.error(logger, Message.UNEXPECTED, unexpected(error))
         raise
     return None
 
@@ -124,7 +128,10 @@ def identify(
         )
         return scan.run(iam, issues)
     except HammerError as error:
-        scan.failed(error)
+        scan.failed(str(error))
+        raise
+    except Exception as error:
+        scan.failed(unexpected(error))
         raise
 
 

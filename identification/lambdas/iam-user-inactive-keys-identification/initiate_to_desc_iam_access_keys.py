@@ -42,6 +42,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     except HammerError as error:
         messages.error(logger, error.id, str(error))
         raise
+    except Exception as error:
+        messages.error(logger, Message.UNEXPECTED, text.unexpected(error))
+        raise
 
 
 def initiate() -> dict[str, int]:
