@@ -213,7 +213,7 @@ class Reporting:
             verdict, reason, failures = "failed", str(error), [Failure("table", str(error), error.id)]
         except Exception as error:
             # A mistake of ours on one issue must not cost the others their report.
-            said = text.unexpected(error)
+            said = text.unexpected(error).removeprefix("unexpected ")
             verdict, reason, failures = "failed", said, [Failure("unexpected", said)]
         for failure in failures:
             self._causes.add(issue.name, failure)
@@ -230,7 +230,7 @@ class Reporting:
         except HammerError as error:
             verdict, reason, failures = "failed", str(error), [Failure("table", str(error), error.id)]
         except Exception as error:
-            said = text.unexpected(error)
+            said = text.unexpected(error).removeprefix("unexpected ")
             verdict, reason, failures = "failed", said, [Failure("unexpected", said)]
         for failure in failures:
             self._causes.add(where, failure)

@@ -21,7 +21,7 @@ from library.aws.state_table import state_table_name
 from library.cli import wiring
 from library.config.loading import load
 from library.issues.record import Episode, Issue, RemediationError, Resolution, Status
-from tests.wire import Wire, answer, failure
+from tests.wire import Wire, answer, body_of, failure
 from tests.world import MAIN, OTHER, OWN_KEY, REGION, REMEDIATION, RETENTION_DAYS, TABLE, table
 
 if TYPE_CHECKING:
@@ -785,12 +785,12 @@ def test_a_plan_as_json_comes_alone_on_standard_output(estate: Estate) -> None:
 
 
 def test_a_plan_as_csv_has_the_same_columns_and_quotes_what_needs_it(estate: Estate) -> None:
-    issue = estate.add_due_issue("joe", ticket='odd "ticket", with a comma')
+    issue = estate.add_due_issue('odd "user", with a comma')
     done = estate.process(REMEDIATION, "--dry-run", "--format", "csv")
     assert done.returncode == 0, done.stderr
     (row,) = csv.DictReader(io.StringIO(done.stdout))
     assert row["key"] == issue.issue_id
-    assert row["ticket"] == 'odd "ticket", with a comma'
+    assert row["user"] == 'odd "user", with a comma'
     as_json = json.loads(estate.process(REMEDIATION, "--dry-run", "--format", "json").stdout)
     assert list(row) == list(as_json[0])
 
@@ -1012,10 +1012,15 @@ def test_where_nobody_knows_whether_the_key_is_off_nothing_is_claimed_and_the_ne
     assert estate.read(issue).timestamps.remediated is not None
 
 
-def test_a_mistake_of_ours_on_one_key_does_not_stop_the_others(estate: Estate) -> None:
-    # A row whose text no version ever wrote: it is read, and cannot be worked on.
-    odd = estate.add_due_issue("ann", idle_days=300)
-    estate.put(replace(odd, jira=replace(odd.jira, ticket=7)))  # type: ignore[arg-type]
-    good = estate.add_due_issue("joe")
-    assert estate.remediate().exit_code in (0, 1)
+def test_a_mistake_on_one_key_does_not_stop_the_others(estate: Estate, wire: Wire) -> None:
+    odd, good = estate.add_due_issue("ann", idle_days=300), estate.add_due_issue("joe")
+
+    def mistake(request: AWSPreparedRequest) -> None:
+        if odd.issue_id in body_of(request):
+            raise TypeError("odd")
+
+    wire.react("UpdateAccessKey", mistake)
+    done = estate.remediate()
+    assert done.exit_code == 1
+    assert f"ERROR E-RUN-01 {odd.name}: unexpected TypeError('odd') in " in done.output
     assert estate.key_status(good) == "Inactive"

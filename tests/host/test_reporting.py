@@ -15,9 +15,13 @@ from deployment.local.stand_in import Silence
 from library.issues.record import Episode, Issue, Resolution, Status
 from library.issues.scanning import Finding, reconcile
 from library.issues.whitelist import Exemption
+from tests.wire import body_of
 from tests.world import LABEL, MAIN, OTHER, REPORTING, TABLE, label_of
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
+
+    from tests.wire import Wire
     from tests.world.estate import Estate
 
 
@@ -772,17 +776,17 @@ def test_without_slack_nothing_is_recorded_of_an_exception_that_ends(estate: Est
 # --- failures ---
 
 
-def test_a_mistake_of_ours_on_one_issue_does_not_stop_the_others(estate: Estate) -> None:
+def test_a_mistake_on_one_issue_does_not_stop_the_others(estate: Estate, wire: Wire) -> None:
     odd, good = estate.add_issue("joe"), estate.add_issue("ann")
-    boto3.client("dynamodb").update_item(
-        TableName=TABLE,
-        Key={"account_id": {"S": MAIN}, "issue_id": {"S": odd.issue_id}},
-        UpdateExpression="SET issue_details.last_used_service = :number",
-        ExpressionAttributeValues={":number": {"N": "5"}},
-    )
+
+    def mistake(request: AWSPreparedRequest) -> None:
+        if odd.issue_id in body_of(request):
+            raise TypeError("odd")
+
+    wire.react("UpdateItem", mistake)
     result = estate.report()
     assert result.exit_code == 1
-    assert f"ERROR E-RUN-01 account {MAIN} key {odd.issue_id}: unexpected: TypeError" in result.output
+    assert f"ERROR E-RUN-01 account {MAIN} key {odd.issue_id}: unexpected: TypeError('odd') in " in result.output
     assert "1 reported, 0 told a date, 0 reminded, 0 closed, 0 told, 0 skipped, 1 failed" in result.output
     assert len(estate.tickets_of(good)) == 1
 
