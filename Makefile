@@ -1,7 +1,8 @@
 # One command for each thing to do here. All of it runs in .venv, which is made when it is needed first, and brought up
-# to date when a requirement changes. `make PYTHON=/path/to/python3.11 …` makes it with another interpreter.
+# to date when a requirement changes. `make PYTHON=/path/to/python …` makes it with another interpreter than the first of
+# these that is new enough.
 
-PYTHON ?= python3.11
+PYTHON ?= $(wildcard $(RUN)) python3.13 python3.12 python3.11 python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
@@ -94,8 +95,13 @@ clean:  ## Remove .venv and everything that was built or cached
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.txt requirements-lambda.txt requirements-dev.txt setup.cfg pyproject.toml
-	@echo "Installing into $(VENV) (about a minute)"
-	@$(PYTHON) -m venv $(VENV)
+	@for python in $(PYTHON); do \
+		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) || continue; \
+		case $$version in 2.* | 3.[0-9] | 3.10) found="$$found $$python $$version,"; continue ;; esac; \
+		echo "Installing into $(VENV) with Python $$version (about a minute)"; \
+		exec "$$python" -m venv $(VENV); \
+	done; \
+	echo "Python 3.11 or newer is needed; found:$${found:- none,} where $(strip $(PYTHON)) was looked for" >&2; exit 2
 	@$(PIP) install -r requirements-dev.txt
 	@$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@
