@@ -76,7 +76,8 @@ def of_identification(access: AccountAccess, table_name: str, account_id: str, n
         trial.of("iam:ListUserTags", partial(iam.list_user_tags, UserName=names[0] if names else nobody()))
         trial.of("iam:GenerateCredentialReport", iam.generate_credential_report)
         trial.of("iam:GetCredentialReport", iam.get_credential_report)
-    return trial.refusals + _of_table(access, table_name, "Query", "GetItem", "PutItem", "UpdateItem")
+    of_issues = _of_table(access, table_name, "Query", "GetItem", "PutItem", "UpdateItem")
+    return trial.refusals + of_issues + _of_state(access, table_name, f"scan#{account_id}", "GetItem", "UpdateItem")
 
 
 def of_remediation(access: AccountAccess, account_id: str, name: str, users: Sequence[str]) -> list[Refusal]:
@@ -100,17 +101,24 @@ def of_table(access: AccountAccess, table_name: str) -> list[Refusal]:
 
 
 def of_state(access: AccountAccess, issues_table_name: str) -> list[Refusal]:
-    """The same for what it takes to read the state of an account and to hold the lease."""
+    """The same for what it takes to read the states of accounts and to hold the lease."""
+    reads = _of_state(access, issues_table_name, f"scan#{access.own_account_id}", "GetItem", "BatchGetItem")
+    return reads + _of_state(access, issues_table_name, LEASE, "UpdateItem")
+
+
+def _of_state(access: AccountAccess, issues_table_name: str, item_id: str, *operations: str) -> list[Refusal]:
     table, client = state_table_name(issues_table_name), _dynamodb(access)
-    state: Any = {"id": {"S": f"scan#{access.own_account_id}"}}
-    trial = _Trial()
-    trial.of("dynamodb:GetItem", partial(client.get_item, TableName=table, Key=state))
+    key: Any = {"id": {"S": item_id}}
     never = "attribute_exists(id) AND attribute_not_exists(id)"
-    lease: Any = {"id": {"S": LEASE}}
-    trial.of(
-        "dynamodb:UpdateItem", partial(client.update_item, TableName=table, Key=lease, ConditionExpression=never)
-    )
-    return trial.refusals
+    tries: dict[str, Callable[[], object]] = {
+        "GetItem": partial(client.get_item, TableName=table, Key=key),
+        "BatchGetItem": partial(client.batch_get_item, RequestItems={table: {"Keys": [key]}}),
+        "UpdateItem": partial(client.update_item, TableName=table, Key=key, ConditionExpression=never),
+    }
+    trial = _Trial()
+    for name in operations:
+        trial.of(f"dynamodb:{name}", tries[name])
+    return [Refusal(each.call, f"table {table}: {each.said}") for each in trial.refusals]
 
 
 def _dynamodb(access: AccountAccess) -> DynamoDBClient:

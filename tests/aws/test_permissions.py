@@ -59,13 +59,15 @@ def test_what_a_scan_takes_is_tried_once_and_nothing_is_changed(
         "ListUsers",
         "PutItem",
         "Query",
+        "StateTable.GetItem",
+        "StateTable.UpdateItem",
         "UpdateItem",
     ]
     assert wire.sent.count("ListAccessKeys") == 2, "amy has no key, bob has"
     assert wire.sent.count("GetAccessKeyLastUsed") == 1
     assert wire.sent.count("AssumeRole") == (account == OTHER)
     assert accounts.state() == before
-    assert dynamodb.scan(TableName=TABLE)["Items"] == []
+    assert dynamodb.scan(TableName=TABLE)["Items"] == dynamodb.scan(TableName=STATE)["Items"] == []
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_call_of_the_table_that_is_refused_is_named(wire: Wire, operation: str
     assert of_identification() == [refusal]
 
 
-@pytest.mark.parametrize("operation", ["GetItem", "UpdateItem"])
+@pytest.mark.parametrize("operation", ["GetItem", "BatchGetItem", "UpdateItem"])
 def test_a_call_of_the_state_table_that_is_refused_is_named(
     dynamodb: DynamoDBClient, wire: Wire, operation: str
 ) -> None:
@@ -95,6 +97,8 @@ def test_a_call_of_the_state_table_that_is_refused_is_named(
     wire.react(f"StateTable.{operation}", lambda _: json_failure("AccessDeniedException"))
     (refusal,) = permissions.of_state(ACCESS, TABLE)
     assert refusal.call == f"dynamodb:{operation}"
+    assert refusal.said.startswith(f"table {STATE}: AccessDeniedException: ")
+    assert of_identification() == ([] if operation == "BatchGetItem" else [refusal])
 
 
 def test_without_the_role_nothing_else_of_the_account_is_tried(accounts: Control, wire: Wire) -> None:

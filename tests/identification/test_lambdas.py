@@ -211,6 +211,17 @@ def test_the_active_accounts_of_the_organization_are_asked_for_too(queue: Topic,
     assert {"account_id": grown, "account_name": "grown"} in queue.arrived()
 
 
+def test_what_is_odd_about_the_accounts_is_said_of_all_that_the_organization_has(
+    queue: Topic, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    organizations = boto3.Session().client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    configure(aws={"accounts_from_organization": True}, accounts=[MAIN, "999999999999"])
+    initiate()
+    said = [line["message"] for line in logged(capsys) if line["level"] == "WARNING"]
+    assert len([text for text in said if text.startswith("W-CONFIG-01") and "999999999999" in text]) == 1
+
+
 # --- identification --------------------------------------------------------------------------------------------
 
 

@@ -50,15 +50,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
 def initiate() -> dict[str, int]:
     """Read the configuration as it is now and publish; returns how many accounts were asked for."""
     settings = load()
+    session = boto3.Session(region_name=settings.aws.region)
+    if settings.inactive_keys.enabled and settings.aws.accounts_from_organization:
+        found = organizations.active_accounts(session.client("organizations", config=CLIENT_CONFIG))
+        settings = with_organization(settings, found)
+    # Some are only known when all accounts are.
     for warning in settings.warnings:
         messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
     if not settings.inactive_keys.enabled:
         logger.info("Detection is switched off (user_inactivekeys.enabled): no account is scanned")
         return {"accounts": 0}
-    session = boto3.Session(region_name=settings.aws.region)
-    if settings.aws.accounts_from_organization:
-        found = organizations.active_accounts(session.client("organizations", config=CLIENT_CONFIG))
-        settings = with_organization(settings, found)
     accounts = settings.accounts()
     failures = sns.publish(
         session.client("sns", config=CLIENT_CONFIG),
