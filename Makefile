@@ -14,7 +14,7 @@ ARGS :=
 HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
 # What an issue is, what becomes of it, and what is said of it.
 SAID := library/issues/*,library/notifications/news.py,library/notifications/*_words.py,library/notifications/facts.py
-TYPED := library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
+TYPED := hammer library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
 
 .PHONY: help demo demo-up new-config test test-pure test-moto test-ministack test-other coverage bench check package deploy deploy-roles \
 	check-deployment publish-config put-credentials redrive picture clean

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployment.commands import REPOSITORY, config_argument, exit_codes
+from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import FILES
 from library.errors import HammerError
@@ -165,7 +166,7 @@ def _pins() -> Iterator[tuple[str, str]]:
         yield pin[1], pin[2]
 
 
-@click.command()
+@command()
 @config_argument
 @click.option(
     "--output",

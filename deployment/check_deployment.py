@@ -24,6 +24,7 @@ from deployment.commands import (
 from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
+from library.cli.command import command
 from library.cli.exit_codes import FAILED
 from library.config.checks import with_organization
 from library.errors import CredentialsError
@@ -144,7 +145,7 @@ def host(cloudformation: CloudFormationClient, settings: Config) -> Iterator[Obs
         yield Obstacle(settings.aws.main_account_id, "host", stacks.HOST_STACK, said, remedy)
 
 
-@click.command(epilog=EXIT_CODES)
+@command(epilog=EXIT_CODES)
 @config_argument
 def main(config_folder: str | None) -> None:
     """Try every AWS call that a scan needs, with no effect, in every account of CONFIG_FOLDER (config/ if not given).

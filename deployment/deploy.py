@@ -23,6 +23,7 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.publish_config import PREFIX, current, differing, publish
+from library.cli.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -120,7 +121,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     return dict(pair.split("=", 1) for pair in given)
 
 
-@click.command(epilog=EXIT_CODES)
+@command(epilog=EXIT_CODES)
 @click.argument("config_folder", required=False)
 @click.option(
     "--stack",

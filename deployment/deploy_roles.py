@@ -20,6 +20,7 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
+from library.cli.command import command
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Roles:
         return failed
 
 
-@click.command(epilog=EXIT_CODES)
+@command(epilog=EXIT_CODES)
 @config_argument
 @click.option(
     "--ou", "units", multiple=True, help="An organizational unit, or the root of the organization; repeatable."

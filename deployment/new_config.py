@@ -13,6 +13,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.commands import EXIT_CODES, REPOSITORY, exit_codes
+from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import CONFIG, FILES, OWNERS, WHITELIST
 
@@ -96,7 +97,7 @@ def _ask(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-@click.command(epilog=EXIT_CODES)
+@command(epilog=EXIT_CODES)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--region", default="", help="AWS region of the main account.")
 @click.option(

@@ -23,6 +23,7 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.config_change import changes
+from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import CURRENT, FILES, WHITELIST, PublishedSet, published_set
 from library.errors import ConfigurationError
@@ -198,7 +199,7 @@ def _may_go_on(s3: S3Client, folder: Path, destination: str, *, without_whitelis
     return not (risky and ask) or agreed("Keys lose protection. Put it into force?")
 
 
-@click.command(epilog=EXIT_CODES)
+@command(epilog=EXIT_CODES)
 @click.argument("config_folder", required=False)
 @click.argument("destination", required=False)
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")

@@ -18,6 +18,7 @@ from deployment.commands import (
     settings_of,
 )
 from library.aws.secrets import check_credentials
+from library.cli.command import command
 from library.errors import CredentialsError
 from library.messages import Message
 from library.notifications.jira_calls import JiraCalls
@@ -109,7 +110,7 @@ def _from_prompts(settings: Config) -> dict[str, Any]:
     return content
 
 
-@click.command(epilog=EXIT_CODES)
+@command(epilog=EXIT_CODES)
 @config_argument
 @click.option(
     "--file",

@@ -23,6 +23,7 @@ from deployment.commands import (
 )
 from library import text
 from library.aws.state_table import StateTable, state_table_name
+from library.cli.command import command
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _last_scans(states: StateTable, account_ids: list[str]) -> dict[str, datetim
     return {account_id: state.scanned for account_id, state in found.items() if state.scanned is not None}
 
 
-@click.command(epilog=EXIT_CODES)
+@command(epilog=EXIT_CODES)
 @config_argument
 @click.option("--dry-run", is_flag=True, help="Show what lies in the queue, and leave it there.")
 def main(config_folder: str | None, dry_run: bool) -> None:

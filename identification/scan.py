@@ -16,6 +16,7 @@ import click
 
 from identification.look import Wanted, look_at
 from library.cli import exit_codes, terminal
+from library.cli.command import command
 from library.cli.logs import logger, logging_to_standard_error
 from library.cli.signals import ended_by_the_third
 from library.errors import HammerError
@@ -61,7 +62,7 @@ def _writable(_context: click.Context, _parameter: click.Parameter, value: Path 
     return value
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@command()
 @click.option(
     "--days",
     type=click.IntRange(1, 36_500),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from hammer.__main__ import IN_A_CLONE, SUBCOMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = tuple(
     str(path.relative_to(ROOT)) for folder in (ROOT, ROOT / "deployment") for path in sorted(folder.glob("*.md"))
@@ -69,7 +71,7 @@ def code_spans(text: str) -> list[str]:
 
 # --- commands ---
 
-_BEGINS = r"(?:make|python|\.venv/bin/python)"
+_BEGINS = r"(?:make|python|hammer|\.venv/bin/python|\.venv/bin/hammer)"
 
 
 def command_lines(document: str) -> set[str]:
@@ -129,6 +131,9 @@ def steps_of(command: str) -> list[list[str]]:
         # Making .venv is not the command.
         return [words for words in map(shlex.split, calls) if words[0] not in ("pip", "venv")]
     words = shlex.split(command)
+    if words[0].endswith("hammer"):
+        named = {**SUBCOMMANDS, **IN_A_CLONE}
+        return [[named[words[1]].module, *words[2:]]] if words[1] in named else [["hammer", *words[1:]]]
     assert words[1] == "-m", command
     return [words[2:]]
 
@@ -165,7 +170,7 @@ def options_of(command: click.Command) -> set[str]:
 
 def modules() -> list[Path]:
     """Every file of the product: that of the embedded AWS and of the tests is none."""
-    folders = ("identification", "library", "reporting_remediation", "deployment")
+    folders = ("hammer", "identification", "library", "reporting_remediation", "deployment")
     found = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return [path for path in found if not path.is_relative_to(LOCAL)]
 

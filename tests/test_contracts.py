@@ -37,7 +37,7 @@ FORBIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
     "library.issues": {"pure": CLIENTS, "rooms": (*ADAPTERS, "library.cli"), "commands": COMMANDS},
     **{room: {"rooms": (*ADAPTERS, "library.cli"), "commands": COMMANDS} for room in ADAPTERS},
     "library.cli": {"commands": COMMANDS},
-    **{command: {"commands": COMMANDS} for command in COMMANDS},
+    **{command: {"commands": (*COMMANDS, "hammer")} for command in COMMANDS},
 }
 """What a module may not import, by the contract that says so, and by the package that the module is in."""
 FORBIDDEN["library.aws"] |= {"functions": OF_THE_HOST}
@@ -52,7 +52,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for part in ("library", "identification", "reporting_remediation", "deployment"):
+        for part in ("hammer", "library", "identification", "reporting_remediation", "deployment"):
             shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(REPOSITORY / ".importlinter", folder)
 

@@ -125,7 +125,7 @@ def test_every_option_of_a_command_is_explained_where_the_command_is(module: str
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_option_that_a_document_names_is_one_of_a_command(document: str) -> None:
-    known = {"--help"}.union(*(options_of(command) for command in COMMANDS.values()))
+    known = {"--help", "--version"}.union(*(options_of(command) for command in COMMANDS.values()))
     assert option_names(document) - known == set()
 
 

@@ -36,6 +36,7 @@ TIERS = {
     "pipeline": "ministack",
     "simulation": "simulation",
     "test_contracts.py": "process",
+    "test_installed.py": "process",
     "test_makefile.py": "process",
     "test_tiers.py": "process",
 }

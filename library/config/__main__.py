@@ -5,6 +5,8 @@ nothing of a terminal.
 """
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -94,7 +96,7 @@ def main() -> int:
         description="Checks the configuration and prints what is in force, defaults included.",
         epilog="Files: config.json (needed), whitelist.json and ticket_owners.json. All errors of all files are "
         "printed at once, one per line: file, place, what was found, what is expected. Warnings and errors go to "
-        "stderr. A folder is checked without AWS. Exit code: 0 valid, 2 not valid.",
+        "stderr. A folder is checked without AWS. Exit code: 0 valid, 1 nothing can be printed, 2 not valid.",
     )
     parser.add_argument(
         "folder",
@@ -102,8 +104,27 @@ def main() -> int:
         help="a folder or s3://bucket/prefix; default: what the environment variable HAMMER_CONFIG names, "
         "otherwise config/ beside the code",
     )
+    folder = parser.parse_args().folder
     try:
-        config = load(parser.parse_args().folder)
+        return check(folder)
+    except OSError as error:
+        # Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"The output cannot be written: {error}", file=sys.stderr)
+        return 1
+
+
+def check(folder: str | None) -> int:
+    """Print what is in force from a folder or `s3://` address, or what is wrong; returns the exit code.
+
+    Without `folder`: from where every command reads it. Raises OSError if nothing can be printed.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that lacks a character shows its number.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        config = load(folder)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2

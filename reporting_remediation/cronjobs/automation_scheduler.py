@@ -13,6 +13,7 @@ import click
 
 from library import messages
 from library.cli import exit_codes
+from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import CODE
 from library.errors import ConfigurationError, HammerError
@@ -35,7 +36,7 @@ class Job:
     content: str | None
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@command()
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, exists=True, path_type=Path),

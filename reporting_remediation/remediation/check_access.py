@@ -12,6 +12,7 @@ import click
 
 from library.aws import permissions
 from library.cli import exit_codes, wiring
+from library.cli.command import command
 from library.cli.run import run
 from library.errors import CredentialsError, HammerError
 
@@ -35,7 +36,7 @@ class _Lack:
     remedy: str
 
 
-@click.command(epilog="Exit codes: 0 nothing is missing, 1 something is, 2 configuration or usage, 130 interrupted.")
+@command(epilog="Exit codes: 0 nothing is missing, 1 something is, 2 configuration or usage, 130 interrupted.")
 def main() -> None:
     """Try every AWS call that reporting and remediation on this host need, with no effect, account by account.
 

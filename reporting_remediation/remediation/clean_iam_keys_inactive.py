@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from library.cli import exit_codes
+from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.run import run_with_lease
 from remediation import plan
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from library.config.settings import Config
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@command()
 @click.option("--batch", is_flag=True, help="Do not ask. Does nothing while user_inactivekeys.remediation is false.")
 @click.option("--dry-run", is_flag=True, help="Print each issue with verdict and reason; change nothing anywhere.")
 @click.option(

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from library.cli.command import command
 from library.cli.run import run
 from remediation import plan
 from remediation.key_by_key import STREAM, Run
@@ -32,7 +33,7 @@ class Since(click.ParamType[datetime]):
             self.fail(f"{text!r} is neither a date like 2026-11-01 nor a number of days like 3d", param, ctx)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@command()
 @click.option("--key", "keys", multiple=True, help="This access key id. Repeatable.")
 @click.option("--ticket", "tickets", multiple=True, help="The key of this JIRA ticket, like AWSSEC-12. Repeatable.")
 @click.option("--since", type=Since(), help="Every key switched off since a date (2026-11-01) or days ago (3d).")

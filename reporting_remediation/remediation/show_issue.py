@@ -12,6 +12,7 @@ import click
 
 from library import messages, text
 from library.cli import exit_codes, wiring
+from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
 from library.cli.run import run
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 STREAM = "remediation.show_issue"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@command()
 @click.option("--key", "keys", multiple=True, required=True, help="This access key id. Repeatable.")
 @click.option(
     "--format",

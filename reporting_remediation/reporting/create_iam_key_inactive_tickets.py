@@ -13,6 +13,7 @@ import click
 
 from library import messages, text
 from library.cli import exit_codes, terminal, wiring
+from library.cli.command import command
 from library.cli.logs import log_decision, logger
 from library.cli.one_by_one import by_itself
 from library.cli.run import run_with_lease
@@ -58,7 +59,7 @@ class Options:
     accounts: tuple[str, ...] = ()
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@command()
 @click.option("--dry-run", is_flag=True, help="Print what a run would do; change nothing anywhere.")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Report at most N new issues, the longest idle first."

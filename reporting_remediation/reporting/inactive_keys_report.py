@@ -13,6 +13,7 @@ import click
 
 from library import messages, text
 from library.cli import exit_codes, wiring
+from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.run import run
 from library.errors import HammerError
@@ -34,7 +35,7 @@ _NAMED = 20
 """How many accounts one line names."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@command()
 @click.option(
     "--format",
     "form",

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from tests.world.estate import Estate
 
 HERE = {
-    ".venv/bin/python -m identification.scan": "alice",
+    "hammer --help": "scan",
+    "hammer --version": "1.0.0",
+    "hammer scan": "alice",
+    "hammer scan --days 180 --format csv --output idle.csv": "",
+    "hammer scan --accounts 111111111111,222222222222 --role-name audit": "threshold",
+    "hammer scan --organization --role-name audit --format html --output idle.html": "",
     "python -m identification.scan": "alice",
-    "python -m identification.scan --days 180 --format csv --output idle.csv": "",
-    "python -m identification.scan --accounts 111111111111,222222222222 --role-name audit": "threshold",
-    "python -m identification.scan --organization --role-name audit --format html --output idle.html": "",
     "python -m library.config": "In force from",
     "python -m library.config config": "In force from",
     "python -m remediation.check_access": "2 accounts to remediate, 0 with a refusal",
@@ -175,13 +177,16 @@ def test_a_command_does_what_it_is_there_for(estate: Estate, command: str, tmp_p
     clone.mkdir()
     (clone / "config").symlink_to(ROOT / "config")
     (clone / ".venv").symlink_to(sys.prefix)
+    # As installed; tests/test_installed.py has it from pip.
+    (tmp_path / "hammer").write_text('#!/bin/sh\nexec python -m hammer "$@"\n', encoding="utf-8")
+    (tmp_path / "hammer").chmod(0o755)
     done = subprocess.run(
         ["bash", "-c", command.replace("AKIA…", off.issue_id)],
         cwd=clone,
         # `python` is the one of .venv, as in the shell of the host.
         env={
             **process_environment(),
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), str(tmp_path), os.environ["PATH"])),
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -62,7 +62,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("work") / "clone"
     clone.mkdir()
     unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for folder in ("deployment", "identification", "library", "reporting_remediation"):
+    for folder in ("deployment", "hammer", "identification", "library", "reporting_remediation"):
         shutil.copytree(ROOT / folder, clone / folder, ignore=unwanted)
     for file in ("Makefile", "pyproject.toml", "setup.cfg", *(path.name for path in ROOT.glob("requirements*.txt"))):
         shutil.copy(ROOT / file, clone)

@@ -1,0 +1,1 @@
+"""The command `hammer`, with a subcommand for each command of this project."""
