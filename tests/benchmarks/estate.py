@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -28,7 +28,7 @@ from library.issues.whitelist import Whitelist
 from tests.benchmarks.account import ACCOUNT, Account
 from tests.benchmarks.fake_iam import Fake
 from tests.simulation.outside import Table
-from tests.wire import answer, body_of
+from tests.wire import answer, body_of, failure
 from tests.world import TABLE
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Estate:
         self.latency = 0.0
         """Seconds that each call of IAM takes."""
         self.whitelist = Whitelist({})
+        self.looks_before_report = 0
+        self._looked = Event()
         self._lock = Lock()
         session = boto3.Session("testing", "testing", region_name="eu-west-1")
         self._client, self._dynamodb = session.client("iam"), session.client("dynamodb")
@@ -65,6 +67,11 @@ class Estate:
     def now(self) -> datetime:
         """The time of the account (UTC)."""
         return datetime.fromtimestamp(self.account.now, UTC)
+
+    def report_comes_after(self, looks: int) -> None:
+        """Keep the next credential report back until so many users were looked at."""
+        self.looks_before_report = looks
+        self._looked.clear()
 
     def scan(self, seconds_left: Callable[[], float] = lambda: 900.0) -> ScanResult:
         """The hourly scan as of now."""
@@ -78,7 +85,7 @@ class Estate:
             scan = AccountScan(ACCOUNT, states, seconds_left, _Log(self.errors), criteria_days=days, now=self.now)
             iam = IamClients(AccountRef(ACCOUNT, "master"), lambda: self._client)
             issues = AccountIssues(
-                IssuesTable(self._dynamodb, TABLE),
+                IssuesTable(self._dynamodb, TABLE, lambda: self.now),
                 ACCOUNT,
                 self.whitelist,
                 lambda error: self.errors.append(str(error)),
@@ -90,7 +97,10 @@ class Estate:
     def table(self) -> dict[str, Issue]:
         """The issues by key id."""
         with _serving(self):
-            return {issue.issue_id: issue for issue in IssuesTable(self._dynamodb, TABLE).of_account(ACCOUNT)}
+            return {
+                issue.issue_id: issue
+                for issue in IssuesTable(self._dynamodb, TABLE, lambda: self.now).of_account(ACCOUNT)
+            }
 
     def state(self) -> AccountState:
         """The state of the account."""
@@ -110,6 +120,8 @@ class Estate:
         """Answer a request of botocore in the place of AWS."""
         if self.latency and ".iam." in event_name:
             time.sleep(self.latency)
+        if self.looks_before_report > 0 and event_name.endswith("GetCredentialReport") and not self._looked.wait(60):
+            return failure("ReportInProgress", 404)
         with self._lock:
             return self._answer(request, event_name)
 
@@ -125,6 +137,9 @@ class Estate:
         if operation == "GetAccessKeyLastUsed":
             self.looked_at.add(parse_qs(body)["AccessKeyId"][0])
         if operation == "ListAccessKeys":
+            self.looks_before_report -= 1
+            if self.looks_before_report == 0:
+                self._looked.set()
             self.users_asked.append(parse_qs(body)["UserName"][0])
             user = self.account.users.get(self.users_asked[-1])
             self.looked_at |= {key.key_id for key in user.keys} if user else set()

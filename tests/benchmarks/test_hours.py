@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import botocore.handlers
 import pytest
 
-from library.aws import report_request
+from library.aws import hourly_scan, report_request
 from library.aws.account_scan import CutOff
 from library.errors import AccessDenied
 from library.issues.counter_check import PERIOD
@@ -85,6 +85,26 @@ def test_a_report_that_is_made_anew_costs_no_look_though_keys_were_used(estate: 
                 key.used = estate.account.now - 60
     estate.scan()
     assert estate.iam_calls <= 4
+
+
+def test_a_report_that_is_late_is_not_waited_for_idly_and_taken_when_it_comes(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate.scan()
+    gone = next(user for user in estate.account.users.values() if {key.key_id for key in user.keys} & live(estate))
+    gone.slots = [None, None]
+    later(estate, 5 * HOUR)
+    estate.report_comes_after(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(hourly_scan, "PATIENCE_WITH_MEMORY", 0.0)
+        patch.setattr(hourly_scan, "PACE", 0.0)
+        estate.scan()
+    assert estate.looks_before_report <= 0
+    assert live(estate) == idle(estate)
+    assert estate.state().seen is not None
+    assert estate.state().seen.report_made == estate.now  # type: ignore[union-attr]
+    estate.scan()
+    assert estate.iam_calls == 2
 
 
 def test_a_lost_or_broken_memory_costs_looks_and_changes_nothing(estate: Estate) -> None:
