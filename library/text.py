@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import date
 
 _LONGEST_ERROR = 1000
@@ -47,6 +48,12 @@ def iso(moment: date | None) -> str | None:
 def days(count: int) -> str:
     """`1 day`, `7 days`."""
     return "1 day" if count == 1 else f"{count} days"
+
+
+def listed(names: Collection[str], most: int = 5) -> str:
+    """`a, b`, or `a, b, c, d, e and 12 more` where there are more names than `most`."""
+    shown = ", ".join([*names][:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def last_used_or_created(*, never_used: bool) -> str:

@@ -105,6 +105,11 @@ class StandIn(ABC, Generic[Request]):
         with self._lock:
             self._rules.append(rule)
 
+    def heal(self) -> None:
+        """End all failures."""
+        with self._lock:
+            self._rules.clear()
+
     def respond(self, request: Request, carry_out: Callable[[], Answer]) -> Answer | Raw | Silence:
         """Keep the call, and answer it by the first rule that applies, or by carrying it out."""
         with self._lock:

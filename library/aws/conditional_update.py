@@ -15,12 +15,14 @@ _TIMES = ("identified", "reported", "reminded", "remediation_started", "remediat
 
 Path = tuple[str, ...]
 
-# Rows of Hammer's own lack these, and are read as if they had these values.
+# Rows of Hammer's own and of older versions lack some of these, and are read as if they had these values.
 _ABSENT_MEANS: Mapping[Path, Any] = {
     ("episode",): "first",
     ("issue_details", "never_used"): False,
     ("issue_details", "user_id"): "",
     ("slack_details", "recipients"): [],
+    ("slack_details", "owed"): [],
+    ("slack_details", "exception_owed"): [],
 }
 
 

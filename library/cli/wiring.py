@@ -26,7 +26,7 @@ from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
 from library.config import checks
 from library.errors import ConfigurationError, HammerError
-from library.issues.steps import JIRA, SLACK
+from library.issues.deliveries import JIRA, SLACK
 from library.messages import Message
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_rules import TicketRules

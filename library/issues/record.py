@@ -96,13 +96,17 @@ class JiraDetails:
 class SlackDetails:
     """The map `slack_details`; `failed` is the time of a delivery that is still owed.
 
-    `exception_told` is the last day (UTC) of the exception whose end people were told of.
+    `owed` are the recipients who alone are owed it, as a passing fault kept it from them; empty if everybody is.
+    `exception_told` is the last day (UTC) of the exception whose end people were told of; `exception_owed` are the
+    recipients whom a passing fault kept from hearing of it.
     """
 
     notified: datetime | None = None
     recipients: tuple[str, ...] = ()
     failed: datetime | None = None
+    owed: tuple[str, ...] = ()
     exception_told: date | None = None
+    exception_owed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

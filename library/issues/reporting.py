@@ -104,9 +104,14 @@ class TellRemediated:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Say why the issue went away and close its ticket; `slack` is False if Slack was told in an earlier run."""
+    """Say why the issue went away and close its ticket, each only if it is owed.
+
+    `alone` are the recipients over Slack whom an earlier run has not reached, empty if it is to reach everybody.
+    """
 
     slack: bool
+    jira: bool = True
+    alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def reporting_step(
             f"switched on again at {utc(issue.on_again_since)}; the next scan decides"
         )
     if issue.status is Status.CLOSED:
-        return Skip("closed")
+        return _closed_step(issue, policy)
     if issue.status is Status.WHITELISTED and not told:
         return Skip("whitelisted, never reported")
     if issue.status is Status.RESOLVED and not told:
@@ -139,17 +144,30 @@ def reporting_step(
     if not (policy.jira or policy.slack):
         return Skip("neither JIRA nor Slack is enabled")
     if issue.status in (Status.RESOLVED, Status.WHITELISTED):
-        if issue.jira.ticket is not None and not policy.jira:
-            return CLOSING_WAITS_FOR_JIRA
-        return Close(slack=policy.slack and not _slack_was_told_of_the_end(issue))
+        return _end_step(issue, policy)
     return _open_step(issue, policy, exemption=exemption, now=now)
+
+
+def _closed_step(issue: Issue, policy: ReportingPolicy) -> Close | Skip:
+    if policy.slack and issue.slack.failed is not None:
+        return Close(slack=True, jira=False, alone=issue.slack.owed)
+    return Skip("closed")
+
+
+def _end_step(issue: Issue, policy: ReportingPolicy) -> Close | Skip:
+    if issue.jira.ticket is not None and not policy.jira:
+        return CLOSING_WAITS_FOR_JIRA
+    if not _slack_was_told_of_the_end(issue):
+        return Close(slack=policy.slack)
+    return Close(slack=policy.slack and bool(issue.slack.owed), alone=issue.slack.owed)
 
 
 def _slack_was_told_of_the_end(issue: Issue) -> bool:
     # Only where JIRA has delayed the closing: a message sent during the scan must not count as the closing message.
     times, notified = issue.timestamps, issue.slack.notified
     ended = times.resolved or times.updated
-    if notified is None or ended is None or issue.jira.failed is None or issue.slack.failed is not None:
+    everybody_is_owed = issue.slack.failed is not None and not issue.slack.owed
+    if notified is None or ended is None or issue.jira.failed is None or everybody_is_owed:
         return False
     earlier_news = (times.reported, times.reminded, times.remediated)
     return notified >= ended and all(news is None or notified > news for news in earlier_news)
@@ -214,11 +232,15 @@ def reminder_step(issue: Issue, policy: ReportingPolicy, now: datetime) -> int |
 
 @dataclass(frozen=True, slots=True)
 class ExemptionEnds:
-    """Say that an exemption ends soon; if it was `said` before, only record that with the `issues` that it covers."""
+    """Say that an exemption ends soon; if it was `said` before, only record that with the `issues` that it covers.
+
+    `alone` are the recipients whom an earlier run has not reached, empty if it is to reach everybody.
+    """
 
     exemption: Exemption
     issues: tuple[Issue, ...]
     said: bool
+    alone: tuple[str, ...] = ()
 
 
 def exemptions_that_end(issues: Sequence[Issue], whitelist: Whitelist, now: datetime) -> list[ExemptionEnds]:
@@ -234,9 +256,12 @@ def exemptions_that_end(issues: Sequence[Issue], whitelist: Whitelist, now: date
             covered.setdefault((issue.account_id, exemption), []).append(issue)
     ending = []
     for (_, exemption), theirs in covered.items():
-        unrecorded = tuple(issue for issue in theirs if issue.slack.exception_told != exemption.until)
-        if unrecorded:
-            ending.append(ExemptionEnds(exemption, unrecorded, said=len(unrecorded) < len(theirs)))
+        recorded = [issue for issue in theirs if issue.slack.exception_told == exemption.until]
+        alone = tuple(dict.fromkeys(each for issue in recorded for each in issue.slack.exception_owed))
+        to_record = theirs if alone else [issue for issue in theirs if issue not in recorded]
+        if to_record:
+            said = bool(recorded) and not alone
+            ending.append(ExemptionEnds(exemption, tuple(to_record), said=said, alone=alone))
     return ending
 
 

@@ -135,6 +135,8 @@ _READ: Mapping[str, Callable[[object], object]] = {
     "ticket": values.ticket,
     "ticket_assignee_id": values.text,
     "recipients": values.texts,
+    "owed": values.texts,
+    "exception_owed": values.texts,
     "exception_told": values.day,
 }
 """How the parts of these maps are read; each of the others is a time at which something has happened."""

@@ -5,12 +5,13 @@ Nothing here decides. Each function takes the issue as it is, and the time (UTC)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from library.issues.decisions import Step
+from library.issues.deliveries import SLACK, Failure, owed_alone, owing, owing_for
 from library.issues.record import (
     Episode,
     Issue,
@@ -21,17 +22,13 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
-from library.messages import Message
 from library.text import last_used_or_created, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     from library.issues.whitelist import Exemption
-
-JIRA, SLACK = "JIRA", "Slack"
-
 
 # --- what a scan finds ----------------------------------------------------------------------------------------
 
@@ -100,7 +97,7 @@ def new_episode(issue: Issue, details: IssueDetails, episode: Episode, now: date
     times = Timestamps(
         identified=now, updated=now, restored=issue.timestamps.restored, closed=issue.timestamps.closed
     )
-    jira, slack = replace(issue.jira, failed=None), replace(issue.slack, failed=None)
+    jira, slack = replace(issue.jira, failed=None), replace(issue.slack, failed=None, owed=())
     return _begun(replace(issue, jira=jira, slack=slack, timestamps=times), issue.status, details, episode, now)
 
 
@@ -133,15 +130,6 @@ class Occasion(StrEnum):
     NEWS = "told"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A channel that did not take what it was given, in one sentence, and the id of its message."""
-
-    channel: str
-    cause: str
-    id: Message = Message.UNEXPECTED
-
-
 def ticket_asked_for(issue: Issue, now: datetime) -> Step:
     """JIRA is about to be asked for a ticket, which may be there from now on."""
     return Step(replace(issue, jira=replace(issue.jira, asked=now)), "", "", now)
@@ -165,22 +153,23 @@ def jira_confirmed(
     told: Issue,
     ticket: JiraDetails | None,
     slack_follows: bool,
+    alone: tuple[str, ...] = (),
     now: datetime,
     date: datetime | None = None,
 ) -> Step:
     """JIRA has taken the message about the issue `told`; `ticket` is None where there was no ticket to write on.
 
-    `date` (UTC) is when the key will be switched off according to the message, None if it does not say so.
+    If `slack_follows`, it is for those who `alone` are owed it or, if that is empty, for everybody. `date` (UTC) is
+    when the key will be switched off according to the message, None if it does not say so.
     """
     after = _heard(issue, occasion, told, now, date)
     if ticket is not None:
         # What a restore owes since this was said is owed still.
-        after = replace(
-            after, jira=replace(ticket, failed=issue.jira.failed if _restored_since(issue, told) else None)
-        )
+        still_owed = issue.jira.failed if _restored_since(issue, told) else None
+        after = replace(after, jira=replace(ticket, failed=still_owed))
     if slack_follows:
         # Owed from this very moment: if this process dies before Slack has it, the next run says it.
-        after = owing(after, (SLACK,), now)
+        after = owing(after, (SLACK,), now, alone)
     return Step(after, f"{occasion} on ticket {ticket.ticket}" if ticket else "", "", now)
 
 
@@ -194,55 +183,76 @@ def slack_confirmed(
     now: datetime,
     date: datetime | None = None,
 ) -> Step:
-    """Slack has taken the message about the issue `told`; `failures` is what JIRA said before, if it did not.
+    """Slack has taken the message about the issue `told` for `recipients`: none, if nobody who was owed it is left.
 
-    `date` (UTC) is when the key will be switched off according to the message, None if it does not say so.
+    `failures` is what JIRA did not take before, and who alone did not get it over Slack. `date` (UTC) is when the key
+    will be switched off according to the message, None if it does not say so.
     """
-    after = _heard(issue, occasion, told, now, date)
-    still_owed = issue.slack.failed if _restored_since(issue, told) else None
-    after = replace(after, slack=replace(after.slack, notified=now, recipients=recipients, failed=still_owed))
-    after = owing(after, [failure.channel for failure in failures], now)
-    why = "; ".join(f"{failure.channel} not notified yet: {failure.cause}" for failure in failures)
-    return Step(after, f"{occasion} over Slack: {', '.join(recipients)}", why, now)
+    after = _heard(issue, occasion, told, now, date) if recipients else issue
+    slack = _delivered(issue.slack, recipients, now)
+    if not _restored_since(issue, told):
+        slack = replace(slack, failed=None, owed=())
+    after = owing_for(replace(after, slack=slack), failures, now)
+    whom = ", ".join(recipients) or "nobody is left who is owed it"
+    return Step(after, f"{occasion} over Slack: {whom}", _why(failures), now)
 
 
 def not_notified(issue: Issue, failures: Sequence[Failure], now: datetime) -> Step:
     """These channels did not take the message, which each of them is owed from now on, if not longer."""
-    channels = [failure.channel for failure in failures]
-    causes = "; ".join(dict.fromkeys(failure.cause for failure in failures))
-    return Step(owing(issue, channels, now), f"{', '.join(channels)} not notified yet", causes, now)
+    channels = dict.fromkeys(failure.channel for failure in failures)
+    causes = "; ".join(dict.fromkeys(failure.said for failure in failures))
+    return Step(owing_for(issue, failures, now), f"{', '.join(channels)} not notified yet", causes, now)
 
 
-def told_that_exemption_ends(issue: Issue, last_day: date | None, now: datetime) -> Step:
+def told_that_exemption_ends(
+    issue: Issue, last_day: date | None, now: datetime, failures: Sequence[Failure] = ()
+) -> Step:
     """The account's owner was told over Slack that the exemption of this issue ends after `last_day` (UTC)."""
-    after = replace(issue, slack=replace(issue.slack, exception_told=last_day))
-    return Step(after, "told over Slack that the exemption ends", f"its last day is {last_day}", now)
+    slack = replace(issue.slack, exception_told=last_day, exception_owed=owed_alone(failures))
+    why = "; ".join((f"its last day is {last_day}", *(failure.said for failure in failures)))
+    return Step(replace(issue, slack=slack), "told over Slack that the exemption ends", why, now)
 
 
 def closed(
     issue: Issue, *, told: Issue, recipients: tuple[str, ...] | None, failures: Sequence[Failure], now: datetime
 ) -> Step | None:
-    """The end of the issue `told` was said: it is closed, unless there are `failures`, or it has moved on since.
+    """The end of the issue `told` was said: it is closed, unless a channel has failed, or it has moved on since.
 
-    `recipients` is who was told over Slack just now, None if Slack was not asked or did not take it.
+    `recipients` is who was told over Slack just now, None if Slack was not asked or did not take it. The closed issue
+    still owes it to those who alone did not get it.
     """
     if _restored_since(issue, told):
         return None
-    if failures or issue.status is not told.status:
+    if not all(failure.alone for failure in failures) or issue.status is not told.status:
         if recipients is not None:
             return slack_confirmed(issue, Occasion.NEWS, told=told, recipients=recipients, failures=failures, now=now)
         return not_notified(issue, failures, now) if failures else None
-    slack = issue.slack if recipients is None else replace(issue.slack, notified=now, recipients=recipients)
+    slack = _delivered(issue.slack, recipients or (), now)
     after = replace(
         issue,
         status=Status.CLOSED,
         timestamps=replace(issue.timestamps, closed=now),
         jira=replace(issue.jira, failed=None),
-        slack=replace(slack, failed=None),
+        slack=replace(slack, failed=None, owed=()),
     )
-    what = "closed" if recipients is None else f"closed, told over Slack: {', '.join(recipients)}"
+    what = f"closed, told over Slack: {', '.join(recipients)}" if recipients else "closed"
     why = "everybody was told of its end" if issue.timestamps.reported else "nobody had been told of it"
-    return Step(after, what, why, now)
+    return Step(owing_for(after, failures, now), what, _why(failures) or why, now)
+
+
+def _delivered(slack: SlackDetails, recipients: tuple[str, ...], now: datetime) -> SlackDetails:
+    if not recipients:
+        return slack
+    # Who alone was owed it has it now, beside those who had it before.
+    before = slack.recipients if set(recipients) <= set(slack.owed) else ()
+    return replace(slack, notified=now, recipients=tuple(dict.fromkeys((*before, *recipients))))
+
+
+def _why(failures: Sequence[Failure]) -> str:
+    return "; ".join(
+        failure.said if failure.alone else f"{failure.channel} not notified yet: {failure.said}"
+        for failure in failures
+    )
 
 
 def _restored_since(issue: Issue, told: Issue) -> bool:
@@ -263,16 +273,6 @@ def _heard(issue: Issue, occasion: Occasion, told: Issue, now: datetime, date: d
     if date is not None:
         times = replace(times, promised=date if times.promised is None else max(times.promised, date))
     return replace(issue, timestamps=times)
-
-
-def owing(issue: Issue, channels: Collection[str], now: datetime) -> Issue:
-    """The issue with what these channels are owed: since `now` (UTC), or since before."""
-    jira, slack = issue.jira, issue.slack
-    return replace(
-        issue,
-        jira=replace(jira, failed=jira.failed or now) if JIRA in channels else jira,
-        slack=replace(slack, failed=slack.failed or now) if SLACK in channels else slack,
-    )
 
 
 def _covered_by(exemption: Exemption) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from library.issues.decisions import Step
+from library.issues.deliveries import JIRA, owing
 from library.issues.record import Issue, RemediationError, RestoreDetails
-from library.issues.steps import JIRA, owing
 
 if TYPE_CHECKING:
     from collections.abc import Collection

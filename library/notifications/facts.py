@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from library.issues.access_keys import idle_days
-from library.issues.record import Status
+from library.issues.reporting import is_exempted
 from library.text import cut, days, utc
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def due(context: TextContext) -> str:
 
 def ending(issue: Issue) -> str:
     """Why the issue ended, as one word: `whitelisted`, a resolution, or `resolved` if none is recorded."""
-    if issue.status is Status.WHITELISTED:
+    if is_exempted(issue):
         return "whitelisted"
     return issue.details.resolution.value if issue.details.resolution else "resolved"
 

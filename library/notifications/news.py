@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from library.issues.decisions import Step
+    from library.issues.deliveries import Failure
     from library.issues.record import Issue
     from library.issues.reporting import ExemptionEnds
-    from library.issues.steps import Failure
     from library.notifications.facts import TextContext
     from library.notifications.jira_words import Comment, NewTicket
     from library.notifications.slack_words import Message
@@ -108,14 +108,16 @@ def of_step(issue: Issue, step: Owed, terms: Terms, now: datetime) -> News:
         case TellRemediated():
             return switched(issue, step, terms, now)
         case Close():
-            return _end(issue, facts.ending(issue), terms, now, slack=step.slack)
+            return _end(issue, facts.ending(issue), terms, now, step)
         case CloseSilently():
             # A run that was cut off may have left a ticket, which is closed with a comment.
-            return _end(issue, "never reported", terms, now, slack=False)
+            return _end(issue, "never reported", terms, now, Close(slack=False))
 
 
 def _report(issue: Issue, step: Report, terms: Terms, now: datetime) -> News:
     context, audience = terms.context(issue, now), terms.audience(issue)
+    if not step.first:
+        audience = audience.owed(issue.slack.owed)
     days_left = _days_of_the_last_reminder(issue, terms)
     occasion, later = Occasion.REPORT, list[jira_words.Comment]()
     if days_left is not None:
@@ -167,7 +169,7 @@ def _reminder(issue: Issue, step: Remind, terms: Terms, now: datetime) -> News:
     )
 
 
-def _end(issue: Issue, reason: str, terms: Terms, now: datetime, *, slack: bool) -> News:
+def _end(issue: Issue, reason: str, terms: Terms, now: datetime, step: Close) -> News:
     context = terms.context(issue, now)
     untold = issue.jira.failed is not None or issue.interrupted
     switched_off_untold = issue.details.resolution is Resolution.REMEDIATED and untold
@@ -175,10 +177,10 @@ def _end(issue: Issue, reason: str, terms: Terms, now: datetime, *, slack: bool)
     return News(
         reason=reason,
         time=now,
-        audience=terms.audience(issue),
-        on_ticket=CloseTicket("whitelisted" if issue.status is Status.WHITELISTED else ""),
+        audience=terms.audience(issue).owed(step.alone),
+        on_ticket=CloseTicket("whitelisted" if issue.status is Status.WHITELISTED else "") if step.jira else None,
         comments=(*missed, jira_words.closing_comment(issue, context)),
-        messages=(slack_words.closed(issue, context),) if slack else (),
+        messages=(slack_words.closed(issue, context),) if step.slack else (),
         settles=False,
     )
 
@@ -191,7 +193,7 @@ def exemption_ends(ending: ExemptionEnds, terms: Terms, now: datetime) -> News:
         reason=f"ends after {ending.exemption.until}",
         time=now,
         # The exemption is the account's, regardless of who owns its first key.
-        audience=terms.audience_of_account(first.account_id),
+        audience=terms.audience_of_account(first.account_id).owed(ending.alone),
         messages=() if ending.said else (message,),
     )
 
@@ -203,7 +205,7 @@ def switched(issue: Issue, step: TellRemediated, terms: Terms, now: datetime) ->
     """Hammer switched the key off and how to get it back or, if it was switched on again since, that it is on."""
     if issue.on_again_since is not None:
         return switched_on(issue, _restorer(issue), terms, now, jira=step.jira, slack=step.slack)
-    context, audience = terms.context(issue, now), terms.audience(issue)
+    context, audience = terms.context(issue, now), terms.audience(issue).owed(issue.slack.owed)
     return News(
         reason="that the key was switched off",
         time=now,
@@ -218,7 +220,7 @@ def switched_on(
     issue: Issue, who: str, terms: Terms, now: datetime, *, jira: bool = True, slack: bool = True
 ) -> News:
     """`who` (an ARN) had the key switched on again."""
-    context, audience = terms.context(issue, now), terms.audience(issue)
+    context, audience = terms.context(issue, now), terms.audience(issue).owed(issue.slack.owed)
     return News(
         reason="that the key was switched on again",
         time=now,

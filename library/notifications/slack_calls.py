@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from http.client import HTTPException
@@ -39,6 +40,7 @@ _ANSWER_SECONDS = 15
 _LONGEST_WAIT_SECONDS = 30
 
 POST = "chat.postMessage"
+_LISTINGS = ("conversations.list", "users.list")
 
 
 class SlackCalls:
@@ -81,6 +83,7 @@ class SlackCalls:
         self._answers = False
         self._hopeless: ChannelFailed | None = None
         self._refused: dict[str, MessageError] = {}
+        self._listings_failed: Counter[str] = Counter()
 
     @contextmanager
     def client(self, method: str) -> Iterator[WebClient]:
@@ -104,12 +107,12 @@ class SlackCalls:
             except (SlackClientError, OSError, HTTPException) as error:
                 said = shown(str(error) or type(error).__name__)
                 failure = MessageError(f"Slack could not be reached: {said}", id=Message.SLACK_UNREACHABLE)
-                self._patience.failed(began, str(failure))
+                self._failed(began, failure)
                 raise failure from error
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 # Valid HTTP, but not in the form that Slack answers in: a proxy's page, for example.
                 strange = NotSlack("what answered at Slack's address is not Slack")
-                self._patience.failed(began, str(strange))
+                self._failed(began, strange)
                 raise strange from error
             self._answers = True
             self._patience.answered()
@@ -117,10 +120,6 @@ class SlackCalls:
     def _refuse_what_is_hopeless(self, method: str) -> None:
         if self._hopeless is not None:
             raise self._hopeless
-        if self._patience.given_up:
-            raise ChannelFailed(
-                f"not tried: Slack failed {FAILURES_IN_A_ROW} times in a row in this run: {self._patience.given_up}"
-            )
         if method in self._refused:
             raise self._refused[method]
 
@@ -132,11 +131,21 @@ class SlackCalls:
             self._hopeless = failure
         elif isinstance(failure, MissingScope) or (isinstance(failure, Limited) and method != POST):
             self._refused[method] = failure
+        elif method in _LISTINGS:
+            self._listings_failed[method] += 1
+            if self._listings_failed[method] == FAILURES_IN_A_ROW:
+                self._refused[method] = failure
         if error.response.status_code in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS):
             self._patience.answered()
         else:
-            self._patience.failed(began, str(failure))
+            self._failed(began, failure)
         return failure
+
+    def _failed(self, began: float, failure: MessageError) -> None:
+        """A failure on Slack's side; after some in a row, nothing more is tried in this run."""
+        self._patience.failed(began, str(failure))
+        if self._patience.given_up and self._hopeless is None:
+            self._hopeless = ChannelFailed(self._patience.given_up, id=failure.id)
 
 
 class _BoundedRateLimit(RetryHandler):

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from library.errors import MessageError
+from library.notifications.patience import FAILURES_IN_A_ROW
 from library.notifications.slack_calls import POST
 from library.notifications.slack_directory import SlackDirectory, is_conversation_id, is_user_id
-from library.notifications.slack_errors import ChannelFailed, Limited, MissingScope, NotSlack, Unreachable
+from library.notifications.slack_errors import Limited, MissingScope, NotSlack, Unreachable
 from library.notifications.slack_http import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from library.notifications.slack_calls import SlackCalls
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one message: recipients as configured, each failure with its cause in one sentence.
-
-    `unknown` are those of `failed` whom Slack does not know, or does not let the bot reach; the others are owed it.
-    `channel_failed` is set if nobody got it for a cause that is not this message's.
-    """
+    """What became of one message: recipients as configured, and the cause of each failure."""
 
     delivered: tuple[str, ...]
-    failed: tuple[tuple[str, str], ...]
-    unknown: frozenset[str] = frozenset()
-    channel_failed: ChannelFailed | None = None
+    failed: Mapping[str, MessageError]
+
+    @property
+    def unknown(self) -> dict[str, Unreachable]:
+        """Those of `failed` whom Slack does not know, or does not let the bot reach."""
+        return {name: error for name, error in self.failed.items() if isinstance(error, Unreachable)}
 
     @property
     def owed(self) -> tuple[str, ...]:
-        """The recipients whom a passing fault kept from it."""
-        return tuple(recipient for recipient, _ in self.failed if recipient not in self.unknown)
+        """Those of `failed` whom a passing fault kept from it."""
+        return tuple(name for name in self.failed if name not in self.unknown)
 
 
 class SlackMessages:
@@ -50,7 +51,8 @@ class SlackMessages:
         # conversation, so a thread that is told to wait for one lets the others wait behind it.
         self._doors: dict[str, threading.Lock] = {}
         self._addresses: dict[str, str] = {}
-        self._unreachable: dict[str, Unreachable] = {}
+        self._given_up: dict[str, MessageError] = {}
+        self._in_a_row: Counter[str] = Counter()
         self._limited: dict[str, Limited] = {}
 
     def log_in(self) -> str:
@@ -77,12 +79,7 @@ class SlackMessages:
                     failed[recipient] = error
             if delivered or not all(isinstance(error, Unreachable) for error in failed.values()):
                 break
-        return Delivery(
-            tuple(delivered),
-            tuple((recipient, str(error)) for recipient, error in failed.items()),
-            frozenset(recipient for recipient, error in failed.items() if isinstance(error, Unreachable)),
-            None if delivered else _of_the_channel(failed.values()),
-        )
+        return Delivery(tuple(delivered), failed)
 
     def _door(self, name: str) -> threading.Lock:
         with self._lock:
@@ -91,8 +88,8 @@ class SlackMessages:
     def _send_to(self, recipient: str, text: str, reached: set[str]) -> None:
         """Send it unless it has `reached` the same conversation under another name."""
         with self._door(recipient):
-            if recipient in self._unreachable:
-                raise self._unreachable[recipient]
+            if recipient in self._given_up:
+                raise self._given_up[recipient]
             try:
                 address = self._addresses.get(recipient) or self._first_address(recipient.strip())
                 self._addresses[recipient] = address
@@ -101,8 +98,11 @@ class SlackMessages:
                 posted = self._post(address, text)
                 self._addresses[recipient] = posted
                 reached.update((address, posted))
-            except Unreachable as error:
-                self._unreachable[recipient] = error
+                self._in_a_row[recipient] = 0
+            except MessageError as error:
+                self._in_a_row[recipient] += 1
+                if isinstance(error, Unreachable) or self._in_a_row[recipient] == FAILURES_IN_A_ROW:
+                    self._given_up[recipient] = error
                 raise
 
     def _first_address(self, name: str) -> str:
@@ -155,10 +155,3 @@ class SlackMessages:
 def _names_first(group: Sequence[str]) -> list[str]:
     # What a name's message has reached is known by its id, so that the id is not posted to once more.
     return sorted(dict.fromkeys(group), key=lambda each: is_conversation_id(each.strip()))
-
-
-def _of_the_channel(errors: Iterable[MessageError]) -> ChannelFailed | None:
-    """The first of several failures if each of them is the channel's."""
-    causes = list(errors)
-    first = causes[0] if causes else None
-    return first if isinstance(first, ChannelFailed) and all(isinstance(e, ChannelFailed) for e in causes) else None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from library.issues.reporting import ReportingPolicy, remediation_date
 from library.notifications.facts import TextContext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from library.issues.record import Issue
@@ -51,7 +51,7 @@ class Audience:
     """Who is told about an issue.
 
     `assignees` are in order of preference. `slack` are the recipients of a message; if Slack knows none of them, the
-    first group of `slack_otherwise` that it does know gets it.
+    first group of `slack_otherwise` that it does know gets it. `alone` is `slack` where all others have it already.
     """
 
     jira_project: str
@@ -59,6 +59,13 @@ class Audience:
     assignees: tuple[str, ...]
     slack: tuple[str, ...]
     slack_otherwise: tuple[tuple[str, ...], ...]
+    alone: tuple[str, ...] = ()
+
+    def owed(self, recipients: Sequence[str]) -> Audience:
+        """Those of the `recipients` who still belong to it and nobody else; everybody, if none of them does."""
+        known = (*self.slack, *(each for group in self.slack_otherwise for each in group))
+        left = tuple(each for each in recipients if each in known)
+        return replace(self, slack=left, slack_otherwise=(), alone=left) if left else self
 
 
 @dataclass(frozen=True, slots=True)

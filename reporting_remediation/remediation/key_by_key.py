@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from library import messages
 from library.aws.key_switch import KeySwitch
 from library.cli import exit_codes, wiring
+from library.cli.causes import Causes
 from library.cli.logs import log_decision, logger
 from library.cli.one_by_one import by_itself
 from library.cli.prompt import Answer, Prompt
@@ -65,6 +66,7 @@ class Run:
             _ = self._notices
         self._prompt = Prompt(self._way.question)
         self._counts: Counter[str] = Counter()
+        self._causes = Causes()
         self._brake = Brake(self._way.failures_in_a_row, self._keys.is_about_one_user)
         self._plan: list[PlanRow] = []
         self._left: set[str] = set()
@@ -107,6 +109,7 @@ class Run:
         return Answer.NO
 
     def _close(self, ending: str) -> None:
+        self._causes.say()
         if self._options.dry_run:
             plan.show(self._plan, self._options.form)
         if self._prompt.nobody_there:
@@ -130,14 +133,11 @@ class Run:
             if not options.accounts or account_id in options.accounts
             for issue in wiring.read_issues(self._table, account_id, self._counts)
         ]
+        nothing = "no issue of the accounts looked at has this"
         for missing in sorted(set(options.keys) - {issue.issue_id for issue in issues}):
-            self._complain(
-                Message.NOTHING_NAMED_SO, f"--key {missing}: no issue of the accounts looked at has this key"
-            )
+            self._complain(Message.NOTHING_NAMED_SO, f"--key {missing}: {nothing} key")
         for missing in sorted(set(options.tickets) - {issue.jira.ticket or "" for issue in issues}):
-            self._complain(
-                Message.NOTHING_NAMED_SO, f"--ticket {missing}: no issue of the accounts looked at has this ticket"
-            )
+            self._complain(Message.NOTHING_NAMED_SO, f"--ticket {missing}: {nothing} ticket")
         return sorted(filter(options.name, issues), key=self._direction.order)
 
     # --- one issue ---
@@ -272,15 +272,15 @@ class Run:
         messages.error(logger, id, complaint)
 
     def _tell_failure(self, issue: Issue | None) -> None:
-        what = None if issue is None else self._direction.news_of_failure(issue, datetime.now(UTC))
-        if issue is not None and what is not None:
+        if issue is not None and (what := self._direction.news_of_failure(issue, datetime.now(UTC))) is not None:
             self._tell(issue, what)
 
     def _tell(self, issue: Issue, what: News) -> bool:
         """Tell people; whether every channel has taken it."""
         failures = self._notices.tell(issue, what)
+        self._counts[Verdict.FAILED] += len(failures)
         for failure in failures:
-            self._complain(failure.id, f"{issue.name}: {failure.channel}: {failure.cause}")
+            self._causes.add(issue.name, failure)
         return not failures
 
     def _failed(self, issue: Issue, id: Message, cause: str) -> None:

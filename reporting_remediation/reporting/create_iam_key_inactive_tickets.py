@@ -13,6 +13,7 @@ import click
 
 from library import messages, text
 from library.cli import exit_codes, terminal, wiring
+from library.cli.causes import Causes
 from library.cli.command import command
 from library.cli.logs import log_decision, logger
 from library.cli.one_by_one import by_itself
@@ -21,12 +22,11 @@ from library.cli.signals import stoppable
 from library.errors import HammerError, LeaseLost
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
+from library.issues.deliveries import Failure
 from library.issues.reporting import exemptions_that_end
-from library.issues.steps import Failure
 from library.messages import Message
 from library.notifications import news
 from reporting import plan
-from reporting.causes import Causes
 from reporting.look_ahead import look_ahead
 from reporting.tasks import tasks_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from library.issues.record import (
 )
 from tests.crash.sweep import Sweep
 from tests.world import REGION, REPORTING, RETENTION_DAYS
-from tests.world.configuration import write_whitelist
+from tests.world.configuration import OWNERS, write_whitelist
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 
 EXCEPTION_ENDS_IN_DAYS = 5
+TO_BOB = "D00000002"
 
 
 @dataclass(frozen=True)
 class Scenario:
     """An issue that reporting is about to do something with; `kept` is the status of the ticket it has, if any.
 
-    `untold` is whether its report named no date, as remediation was off then.
+    `untold` is whether its report named no date, as remediation was off then. Of two recipients over Slack, one is
+    `alone` owed an earlier message; the conversation `unreached` takes none until everybody is killed.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Scenario:
     issues: int = 1
     tags: Mapping[str, str] = field(default_factory=dict)
     untold: bool = False
+    alone: str = ""
+    unreached: str = ""
 
 
 SCENARIOS = (
@@ -84,6 +88,23 @@ SCENARIOS = (
         days_ago={"resolved": 0.1},
     ),
     Scenario("tell that an exception ends", status=Status.WHITELISTED, whitelisted=True, issues=2),
+    Scenario("report, and one of two is not reached", unreached=TO_BOB),
+    Scenario(
+        "close, and one of two is not reached",
+        status=Status.RESOLVED,
+        resolution=Resolution.USED,
+        kept="To Do",
+        days_ago={"reported": 8, "resolved": 0.1},
+        unreached=TO_BOB,
+    ),
+    Scenario(
+        "pay what a closed issue owes to one",
+        status=Status.CLOSED,
+        resolution=Resolution.USED,
+        kept="Done",
+        days_ago={"reported": 8, "resolved": 0.1, "closed": 0.1},
+        alone="bob",
+    ),
 )
 
 
@@ -106,12 +127,27 @@ class ReportSweep(Sweep):
         last_day = (estate.now + timedelta(days=EXCEPTION_ENDS_IN_DAYS)).date().isoformat()
         entries = [{"id": "joe*", "until": last_day}] if scenario.whitelisted else []
         write_whitelist(estate.folder, dict.fromkeys(self.ACCOUNTS, entries))
+        if scenario.alone or scenario.unreached:
+            estate.owners({**OWNERS, "slack_owner": ["#devops-channel", "bob"]})
+        if scenario.unreached:
+            self.code = 1
+            # A run that has nothing to say on a ticket does not ask JIRA where people open it.
+            estate.configure(jira={"browse_url": estate.jira.url})
+            estate.slack.fail_next(
+                "chat.postMessage", status=200, error="fatal_error", channel=scenario.unreached, times=None
+            )
+
+    def _history(self, told: list[dict[str, str]]) -> list[Any]:
+        # One run has said it to both, or each was told by another one.
+        both = self._scenario.unreached
+        return [entry for entry in told if not (both and "Slack" in entry["what"])]
 
     def _check(self, calls: list[str], output: str) -> None:
         assert len(calls) > 2, f"nothing was done at all\n{output}"
 
     def _run_again(self) -> None:
         self._proxy.expect(None)
+        self._estate.slack.heal()
         self._an_hour_later()
         code, output = self._run()
         assert code == 0, output
@@ -154,7 +190,9 @@ class ReportSweep(Sweep):
                 failed=reported if "jira" in scenario.owed else None,
             ),
             slack=SlackDetails(
-                notified=reported if scenario.kept else None, failed=reported if "slack" in scenario.owed else None
+                notified=reported if scenario.kept else None,
+                failed=reported if "slack" in scenario.owed or scenario.alone else None,
+                owed=(scenario.alone,) if scenario.alone else (),
             ),
         )
         ticket = self._ticket(issue) if scenario.kept or scenario.unrecorded_ticket else None

@@ -798,7 +798,7 @@ def test_each_failure_is_one_line_with_account_key_channel_and_cause(estate: Est
     lines = [line for line in estate.report().stderr.splitlines() if " ERROR " in line]
     assert [line.split(" ERROR ")[1].split(": ")[:2] for line in lines] == [
         [f"E-JIRA-03 account {MAIN} key {issue.issue_id}", "JIRA"],
-        [f"E-SLACK-04 account {MAIN} key {issue.issue_id}", "Slack"],
+        [f"E-SLACK-01 account {MAIN} key {issue.issue_id}", "Slack"],
     ]
 
 

@@ -77,7 +77,9 @@ RECORDS = st.builds(
     ),
     timestamps=st.builds(Timestamps, *([MOMENTS] * 11)).map(in_order),
     jira=st.sampled_from([JiraDetails(), TICKET, replace(TICKET, failed=NOW)]),
-    slack=st.sampled_from([SlackDetails(), TOLD, replace(TOLD, failed=NOW)]),
+    slack=st.sampled_from(
+        [SlackDetails(), TOLD, replace(TOLD, failed=NOW), replace(TOLD, failed=NOW, owed=("bob",))]
+    ),
     remediation_error=st.none() | st.just(RemediationError("throttled", NOW)),
 )
 FOUND = st.sampled_from([details(), details(tags=None), details(last_used=days_ago(95)), *GONE])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TEXT = st.text(min_size=1, max_size=20)
 MAYBE_TEXT = st.none() | TEXT
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 MAYBE_TIME = st.none() | TIMES
@@ -55,9 +56,7 @@ ISSUES = st.builds(
     timestamps=st.builds(Timestamps, *([MAYBE_TIME] * 9)),
     episode=st.sampled_from(Episode),
     jira=st.builds(JiraDetails, st.none() | st.from_regex(r"\A[A-Z][A-Z0-9_]+-[0-9]+\Z"), MAYBE_TEXT, MAYBE_TIME),
-    slack=st.builds(
-        SlackDetails, MAYBE_TIME, st.lists(TEXT, max_size=3).map(tuple), MAYBE_TIME, st.none() | st.dates()
-    ),
+    slack=st.builds(SlackDetails, MAYBE_TIME, TEXTS, MAYBE_TIME, TEXTS, st.none() | st.dates(), TEXTS),
     remediation_error=st.none() | st.builds(RemediationError, TEXT, TIMES),
     restore=st.none() | st.builds(RestoreDetails, TEXT, TIMES),
     history=st.lists(st.fixed_dictionaries({"time": TIMES.map(iso), "what": TEXT, "why": TEXT}), max_size=3).map(
@@ -99,7 +98,7 @@ def test_the_row_has_the_names_that_operators_write_their_reports_on() -> None:
         timestamps=Timestamps(*[NOW] * 11),
         episode=Episode.REOPENED,
         jira=JiraDetails("AWSSEC-1", "bob", NOW),
-        slack=SlackDetails(NOW, ("#devops",), NOW, NOW.date()),
+        slack=SlackDetails(NOW, ("#devops",), NOW, ("bob",), NOW.date(), ("alice",)),
         remediation_error=RemediationError("throttled", NOW),
         restore=RestoreDetails("arn:aws:iam::123456789012:user/bob", NOW),
         history=({"time": "2026-11-23T12:00:00+00:00", "what": "found", "why": "idle"},),
@@ -127,7 +126,14 @@ def test_the_row_has_the_names_that_operators_write_their_reports_on() -> None:
         },
         "timestamps": dict.fromkeys(steps.split(), now),
         "jira_details": {"ticket": "AWSSEC-1", "ticket_assignee_id": "bob", "failed": now},
-        "slack_details": {"notified": now, "recipients": ["#devops"], "failed": now, "exception_told": "2026-11-23"},
+        "slack_details": {
+            "notified": now,
+            "recipients": ["#devops"],
+            "failed": now,
+            "owed": ["bob"],
+            "exception_told": "2026-11-23",
+            "exception_owed": ["alice"],
+        },
         "remediation_error": {"cause": "throttled", "time": now},
         "restore_details": {"by": "arn:aws:iam::123456789012:user/bob", "started": now},
         "history": [{"time": now, "what": "found", "why": "idle"}],

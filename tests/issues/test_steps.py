@@ -9,6 +9,7 @@ import pytest
 
 from library.issues import steps, switch_steps
 from library.issues.decisions import KEPT, Step
+from library.issues.deliveries import Failure
 from library.issues.record import (
     Episode,
     Issue,
@@ -20,7 +21,7 @@ from library.issues.record import (
     Status,
 )
 from library.issues.scanning import Finding, reconcile
-from library.issues.steps import Failure, Occasion
+from library.issues.steps import Occasion
 from library.issues.whitelist import Exemption
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
 from tests.issues.builders import TICKET, TOLD, closed, reported, resolved

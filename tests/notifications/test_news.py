@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from library.config.owners import Owner, TicketOwners
+from library.issues.deliveries import JIRA, SLACK, Failure
 from library.issues.record import Episode, Issue, Resolution, RestoreDetails, Status
 from library.issues.reporting import (
     Close,
@@ -20,7 +21,7 @@ from library.issues.reporting import (
     TellDate,
     TellRemediated,
 )
-from library.issues.steps import JIRA, SLACK, Failure, Occasion
+from library.issues.steps import Occasion
 from library.issues.whitelist import Exemption
 from library.notifications import jira_words, news, slack_words
 from library.notifications.news import CloseTicket, CommentOnTicket, News, RaiseTicket

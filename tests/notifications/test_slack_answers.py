@@ -14,6 +14,7 @@ from deployment.local.slack_stand_in import DEFAULT_TOKEN, SlackChannel, SlackSt
 from deployment.local.stand_in import Raw, Silence
 from library.messages import Message
 from library.notifications.slack_calls import SlackCalls
+from library.notifications.slack_errors import ChannelFailed
 from library.notifications.slack_messages import Delivery, SlackMessages
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def messages_in(slack: SlackStandIn, **settings: Any) -> SlackMessages:
 
 def cause(delivery: Delivery) -> str:
     assert delivery.delivered == ()
-    ((_, text),) = delivery.failed
+    (error,) = delivery.failed.values()
+    text = str(error)
     assert text.isprintable()
     return text
 
@@ -115,8 +117,8 @@ def test_no_redirect_is_followed_and_its_address_is_named(
     assert f"HTTP {status}" in cause(delivery)
     assert " ".join((address or "").split()) in cause(delivery)
     assert delivery.owed == (recipient,)
-    assert delivery.channel_failed is not None
-    assert delivery.channel_failed.id is Message.SLACK_REDIRECTS
+    (error,) = delivery.failed.values()
+    assert error.id is Message.SLACK_REDIRECTS
     before = len(slack.requests)
     assert "redirects" in cause(messages.send(["#random"], "hello"))
     assert len(slack.requests) == before
@@ -165,8 +167,8 @@ def test_a_code_that_waiting_does_not_mend_turns_to_the_next_in_line(slack: Slac
     slack.fail_next("chat.postMessage", status=200, error=code, channel="general", times=None)
     delivery = messages_in(slack).send(["#general"], "hello", otherwise=[["#random"]])
     assert delivery.delivered == ("#random",)
-    assert delivery.unknown == {"#general"}
-    assert f"({code})" in delivery.failed[0][1] or code in delivery.failed[0][1]
+    assert set(delivery.unknown) == {"#general"}
+    assert code in str(delivery.failed["#general"])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_a_code_that_passes_is_owed_to_the_recipient_and_no_other_is_asked(slack
     delivery = messages_in(slack).send(["#general"], "hello", otherwise=[["#random"]])
     assert code in cause(delivery)
     assert delivery.owed == ("#general",)
-    assert delivery.channel_failed is None
+    assert not isinstance(delivery.failed["#general"], ChannelFailed)
 
 
 @pytest.mark.parametrize(
@@ -189,9 +191,10 @@ def test_a_dead_token_is_tried_once_in_a_run(slack: SlackStandIn, code: str) -> 
     messages = messages_in(slack)
     for number in range(20):
         delivery = messages.send(["#general", "bob"], f"hello {number}", otherwise=[["#random"]])
-        assert delivery.channel_failed is not None
-        assert delivery.channel_failed.id is Message.SLACK_LOGIN
-        assert f"({code})" in str(delivery.channel_failed)
+        for error in delivery.failed.values():
+            assert isinstance(error, ChannelFailed)
+            assert error.id is Message.SLACK_LOGIN
+            assert f"({code})" in str(error)
         assert delivery.owed == ("#general", "bob")
     assert len(slack.requests) == 1
 
@@ -203,8 +206,9 @@ def test_a_token_that_may_not_post_is_tried_once_in_a_run(slack: SlackStandIn) -
         delivery = messages.send(["#general"], "hello", otherwise=[["#random"]])
         assert "chat:write" in cause(delivery)
         assert "users:read" in cause(delivery)
-        assert delivery.channel_failed is not None
-        assert delivery.channel_failed.id is Message.SLACK_SCOPE
+        error = delivery.failed["#general"]
+        assert isinstance(error, ChannelFailed)
+        assert error.id is Message.SLACK_SCOPE
     assert len(slack.requests) == 1
 
 
@@ -216,7 +220,7 @@ def test_a_long_wait_ends_that_conversation_for_the_run_and_no_other(slack: Slac
         delivery = messages.send(["#general", "#random"], f"hello {number}")
         assert delivery.delivered == ("#random",)
         assert delivery.owed == ("#general",)
-        assert wait in delivery.failed[0][1]
+        assert wait in str(delivery.failed["#general"])
     assert [each.recipient for each in slack.messages] == ["#random"] * 5
     assert sum(request.arguments.get("channel") == "general" for request in slack.requests) == 1
 
@@ -248,7 +252,7 @@ def test_an_id_is_used_as_it_is(slack: SlackStandIn, recipient: str) -> None:
 def test_an_id_that_slack_does_not_know_turns_to_the_next_in_line(slack: SlackStandIn, recipient: str) -> None:
     delivery = messages_in(slack).send([recipient], "hello", otherwise=[["#random"]])
     assert delivery.delivered == ("#random",)
-    assert delivery.unknown == {recipient}
+    assert set(delivery.unknown) == {recipient}
 
 
 def test_a_conversation_under_its_id_and_its_name_gets_one_message(slack: SlackStandIn) -> None:
@@ -270,7 +274,7 @@ def test_a_channel_that_no_listing_shows_is_posted_to_by_its_name(slack: SlackSt
 def test_an_org_wide_token_says_of_which_workspace_it_wants_the_listing(slack: SlackStandIn) -> None:
     slack.workspace.org_wide = True
     assert "slack.team_id" in cause(messages_in(slack).send(["bob"], "hello"))
-    assert messages_in(slack, team_id="T00000001").send(["bob", "#General"], "hello").failed == ()
+    assert messages_in(slack, team_id="T00000001").send(["bob", "#General"], "hello").failed == {}
 
 
 def test_the_client_librarys_own_errors_are_not_logged(slack: SlackStandIn, caplog: pytest.LogCaptureFixture) -> None:

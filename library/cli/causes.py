@@ -10,7 +10,7 @@ from library.cli.logs import logger
 from library.messages import Message
 
 if TYPE_CHECKING:
-    from library.issues.steps import Failure
+    from library.issues.deliveries import Failure
 
 # Of these the text differs only by what was not even tried.
 _ONE_CAUSE = (Message.JIRA_GIVEN_UP,)
@@ -31,6 +31,7 @@ class Causes:
     def say(self) -> None:
         """One line at ERROR for each cause, with what it met first and how many more."""
         for met in self._failures.values():
-            where, failure = met[0]
-            more = f" and {len(met) - 1} more" if len(met) > 1 else ""
-            messages.error(logger, failure.id, f"{where}{more}: {failure.channel}: {failure.cause}")
+            (where, first), *others = met
+            failure = first.with_more(other for _, other in others)
+            more = f" and {len(others)} more" if others else ""
+            messages.error(logger, failure.id, f"{where}{more}: {failure.channel}: {failure.said}")
