@@ -93,7 +93,7 @@ def issue_of(estate: Estate, kind: Kind) -> Issue:
     estate.owners(BOTH)
     if kind.exemption:
         estate.whitelist({"id": kind.exemption, "until": (estate.now + timedelta(days=3)).date().isoformat()})
-    times = {name: estate.ago(days=days) for name, days in kind.days_ago.items()}
+    times: dict[str, Any] = {name: estate.ago(days=days) for name, days in kind.days_ago.items()}
     make = estate.add_due_issue if "reported" in times else estate.add_issue
     return make(key_status=kind.key_status, **kind.facts, **times)
 
