@@ -21,6 +21,7 @@ from deployment.commands import (
     main_account_session,
     settings_of,
 )
+from library import text
 from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
@@ -168,7 +169,7 @@ def main(config_folder: str | None) -> None:
         refused = list(scanned_accounts(functions, outputs["IdentificationFunctionName"], settings))
         missing = [*main_account(session, outputs, settings), *host(cloudformation, settings)]
         for obstacle in refused + missing:
-            click.echo(obstacle)
+            click.echo(text.plain(str(obstacle)))
         accounts = settings.accounts()
         well = len(accounts) - len({obstacle.account_id for obstacle in refused})
         click.echo(f"{well} of {len(accounts)} accounts can be scanned; {len(missing)} things are missing otherwise")

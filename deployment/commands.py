@@ -45,7 +45,7 @@ def exit_codes() -> Iterator[None]:
         with ended_by_the_third():
             yield
     except codes.EXPECTED as error:
-        sys.exit(codes.told(error, partial(click.echo, err=True), interrupted="Interrupted"))
+        sys.exit(codes.told(error, partial(terminal.say, err=True), interrupted="Interrupted"))
 
 
 def settings_of(config_folder: str | None) -> Config:

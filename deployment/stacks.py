@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, WaiterError
 from deployment.commands import REPOSITORY, DeploymentError
 from library.errors import ConfigurationError, Problem
 from library.messages import Message
+from library.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -184,7 +185,8 @@ def execute(cloudformation: CloudFormationClient, planned: Plan) -> dict[str, st
         )
     except WaiterError as error:
         failures = "\n".join(
-            f"    {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
+            f"    {event['LogicalResourceId']} ({event['ResourceType']}): "
+            + plain(event.get("ResourceStatusReason", ""))
             for event in reversed(_events(cloudformation, planned.stack))
             if event["EventId"] not in seen and event["ResourceStatus"].endswith("_FAILED")
         )

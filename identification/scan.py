@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import sys
@@ -25,6 +24,7 @@ from library.reports.first_look import IdleKey, as_object, rows
 from library.reports.first_look_page import page_of
 from library.reports.first_look_tables import tables_of
 from library.reports.page import render
+from library.text import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,7 +185,7 @@ def _write(look: FirstLook, form: str, output: Path | None) -> None:
 
 def _print(look: FirstLook, form: str, file: TextIO) -> None:
     if form == "json":
-        file.write(json.dumps(as_object(look), indent=2, ensure_ascii=False) + "\n")
+        file.write(as_json(as_object(look)) + "\n")
     elif form == "csv":
         file.write(csv_text([field.name for field in fields(IdleKey)], rows(look)))
     elif form == "html":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
 import unicodedata
@@ -92,9 +93,22 @@ def plain(text: str) -> str:
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
+def as_json(value: object, *, lines: bool = True) -> str:
+    """JSON with the texts as people read them, and in it escaped what `plain` escapes; on one line unless `lines`."""
+    indent, separators = (2, None) if lines else (None, (",", ":"))
+    found = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False, default=str)
+    if found.replace("\n", "").isprintable():
+        return found
+    # A line feed can only be the form's: in a text it is escaped already.
+    return "".join(each if each == "\n" or _is_plain(each) else json.dumps(each)[1:-1] for each in found)
+
+
 def _escaped(character: str) -> str:
-    is_harmless = character in _JOINERS or unicodedata.category(character) not in _NEVER_PLAIN
-    return character if is_harmless else character.encode("unicode_escape").decode()
+    return character if _is_plain(character) else character.encode("unicode_escape").decode()
+
+
+def _is_plain(character: str) -> bool:
+    return character in _JOINERS or unicodedata.category(character) not in _NEVER_PLAIN
 
 
 def is_token(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -53,3 +54,50 @@ def test_a_token_is_visible_ascii(token: str) -> None:
 @pytest.mark.parametrize("token", ["", " ", "a b", "a\n", "\u00e4", "a\u200b", "a\x7f", "a\tb"])
 def test_what_no_header_takes_is_no_token(token: str) -> None:
     assert not text.is_token(token)
+
+
+# --- foreign texts ---
+
+CONTROLS = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))]
+SEPARATORS = ["\u2028", "\u2029"]
+BIDI = [*"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]
+OTHERS = ["\ufeff", "\u2060", "\ufff9", "\U000e0041", "\ud800"]
+
+
+@pytest.mark.parametrize("odd", [*CONTROLS, *SEPARATORS, *BIDI, *OTHERS], ids=ascii)
+def test_what_ends_a_line_drives_a_terminal_or_turns_text_around_is_escaped(odd: str) -> None:
+    assert text.plain(f"a{odd}b").isprintable()
+    assert text.plain(f"a{odd}b").encode("ascii").decode("unicode_escape") == f"a{odd}b"
+    assert len(text.plain(f"a{odd}b").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        "",
+        "alice",
+        "größe",
+        "日本\u3000語",
+        "👩\u200d💻",
+        "نامه\u200cای",
+        "a\u00a0b",
+        "soft\u00adhyphen",
+        r"C:\new",
+        "´`'\"",
+    ],
+)
+def test_what_people_write_stays_as_it_is(good: str) -> None:
+    assert text.plain(good) == good
+    assert json.loads(text.as_json([good])) == [good]
+    assert good in text.as_json([good]) or not good.isprintable() or "\\" in good or '"' in good
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_json_is_the_same_value_and_nothing_in_it_reaches_a_terminal_as_it_is(*, lines: bool) -> None:
+    every = "".join([*CONTROLS, *SEPARATORS, *BIDI, *OTHERS[:-1]])
+    value = {every: [every, {"größe": "日本"}], "n": 1}
+    written = text.as_json(value, lines=lines)
+    assert json.loads(written) == value
+    assert "größe" in written
+    assert written.replace("\n", "").isprintable()
+    assert ("\n" in written) is lines

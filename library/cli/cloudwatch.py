@@ -12,7 +12,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library import messages
-from library.cli.logs import logger
+from library.cli.logs import OneLine, logger
 from library.messages import Message
 from library.text import unexpected
 
@@ -58,7 +58,7 @@ def _handler(group: str, stream: str, region: str | None) -> watchtower.CloudWat
         # Whatever it is: the log must not keep a run from its work.
         _say_that_logs_stay_here(error)
         return None
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setFormatter(OneLine("%(levelname)s %(message)s"))
     return handler
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from library.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,6 +23,14 @@ logger = logging.getLogger("hammer")
 def log_decision(account_id: str, user: str, key: str, verdict: str, reason: str) -> None:
     """The one line at INFO that every decision on a key gets."""
     logger.info("account=%s user=%s key=%s verdict=%s reason=%s", account_id, user, key, verdict, reason)
+
+
+class OneLine(logging.Formatter):
+    """Each record on one line, without anything that drives a terminal: its parts may be anybody's words."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return plain(super().format(record))
 
 
 @contextmanager
@@ -43,7 +53,7 @@ def logging_to(*handlers: logging.Handler) -> Iterator[None]:
     """Log lines go to these, too, which are closed at the end."""
     root = logging.getLogger()
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        handler.setFormatter(OneLine(LOG_FORMAT))
         root.addHandler(handler)
     try:
         yield

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from library.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,7 +44,7 @@ class Prompt:
         if self.nobody_there or not sys.stdin.isatty():
             self.nobody_there = True
             return Answer.NOBODY
-        click.echo("\n" + "\n".join(f"  {name:<10} {value}" for name, value in facts))
+        click.echo("\n" + "\n".join(f"  {name:<10} {plain(value)}" for name, value in facts))
         while True:
             try:
                 typed = input(f"{self._question} {CHOICES} ").strip().lower()

@@ -6,10 +6,13 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from library.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,11 +61,19 @@ def console(file: TextIO | None = None) -> Console:
     return plain if plain.is_terminal else Console(file=file, width=PIPE_WIDTH)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines of our own making on standard output, or on standard error; nothing in them drives the terminal.
+
+    A part that is somebody else's and may have line breaks has to be made `plain` before.
+    """
+    click.echo("\n".join(map(plain, text.split("\n"))), err=err)
+
+
 def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A table whose columns line up; cells are shown as they are, never taken for markup."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(plain(cell)) for cell in row))
     return table

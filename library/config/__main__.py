@@ -21,6 +21,7 @@ from library.config.settings import Config
 from library.config.sources import OWNERS, WHITELIST
 from library.errors import ConfigurationError
 from library.issues.whitelist import Exemption, Whitelist
+from library.text import plain
 
 
 def _rows(settings: Any, **instead: str) -> Iterator[tuple[str, str]]:
@@ -84,6 +85,7 @@ def _state(exemption: Exemption, now: datetime) -> str:
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    rows = [tuple(map(plain, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -126,7 +128,7 @@ def check(folder: str | None) -> int:
     try:
         config = load(folder)
     except ConfigurationError as error:
-        print(error, file=sys.stderr)
+        print("\n".join(plain(str(problem)) for problem in error.problems), file=sys.stderr)
         return 2
     print(f"In force from {mask(config.source)}")
     for title, rows in _report(config, datetime.now(UTC)):
@@ -134,7 +136,7 @@ def check(folder: str | None) -> int:
         _print_table(rows)
     sys.stdout.flush()
     for warning in config.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {plain(warning)}", file=sys.stderr)
     return 0
 
 

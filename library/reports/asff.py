@@ -6,10 +6,10 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from library import text
 from library.issues.record import Resolution
 from library.reports.entries import Standing
 from library.text import cut, utc
@@ -64,7 +64,7 @@ def import_files(findings: Sequence[Finding]) -> dict[str, str]:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """The findings as the JSON list that `aws securityhub batch-import-findings --findings` takes."""
-    return json.dumps(findings, indent=2, ensure_ascii=False) + "\n"
+    return text.as_json(findings) + "\n"
 
 
 def _batches(findings: Sequence[Finding]) -> Iterator[Sequence[Finding]]:

@@ -9,17 +9,20 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from library.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\n")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """The rows as CSV (RFC 4180, but lines end with a line feed), below a line with the names.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it: IAM allows `=`, `+`, `-` and `@`
-    at the beginning of a user name, and tags and reasons may have anything. For exact values use JSON.
+    at the beginning of a user name, and tags and reasons may have anything. Line breaks and control characters are
+    escaped. For exact values use JSON.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -68,6 +71,5 @@ def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
 def _harmless(value: object) -> object:
     if not isinstance(value, str):
         return value
-    # Before Python 3.13 csv does not quote a lone carriage return, which would end the line.
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    text = plain(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
+from library import text
 from library.reports.entries import Standing
 from library.reports.figures import AHEAD
 from library.reports.files import csv_text
@@ -100,7 +100,7 @@ def as_json(figures: Figures, names: Mapping[str, str]) -> str:
         "failures": [{**asdict(each), "since": iso(each.since)} for each in figures.failures],
         "issues": [asdict(row) for row in rows(figures, names)],
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return text.as_json(content) + "\n"
 
 
 def rows(figures: Figures, names: Mapping[str, str]) -> list[ReportRow]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from library import messages
-from library.cli import exit_codes
+from library.cli import exit_codes, terminal
 from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import CODE
@@ -63,10 +63,12 @@ def main(folder: Path, dry_run: bool) -> None:
         for job in jobs:
             click.echo(_put(folder / job.file_name, job.content, dry_run=dry_run))
     except ConfigurationError as error:
-        click.echo(messages.line(error.id, str(error)), err=True)
+        terminal.say(messages.line(error.id, str(error)), err=True)
         sys.exit(exit_codes.USAGE)
     except (HammerError, OSError) as error:
-        click.echo(messages.line(Message.CRON_NOT_WRITTEN, f"The cron entries cannot be written: {error}"), err=True)
+        terminal.say(
+            messages.line(Message.CRON_NOT_WRITTEN, f"The cron entries cannot be written: {error}"), err=True
+        )
         sys.exit(exit_codes.FAILED)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from library import text
 from library.aws import permissions
 from library.cli import exit_codes, wiring
 from library.cli.command import command
@@ -72,7 +73,7 @@ def _check(settings: Config) -> int:
         remedy = "store them: python -m deployment.put_credentials"
         lacks.append(_Lack("credentials", "secretsmanager:GetSecretValue", str(error), remedy))
     for each in lacks:
-        click.echo(f"{each.part}: {each.call}\n    {each.said}\n    {each.remedy}")
+        click.echo("\n    ".join(map(text.plain, (f"{each.part}: {each.call}", each.said, each.remedy))))
     click.echo(f"{len(accounts)} accounts to remediate, {len(list(filter(None, refusals)))} with a refusal")
     return exit_codes.FAILED if lacks else exit_codes.OK
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 from library.cli import terminal
 from library.issues.access_keys import idle_days
 from library.reports.files import csv_text
-from library.text import iso
+from library.text import as_json, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +70,7 @@ def row(settings: Config, issue: Issue, verdict: str, reason: str, due: datetime
 def show(rows: Sequence[PlanRow], form: str) -> None:
     """Print the plan to standard output, and nothing else."""
     if form == "json":
-        click.echo(json.dumps([asdict(each) for each in rows], indent=2, ensure_ascii=False))
+        click.echo(as_json([asdict(each) for each in rows]))
     elif form == "csv":
         names = [field.name for field in fields(PlanRow)]
         click.echo(csv_text(names, (asdict(each) for each in rows)), nl=False)

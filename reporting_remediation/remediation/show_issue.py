@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -68,9 +67,11 @@ def _show(settings: Config, keys: Sequence[str], form: str) -> int:
             messages.error(logger, Message.NOTHING_NAMED_SO, f"--key {key}: no issue has this key")
         for issue in issues:
             with by_itself(issue.name, counts):
-                shown.append(to_item(issue) if form == "json" else "\n".join(_lines(settings, issue, scans)))
+                shown.append(
+                    to_item(issue) if form == "json" else "\n".join(map(text.plain, _lines(settings, issue, scans)))
+                )
     if form == "json":
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+        click.echo(text.as_json(shown))
     else:
         click.echo("\n\n".join(shown))
     return exit_codes.FAILED if counts["failed"] or scans.failed else exit_codes.OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
 import socket
@@ -139,3 +140,28 @@ def test_a_cloudwatch_that_cannot_be_reached_costs_a_warning(
     first, second = capsys.readouterr().err.splitlines()
     assert " WARNING W-RUN-01 CloudWatch Logs cannot be reached" in first
     assert second.endswith("the work goes on")
+
+
+# --- foreign texts ---
+
+
+def test_a_record_is_one_line_in_every_log_whatever_is_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wire: Wire, sent_to_cloudwatch: list[str]
+) -> None:
+    forged = "joe\n2026-11-25 08:00:00,000 ERROR E-RUN-01 forged\r\x85\u2028\u2029\x1b]0;title\x07\x9b31m\u202e"
+    with (
+        logging_to_standard_error(),
+        logging_to(*log_files("x", tmp_path)),
+        logging_to_cloudwatch("/hammer/host", "x", "eu-west-1"),
+    ):
+        log_decision("123456789012", forged, "AKIA1", "skipped", forged)
+        try:
+            raise ValueError(forged)
+        except ValueError:
+            logging.getLogger("urllib3").warning("of a library: %s", forged, exc_info=True)
+    for lines in (capsys.readouterr().err.splitlines(), (tmp_path / "x.log").read_text("utf-8").splitlines()):
+        assert len(lines) == 2
+        assert all(line.isprintable() and LINE.fullmatch(line) for line in lines)
+    events = json.loads(sent_to_cloudwatch[-1])["logEvents"]
+    assert len(events) == 2
+    assert all(event["message"].isprintable() for event in events)

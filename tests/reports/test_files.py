@@ -17,19 +17,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)"])
 def test_a_text_that_would_be_a_formula_gets_an_apostrophe(text: str) -> None:
     (row,) = csv.DictReader(io.StringIO(csv_text(["a"], [{"a": text}]), newline=""))
     assert row["a"] == f"'{text}"
 
 
-@pytest.mark.parametrize(("text", "read"), [("a\rb", "a\nb"), ("a\r\nb", "a\nb"), ("\r=1", "'\n=1")])
-def test_a_carriage_return_ends_no_line(text: str, read: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "read"), [("a\rb", r"a\rb"), ("a\nb", r"a\nb"), ("\t=1", r"\t=1"), ("\n=1", r"\n=1")]
+)
+def test_nothing_in_a_text_ends_a_line(text: str, read: str) -> None:
     (row,) = csv.DictReader(io.StringIO(csv_text(["a"], [{"a": text}]), newline=""))
     assert row["a"] == read
 
 
-@pytest.mark.parametrize("text", ["alice", "a=b", "team+data", 'say "hi", bob', "line\nbreak", "", "'quoted"])
+@pytest.mark.parametrize("text", ["alice", "a=b", "team+data", 'say "hi", bob', "", "'quoted"])
 def test_any_other_text_stays_as_it_is(text: str) -> None:
     (row,) = csv.DictReader(io.StringIO(csv_text(["a", "b"], [{"a": text, "b": 1}]), newline=""))
     assert row == {"a": text, "b": "1"}

@@ -14,7 +14,7 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from library import messages
+from library import messages, text
 from library.aws import permissions
 from library.aws.account_issues import AccountIssues
 from library.aws.account_scan import AccountScan
@@ -26,7 +26,6 @@ from library.config.loading import load
 from library.errors import HammerError
 from library.issues import values
 from library.messages import Message
-from library.text import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from library.config.settings import Config
     from library.issues.scan_result import ScanResult
 
-logger = Logger(service="hammer-describe-iam-user-inactive-keys")
+logger = Logger(service="hammer-describe-iam-user-inactive-keys", json_serializer=partial(text.as_json, lines=False))
 metrics = Metrics(namespace="Hammer", service="hammer-describe-iam-user-inactive-keys")
 
 
@@ -65,14 +64,14 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         messages.error(logger, error.id, str(error))
         raise
     except Exception as error:
-        messages.error(logger, Message.UNEXPECTED, unexpected(error))
+        messages.error(logger, Message.UNEXPECTED, text.unexpected(error))
         raise
     return None
 
 
-def _message(text: str) -> dict[str, str]:
+def _message(published: str) -> dict[str, str]:
     try:
-        message = json.loads(text)
+        message = json.loads(published)
         return {
             "account_id": values.account_id(message["account_id"]),
             "account_name": values.text(message["account_name"]),
@@ -80,7 +79,7 @@ def _message(text: str) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         expected = '{"account_id": "…", "account_name": "…"}'
         raise HammerError(
-            f"the message {values.shown(text)} is not understood; expected {expected}",
+            f"the message {values.shown(published)} is not understood; expected {expected}",
             id=Message.SCAN_MESSAGE_NOT_UNDERSTOOD,
         ) from error
 
@@ -131,7 +130,7 @@ def identify(
         scan.failed(str(error))
         raise
     except Exception as error:
-        scan.failed(unexpected(error))
+        scan.failed(text.unexpected(error))
         raise
 
 

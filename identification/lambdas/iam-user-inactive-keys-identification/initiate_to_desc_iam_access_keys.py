@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from library.config.settings import AccountRef, Config
 
-logger = Logger(service="hammer-initiate-iam-user-inactive-keys")
+logger = Logger(service="hammer-initiate-iam-user-inactive-keys", json_serializer=partial(text.as_json, lines=False))
 
 
 @logger.inject_lambda_context(clear_state=True)
