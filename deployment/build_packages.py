@@ -49,20 +49,21 @@ class BuildError(HammerError):
     ID = Message.NOT_BUILT
 
 
-def build(config_source: str | None, output: Path) -> Path:
+def build(config_source: str | None, output: Path, *, with_configuration: bool = True) -> Path:
     """Check the configuration, write the functions' zip into the folder `output`, and return the zip's path.
 
     `config_source` is a folder; None is the repository's `config/`. Its files go into the zip as `config/`, which the
-    functions read unless HAMMER_CONFIG names another source.
+    functions read unless HAMMER_CONFIG names another source. A zip that is deployed with another source is built
+    without them: nobody can read an old whitelist by mistake then.
 
     Raises ConfigurationError with every problem of the configuration, and BuildError if an installed package is not
     the pinned one or is not pure Python. In both cases nothing is written.
     """
-    configuration = _configuration(config_source)
+    configuration = _configuration(config_source, wanted=with_configuration)
     return _write(output / PACKAGE_NAME, {**_dependencies(), **_library(), **_handlers(), **configuration})
 
 
-def build_host(config_source: str | None, output: Path) -> Path:
+def build_host(config_source: str | None, output: Path, *, with_configuration: bool = True) -> Path:
     """The same for the host's zip, which is unpacked into `/hammer-correlation-engine`, the manual's folder.
 
     It does not hold the packages that its code needs; `requirements.txt` at its root names them. Raises
@@ -76,7 +77,8 @@ def build_host(config_source: str | None, output: Path) -> Path:
         if path.suffix in _HOST_FILES
     }
     requirements = {"requirements.txt": REPOSITORY / "requirements.txt"}
-    return _write(output / HOST_PACKAGE_NAME, {**files, **requirements, **_configuration(config_source)})
+    configuration = _configuration(config_source, wanted=with_configuration)
+    return _write(output / HOST_PACKAGE_NAME, {**files, **requirements, **configuration})
 
 
 def _write(package: Path, files: Mapping[str, Path]) -> Path:
@@ -131,9 +133,12 @@ def _files_of(name: list[str]) -> Iterator[Path]:
         yield from filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py"))
 
 
-def _configuration(source: str | None) -> dict[str, Path]:
+def _configuration(source: str | None, *, wanted: bool) -> dict[str, Path]:
+    """The configuration files for a zip, checked; none if they are not `wanted`, but checked all the same."""
     folder = Path(source) if source else REPOSITORY / "config"
     load(str(folder))
+    if not wanted:
+        return {}
     return {f"config/{name}": folder / name for name in FILES if (folder / name).is_file()}
 
 
@@ -174,14 +179,20 @@ def _pins() -> Iterator[tuple[str, str]]:
     default=REPOSITORY / "build",
     help="Folder that the zips are written to; build/ of the repository if not given.",
 )
-def main(config_folder: str | None, output: Path) -> None:
+@click.option(
+    "--without-configuration",
+    is_flag=True,
+    help="Leave the configuration files out: both stacks are deployed with a ConfigSource, which is read instead.",
+)
+def main(config_folder: str | None, output: Path, without_configuration: bool) -> None:
     """Check the configuration in CONFIG_FOLDER (config/ if not given), and build the functions' and the host's zip.
 
     The same files give the same bytes. Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration
     is wrong.
     """
     with exit_codes():
-        for package in (build(config_folder, output), build_host(config_folder, output)):
+        for build_package in (build, build_host):
+            package = build_package(config_folder, output, with_configuration=not without_configuration)
             click.echo(f"{package} ({package.stat().st_size / _KIBIBYTE:.0f} KiB)")
 
 

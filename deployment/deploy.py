@@ -39,7 +39,7 @@ TEMPLATE_OF = {
     stacks.HOST_STACK: "reporting-remediation-host.yaml",
 }
 
-_PARTS: Mapping[str, tuple[str, Callable[[str, Path], Path], str]] = {
+_PARTS: Mapping[str, tuple[str, Callable[..., Path], str]] = {
     "main": (stacks.MAIN_STACK, build, "ArtifactKey"),
     "host": (stacks.HOST_STACK, build_host, "HostPackageKey"),
 }
@@ -175,7 +175,10 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         values |= given
         # A folder of its own: another deployment from this checkout may have another configuration in its package.
         with tempfile.TemporaryDirectory() as build_folder:
-            values[package_parameter] = upload(s3, bucket, build_package(str(folder), Path(build_folder)))
+            # Where it is read from elsewhere, an old copy of it must not be there to be read by mistake.
+            bundled = not values["ConfigSource"]
+            package = build_package(str(folder), Path(build_folder), with_configuration=bundled)
+            values[package_parameter] = upload(s3, bucket, package)
         if values["ConfigSource"] == source and current(s3, source) is None:
             publish(s3, folder, source)
             click.echo(f"The configuration is published at {source}")

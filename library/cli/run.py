@@ -13,7 +13,7 @@ from library.cli.logs import log_files, logger, logging_to, logging_to_standard_
 from library.cli.signals import ended_by_the_third
 from library.cli.stop_file import is_stopped, why_stopped
 from library.config.loading import load
-from library.config.sources import log_group
+from library.config.sources import host_region, log_group
 from library.errors import AwsCallFailed, ConfigurationError, HammerError
 from library.messages import Message
 
@@ -48,6 +48,7 @@ def run(
             logs.to_file()
             settings = load(alone=alone)
             logs.to_cloudwatch(settings.aws.region)
+            logger.info(settings.in_force)
             settings = _with_organization(settings, alone=alone)
             for warning in settings.warnings:
                 messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
@@ -55,9 +56,9 @@ def run(
                 messages.warning(logger, Message.STOPPED_BY_HAND, why_stopped())
             code = body(settings)
         except BaseException as error:
-            # The alarm looks there. No other region is known than that of the environment.
+            # The alarm looks there. Without a configuration only config.ini or the environment says in which region.
             with suppress(ConfigurationError):
-                logs.to_cloudwatch(None)
+                logs.to_cloudwatch(host_region())
             return exit_codes.told(
                 error, logger.error, interrupted="Interrupted; what was done until now is recorded"
             )

@@ -17,7 +17,7 @@ from library.config.fields import mask
 from library.config.loading import load
 from library.config.owners import TicketOwners
 from library.config.schema import SECTION
-from library.config.settings import Config
+from library.config.settings import DIGEST_SHOWN, Config
 from library.config.sources import OWNERS, WHITELIST
 from library.errors import ConfigurationError
 from library.issues.whitelist import Exemption, Whitelist
@@ -103,8 +103,8 @@ def main() -> int:
     parser.add_argument(
         "folder",
         nargs="?",
-        help="a folder or s3://bucket/prefix; default: what the environment variable HAMMER_CONFIG names, "
-        "otherwise config/ beside the code",
+        help="a folder or s3://bucket/prefix; default: what the environment variable HAMMER_CONFIG names, otherwise "
+        "what config.ini of this host does, otherwise config/ beside the code",
     )
     folder = parser.parse_args().folder
     try:
@@ -131,6 +131,7 @@ def check(folder: str | None) -> int:
         print("\n".join(plain(str(problem)) for problem in error.problems), file=sys.stderr)
         return 2
     print(f"In force from {mask(config.source)}")
+    print(f"Digest {config.digest[:DIGEST_SHOWN]}")
     for title, rows in _report(config, datetime.now(UTC)):
         print(f"\n{title}")
         _print_table(rows)

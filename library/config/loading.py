@@ -25,7 +25,9 @@ from library.config.sources import (
     CONFIG_INI,
     OWNERS,
     WHITELIST,
+    PublishedSet,
     default_source,
+    digesting,
     host_settings,
     json_of,
     reader,
@@ -49,12 +51,13 @@ def load(
 ) -> Config:
     """Read and check the configuration.
 
-    `source` is a folder or `s3://bucket/prefix`; without it, what HAMMER_CONFIG names; without that, `config/`
-    beside the code. `s3_client` is called only for S3. Raises ConfigurationError with every problem of every file.
+    `source` is a folder or `s3://bucket/prefix`; without it, that of `default_source`. `s3_client` is called only for
+    S3. Raises ConfigurationError with every problem of every file.
     For a command that needs config.json `alone`, a problem of another file is a warning, and the file is `unusable`.
     """
     source = source or default_source()
-    read = reader(source, s3_client)
+    digests: dict[str, str] = {}
+    read = digesting(reader(source, s3_client), digests)
     problems: list[Problem] = []
     unusable_files: dict[str, Problem] = {}
     raw: dict[str, Any] = {}
@@ -78,7 +81,7 @@ def load(
         unusable_files[CONFIG_INI] = error.problems[0]
     if problems:
         raise ConfigurationError(problems)
-    config = _config(checked, source)
+    config = _config(checked, source, PublishedSet(digests).digest)
     inactive_keys, undercut = held_to(floor, config.inactive_keys)
     config = replace(config, inactive_keys=inactive_keys)
     all_accounts_known = not config.aws.accounts_from_organization
@@ -103,7 +106,7 @@ def _schemas() -> dict[str, Section]:
     return {CONFIG: ConfigSchema(), WHITELIST: WhitelistSchema(), OWNERS: OwnersSchema()}
 
 
-def _config(checked: Mapping[str, Mapping[str, Any]], source: str) -> Config:
+def _config(checked: Mapping[str, Mapping[str, Any]], source: str, digest: str) -> Config:
     main = checked[CONFIG]
     return Config(
         aws=AwsSettings(**main["aws"]),
@@ -117,6 +120,7 @@ def _config(checked: Mapping[str, Mapping[str, Any]], source: str) -> Config:
         owners=_ticket_owners(checked[OWNERS]),
         warnings=(),
         source=source,
+        digest=digest,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from library.config.owners import TicketOwners
     from library.errors import Problem
     from library.issues.whitelist import Whitelist
+
+DIGEST_SHOWN = 12
+"""How many characters of a digest people are shown."""
 
 
 @cache
@@ -119,7 +123,8 @@ class Config:
 
     `credentials_secret` is the name of a secret in Secrets Manager, `source` the folder or S3 address that the files
     were read from. `warnings` are sentences for a person, each with the file it is about. `unusable` are the files
-    that a command which does not need them went on without, each with a problem of it.
+    that a command which does not need them went on without, each with a problem of it. `digest` tells the content of
+    the files from any other, wherever they lie: of a published set it is the one that names its folder.
     """
 
     aws: AwsSettings
@@ -134,6 +139,13 @@ class Config:
     warnings: tuple[str, ...]
     source: str
     unusable: Mapping[str, Problem] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def in_force(self) -> str:
+        """What a run says first of all: where its configuration comes from, and which one it is."""
+        where = self.source if self.source.startswith("s3://") else Path(self.source).absolute()
+        return f"Configuration in force: {where}, digest {self.digest[:DIGEST_SHOWN]}"
 
     def accounts(self) -> tuple[AccountRef, ...]:
         """The accounts to scan and to report on."""

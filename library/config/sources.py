@@ -29,8 +29,31 @@ Reader = Callable[[str], bytes | None]
 
 
 def default_source() -> str:
-    """The source of a run that names none: what HAMMER_CONFIG names; without that, `config/` beside the code."""
-    return os.environ.get("HAMMER_CONFIG") or str(CODE / "config")
+    """The source of a run that names none: what the variable HAMMER_CONFIG names, else what `config.ini` does, else
+    `config/` beside the code.
+
+    The last two are the same in whatever shell a command is started. Raises ConfigurationError if `config.ini` cannot
+    be read.
+    """
+    return os.environ.get("HAMMER_CONFIG") or source_of_host() or str(CODE / "config")
+
+
+def source_of_host() -> str | None:
+    """What HAMMER_CONFIG of the `config.ini` beside the code names; None without it. Raises ConfigurationError."""
+    for folder in (CODE / "config", CODE):
+        named = _lines(folder).get("HAMMER_CONFIG")
+        if named:
+            # Not a folder of wherever the command is started.
+            return named if named.startswith("s3://") else str(folder / named)
+    return None
+
+
+def host_region() -> str | None:
+    """The region that `config.ini` says this host is in (AWS_DEFAULT_REGION); None without it, or if it is broken."""
+    try:
+        return next((each for lines in host_settings() if (each := lines.get("AWS_DEFAULT_REGION"))), None)
+    except ConfigurationError:
+        return None
 
 
 def reader(source: str, s3_client: Callable[[], S3Client] | None) -> Reader:
@@ -73,7 +96,7 @@ def _s3_reader(source: str, s3_client: Callable[[], S3Client] | None) -> Reader:
     if not bucket:
         raise unusable(source, "no bucket", "s3://bucket/prefix")
     try:
-        client = s3_client() if s3_client else boto3.Session().client("s3")
+        client = s3_client() if s3_client else boto3.Session(region_name=host_region()).client("s3")
     except BotoCoreError as error:
         raise unusable(source, f"no way to S3: {error}", "AWS credentials") from error
 
@@ -142,23 +165,37 @@ def published_set(pointer: bytes) -> PublishedSet:
     return found
 
 
+def digesting(read: Reader, digests: dict[str, str]) -> Reader:
+    """The same reader, which enters the SHA-256 of each file that it has read into `digests`, by the file's name."""
+
+    def read_and_enter(name: str) -> bytes | None:
+        content = read(name)
+        if content is not None:
+            digests[name] = hashlib.sha256(content).hexdigest()
+        return content
+
+    return read_and_enter
+
+
 def log_group(folder: str | None = None) -> str | None:
     """The CloudWatch log group of the host's commands: LOG_GROUP of the `config.ini` that is written at boot.
 
-    The file is looked for in `folder` (without it, in the folder that HAMMER_CONFIG names, or `config/`), then
+    The file is looked for in `folder` (without it, in the local folder that the configuration is read from), then
     beside the code. None without the file. Raises ConfigurationError if it cannot be read.
     """
-    found = host_settings(folder)
-    return found[0].get("LOG_GROUP") or None if found else None
+    return next((lines["LOG_GROUP"] or None for lines in host_settings(folder) if "LOG_GROUP" in lines), None)
 
 
 def host_settings(folder: str | None = None) -> list[dict[str, str]]:
-    """The lines of each `config.ini` that there is, the one in force first; raises as `log_group` does."""
+    """The lines of each `config.ini` that there is, the one that precedes first; raises as `log_group` does."""
     local = folder or default_source()
-    if local.startswith("s3://"):
-        local = str(CODE / "config")
-    contents = [_content(path) for path in (Path(local) / CONFIG_INI, CODE / CONFIG_INI)]
-    return [_values(each.decode("utf-8-sig", errors="replace")) for each in contents if each is not None]
+    folders = [] if local.startswith("s3://") else [Path(local)]
+    return [lines for place in dict.fromkeys((*folders, CODE / "config", CODE)) if (lines := _lines(place))]
+
+
+def _lines(folder: Path) -> dict[str, str]:
+    content = _content(folder / CONFIG_INI)
+    return {} if content is None else _values(content.decode("utf-8-sig", errors="replace"))
 
 
 def _values(text: str) -> dict[str, str]:

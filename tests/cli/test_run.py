@@ -106,7 +106,8 @@ def test_what_ends_the_body_is_one_line_and_an_exit_code(
     error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(STREAM, raising(error)) == code
-    (line,) = capsys.readouterr().err.splitlines()
+    first, line = capsys.readouterr().err.splitlines()
+    assert " INFO Configuration in force: " in first
     assert said in line
 
 
@@ -171,7 +172,7 @@ def test_two_runs_that_change_something_exclude_each_other(
         return run_alone(no_work)
 
     assert run_alone(body) == 3
-    line, *_ = capsys.readouterr().err.splitlines()
+    _, line, *_ = capsys.readouterr().err.splitlines()
     where = f"{socket.gethostname()} (process {os.getpid()})"
     assert (
         f" ERROR E-RUN-02 Another reporting or remediation is running: {STREAM}, started by alice on {where}" in line
@@ -223,7 +224,8 @@ def test_a_state_table_that_cannot_be_written_ends_the_run_before_anything_is_ch
 ) -> None:
     wire.react("StateTable.UpdateItem", lambda _: json_failure("AccessDeniedException"))
     assert run_alone(no_work) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    first, line = capsys.readouterr().err.splitlines()
+    assert " INFO Configuration in force: " in first
     assert f" ERROR E-TABLE-01 the lease in table '{STATE}' (dynamodb:UpdateItem): " in line
 
 

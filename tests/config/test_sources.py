@@ -14,6 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from deployment.publish_config import current, publish
 from library.config.loading import load
 from library.config.sources import log_group
 from library.errors import ConfigurationError
@@ -21,6 +22,8 @@ from library.issues.whitelist import Exemption
 from tests.config.conftest import MASTER, NO_WHITELIST, ROOT, SMALLEST, Folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from mypy_boto3_s3.client import S3Client
 
     from deployment.local.scanned_accounts import Control
@@ -176,30 +179,104 @@ def test_config_ini_is_looked_for_in_the_local_folder_that_the_environment_names
     assert log_group() == "there"
 
 
+def code_at(folder: Path, files: Mapping[str, str]) -> Callable[..., str]:
+    """A copy of the code, as it lies on the host, with these files beside it; runs a script there."""
+    shutil.copytree(ROOT / "library", folder / "library")
+    (folder / "config").mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    kept = {key: value for key, value in os.environ.items() if key not in ("HAMMER_CONFIG", "PYTHONPATH")}
+
+    def run(script: str, environment: str | None = None) -> str:
+        variables = {**kept, "PYTHONPATH": str(folder), **({"HAMMER_CONFIG": environment} if environment else {})}
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd="/", env=variables, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    return run
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("places", "group"),
     [
-        ({"config/config.ini": "folder", "config.ini": "code"}, "folder"),
-        ({"config.ini": "code"}, "code"),
+        ({"config/config.ini": "LOG_GROUP=folder\n", "config.ini": "LOG_GROUP=code\n"}, "folder"),
+        ({"config.ini": "LOG_GROUP=code\n"}, "code"),
+        ({"config/config.ini": "OTHER=1\n", "config.ini": "LOG_GROUP=code\n"}, "code"),
         ({}, None),
     ],
 )
-@pytest.mark.parametrize("environment", [None, "s3://estate/prod"])
 def test_config_ini_beside_the_code_is_the_second_choice(
-    tmp_path: Path, places: dict[str, str], group: str | None, environment: str | None
+    tmp_path: Path, places: dict[str, str], group: str | None
 ) -> None:
-    """Run in a copy of the code, as it lies on the host."""
-    (tmp_path / "library").mkdir()
-    (tmp_path / "config").mkdir()
-    shutil.copytree(ROOT / "library", tmp_path / "library", dirs_exist_ok=True)
-    for name, text in places.items():
-        (tmp_path / name).write_text(f"LOG_GROUP={text}\n")
-    variables = {key: value for key, value in os.environ.items() if key not in ("HAMMER_CONFIG", "PYTHONPATH")}
-    if environment:
-        variables["HAMMER_CONFIG"] = environment
-    script = "from library.config.sources import log_group; print(log_group())"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=variables, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == str(group)
+    run = code_at(tmp_path, places)
+    for environment in (None, "s3://estate/prod"):
+        said = run("from library.config.sources import log_group; print(log_group())", environment)
+        assert said == str(group)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("places", "environment", "source"),
+    [
+        ({"config.ini": "HAMMER_CONFIG=s3://estate/prod\n"}, None, "s3://estate/prod"),
+        ({"config.ini": "HAMMER_CONFIG=s3://estate/prod\n"}, "s3://estate/try", "s3://estate/try"),
+        ({"config/config.ini": "HAMMER_CONFIG=s3://a/b\n", "config.ini": "HAMMER_CONFIG=s3://c/d"}, None, "s3://a/b"),
+        ({"config/config.ini": "LOG_GROUP=x\n", "config.ini": "HAMMER_CONFIG=s3://c/d"}, None, "s3://c/d"),
+        ({"config.ini": "HAMMER_CONFIG=/srv/hammer\n"}, None, "/srv/hammer"),
+        ({"config.ini": "HAMMER_CONFIG=settings\n"}, None, "CODE/settings"),
+        ({"config.ini": "HAMMER_CONFIG=\n"}, None, "CODE/config"),
+        ({}, None, "CODE/config"),
+    ],
+)
+def test_the_source_is_the_variable_s_else_that_of_config_ini_else_config_beside_the_code(
+    tmp_path: Path, places: dict[str, str], environment: str | None, source: str
+) -> None:
+    run = code_at(tmp_path, places)
+    said = run("from library.config.sources import default_source; print(default_source())", environment)
+    assert said == source.replace("CODE", str(tmp_path))
+
+
+@pytest.mark.process
+def test_without_any_source_nothing_is_taken_for_an_empty_configuration(tmp_path: Path) -> None:
+    run = code_at(tmp_path, {"config.ini": "LOG_GROUP=x\n"})
+    (tmp_path / "config").rmdir()
+    script = """
+from library.config.loading import load
+from library.errors import ConfigurationError
+try:
+    load()
+except ConfigurationError as error:
+    print(error)
+"""
+    expected = "a folder with config.json, whitelist.json and ticket_owners.json"
+    assert run(script) == f"{tmp_path}/config: found no such folder; expected {expected}"
+
+
+def test_the_digest_is_that_of_the_content_wherever_it_lies_and_names_the_published_set(
+    s3: S3Client, folder: Folder
+) -> None:
+    folder.write(whitelist={"user_inactivekeys": {MASTER: ["bob"]}})
+    publish(s3, folder.path, "s3://estate/prod")
+    here, published = load(str(folder.path)), load("s3://estate/prod")
+    in_force = current(s3, "s3://estate/prod")
+    assert in_force is not None
+    assert here.digest == published.digest == in_force.digest
+    assert published.in_force == f"Configuration in force: s3://estate/prod, digest {in_force.digest[:12]}"
+    assert here.in_force == f"Configuration in force: {folder.path}, digest {in_force.digest[:12]}"
+
+
+@pytest.mark.parametrize("changed", ["config", "whitelist", "owners"])
+def test_the_digest_is_another_one_for_any_change_of_any_file(folder: Folder, changed: str) -> None:
+    folder.write()
+    before = load(str(folder.path)).digest
+    assert load(str(folder.path)).digest == before
+    name = {"config": "config.json", "whitelist": "whitelist.json", "owners": "ticket_owners.json"}[changed]
+    file = folder.path / name
+    file.write_text(file.read_text() + "\n")
+    after = load(str(folder.path)).digest
+    if name != "config.json":
+        file.unlink()
+        assert len({before, after, load(str(folder.path)).digest}) == 3
+    assert before != after

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,26 @@ def test_the_hosts_commands_start_from_its_unpacked_zip(host_package: Path, tmp_
 
 def test_the_same_files_give_the_same_host_zip(host_package: Path, tmp_path: Path) -> None:
     assert build_host(None, tmp_path).read_bytes() == host_package.read_bytes()
+
+
+@pytest.mark.parametrize("build_package", [build, build_host])
+def test_what_is_deployed_with_a_source_elsewhere_has_no_configuration_in_it(
+    build_package: Callable[..., Path], tmp_path: Path
+) -> None:
+    with_it = names(build_package(None, tmp_path / "with"))
+    without = names(build_package(None, tmp_path / "without", with_configuration=False))
+    assert set(with_it) - set(without) == {"config/config.json", "config/whitelist.json", "config/ticket_owners.json"}
+    assert not set(without) - set(with_it)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text('{"aws": {}}', encoding="utf-8")
+    with pytest.raises(ConfigurationError):
+        build_package(str(tmp_path / "config"), tmp_path, with_configuration=False)
+
+
+def test_the_command_leaves_the_configuration_out_when_it_is_told_to(tmp_path: Path) -> None:
+    result = CliRunner().invoke(build_packages.main, ["--output", str(tmp_path), "--without-configuration"])
+    assert result.exit_code == 0, result.output
+    assert not [name for zip_file in tmp_path.glob("*.zip") for name in names(zip_file) if name.startswith("config/")]
 
 
 def test_the_command_says_what_it_built(tmp_path: Path) -> None:

@@ -2,137 +2,20 @@
 
 from __future__ import annotations
 
-import email
 import json
-import os
 import shutil
 import stat
-import subprocess
-import sys
-import sysconfig
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from deployment.build_packages import build_host
 from deployment.local.estate import CONFIG
 from deployment.publish_config import publish
+from tests.world.bootstrap import STAND_INS, Machine, launched, user_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-TEMPLATE = REPOSITORY / "deployment" / "cloudformation" / "reporting-remediation-host.yaml"
-PARAMETERS = {
-    "AWS::Region": "eu-west-1",
-    "AWS::StackName": "hammer-host",
-    "ArtifactBucket": "hammer-deployment-123456789012-eu-west-1",
-    "HostPackageKey": "packages/host-1.zip",
-    "ConfigSource": "",
-    "PipIndexUrl": "",
-}
-SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-# What only AWS or root of a real machine can do; each writes down how it was called.
-STAND_INS = {
-    "aws": 'if [ "$1 $2" = "s3 cp" ]; then cp "$PACKAGE" "$4"; fi',
-    "cfn-signal": "exit 1",
-    "chown": "",
-    "dnf": "",
-    "id": '[ "$1" = -u ] && echo 0 || exit 1',
-    # pip, too, comes from where these tests have it, and finds there all that is required: nothing is downloaded.
-    "python3.11": f'''
-if [ "$2" != venv ]; then exec {sys.executable} "$@"; fi
-{sys.executable} -m venv --without-pip "$3" && echo "{sysconfig.get_path("purelib")}" > "$3/{SITE}/tests.pth"
-''',
-    "rpm": '[ -e "$HAMMER_ROOT/usr/bin/crond" ]',
-    "systemctl": "",
-    "useradd": 'mkdir -p "$HAMMER_ROOT/home/$2"',
-}
-
-
-def user_data(**parameters: str) -> dict[str, str]:
-    """The parts of the user data by their content type, with these parameters of the template."""
-    template, _ = decode(str(TEMPLATE))
-    text: str = template["Resources"]["HostTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]["Fn::Base64"][
-        "Fn::Sub"
-    ]
-    for name, value in (PARAMETERS | parameters).items():
-        text = text.replace(f"${{{name}}}", value)
-    parts = email.message_from_string(text.replace("${!", "${"))
-    found = {}
-    for part in parts.walk():
-        if not part.is_multipart():
-            content = part.get_payload(decode=True)
-            assert isinstance(content, bytes)
-            found[part.get_content_type()] = content.decode()
-    return found
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A folder in which the bootstrap finds what a freshly launched machine has."""
-
-    root: Path
-    package: Path
-
-    def boot(
-        self, *, stand_ins: Mapping[str, str] = STAND_INS, **parameters: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the bootstrap as cloud-init does."""
-        commands = self.root.parent / "commands"
-        shutil.rmtree(commands, ignore_errors=True)
-        commands.mkdir()
-        calls = self.root.parent / "calls"
-        for name, body in stand_ins.items():
-            path = commands / name
-            path.write_text(f'#!/bin/bash\necho "{name} $*" >> "{calls}"\n{body}\n')
-            path.chmod(0o755)
-        calls.unlink(missing_ok=True)
-        script = self.root.parent / "user-data.sh"
-        script.write_text(user_data(**parameters)["text/x-shellscript"])
-        environment = dict(os.environ) | {
-            "HAMMER_ROOT": str(self.root),
-            "PACKAGE": str(self.package),
-            "PATH": f"{commands}:{os.environ['PATH']}",
-        }
-        return subprocess.run(
-            ["bash", str(script)], env=environment, cwd="/", capture_output=True, text=True, timeout=300
-        )
-
-    def calls(self) -> list[str]:
-        """What the bootstrap asked of AWS and of the machine, in order."""
-        lines = (self.root.parent / "calls").read_text().splitlines()
-        return [line for line in lines if not line.startswith("id ")]
-
-    @property
-    def home(self) -> Path:
-        """Where the commands are."""
-        return self.root / "hammer-correlation-engine"
-
-    def shell(self, command: str, *, path: str = "/usr/bin:/bin") -> str:
-        """What a command prints that an operator gives after `sudo su -` and `cd /hammer-correlation-engine`."""
-        profile = self.root / "etc/profile.d/hammer.sh"
-        run = subprocess.run(
-            ["bash", "-c", f". {profile}\ncd {self.home}\n{command}"],
-            env={"PATH": f"{self.root.parent / 'commands'}:{path}"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        return run.stdout
-
-
-def launched(folder: Path) -> Machine:
-    """A new machine with the key pair that it was launched with, and the host's package."""
-    authorized = folder / "root" / "home" / "ec2-user" / ".ssh" / "authorized_keys"
-    authorized.parent.mkdir(parents=True)
-    authorized.write_text("ssh-ed25519 AAAA operator\n")
-    return Machine(folder / "root", build_host(str(CONFIG), folder))
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -178,6 +61,7 @@ def test_after_the_first_boot_the_manual_s_steps_work(booted: Machine) -> None:
     assert keys.read_text() == "ssh-ed25519 AAAA operator\n"
     assert stat.S_IMODE(keys.parent.stat().st_mode) == 0o700
     assert (booted.root / "var/log/hammer").is_dir()
+    assert (booted.root / "etc/hammer").is_dir()
 
 
 def test_the_schedule_is_what_the_configuration_says(booted: Machine) -> None:
@@ -259,25 +143,47 @@ def test_a_broken_configuration_fails_the_bootstrap(machine: Machine) -> None:
     assert "whitelist.json" in run.stdout + run.stderr
 
 
-def test_a_configuration_in_s3_reaches_the_shell_the_jobs_and_the_schedule(scanned: object, machine: Machine) -> None:
+def test_a_configuration_in_s3_is_the_one_source_of_the_host_and_the_package_s_own_is_gone(
+    scanned: object, machine: Machine
+) -> None:
     source = "s3://hammer-deployment/config"
     s3 = boto3.Session().client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket="hammer-deployment")
     publish(s3, CONFIG, source)
     run = machine.boot(ConfigSource=source)
     assert run.returncode == 0, run.stderr
-    assert machine.shell("echo $HAMMER_CONFIG").strip() == source
-    assert "env_keep" in (machine.root / "etc/sudoers.d/hammer").read_text()
-    jobs = {path.name: path.read_text().splitlines() for path in (machine.root / "etc/cron.d").iterdir()}
+    assert f"Configuration in force: {source}, digest " in run.stdout
+    settings = (machine.home / "config.ini").read_text().splitlines()
+    assert settings[:3] == [
+        "LOG_GROUP=/aws/ec2/hammer-reporting-remediation",
+        "AWS_DEFAULT_REGION=eu-west-1",
+        f"HAMMER_CONFIG={source}",
+    ]
+    assert not (machine.home / "config").exists()
+    # Whatever a shell has to be told, some shell is not told.
+    assert machine.shell("env | grep HAMMER_ || true") == ""
+    jobs = {path.name: path.read_text() for path in (machine.root / "etc/cron.d").iterdir()}
     assert set(jobs) == {
         "hammer-schedule",
         "hammer-iam-user-inactive-keys-reporting",
         "hammer-iam-user-inactive-keys-remediation",
     }
-    for lines in jobs.values():
-        assert {"AWS_DEFAULT_REGION=eu-west-1", f'HAMMER_CONFIG="{source}"'} <= set(lines)
+    assert not [name for name, job in jobs.items() if "HAMMER_CONFIG" in job]
     again = f"cd {machine.home} && venv/bin/python -m cronjobs.automation_scheduler"
-    assert f"7 * * * * root {again} 2>&1 | logger -t hammer-schedule" in jobs["hammer-schedule"]
+    assert jobs["hammer-schedule"] == f"7 * * * * root {again} 2>&1 | logger -t hammer-schedule\n"
+
+
+def test_the_stack_s_floor_is_in_config_ini_and_holds_in_every_command(machine: Machine) -> None:
+    run = machine.boot(LeastCriterionDays="120", LeastRetentionDays="28", MostKeysPerRun="5")
+    assert run.returncode == 0, run.stderr
+    assert (machine.home / "config.ini").read_text().splitlines()[-3:] == [
+        "LEAST_CRITERION_DAYS=120",
+        "LEAST_RETENTION_DAYS=28",
+        "MOST_KEYS_PER_RUN=5",
+    ]
+    said = [" ".join(line.split()) for line in machine.shell("python -m library.config").splitlines()]
+    in_force = {"inactive_criteria_days 120", "remediation_retention_period 28", "remediation_max_keys_per_run 5"}
+    assert in_force <= set(said)
 
 
 def test_without_a_key_pair_nobody_is_made(machine: Machine) -> None:

@@ -11,6 +11,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from library.aws.lease import LEASE
 from library.cli.logs import log_decision
+from library.config.floor import floor_of
 from library.cli.run import closing_line
 from library.config.loading import load as load_config
 from library.issues.decisions import Verdict
@@ -147,8 +148,9 @@ def test_every_alarm_tells_the_operators(main_account: dict[str, Any], host: dic
         *(f"{who}{what}Alarm" for who in FUNCTIONS for what in ("Errors", "Throttles", "Duration")),
     }
     assert all(one["AlarmActions"] == [{"Ref": "OperatorsTopic"}] for one in alarms.values())
-    silent = [one["Properties"] for one in of_type(host, "AWS::CloudWatch::Alarm").values()]
-    assert [one["AlarmActions"] for one in silent] == [[{"Ref": "OperatorsTopicArn"}]] * 2
+    of_the_host = {name: one["Properties"] for name, one in of_type(host, "AWS::CloudWatch::Alarm").items()}
+    assert set(of_the_host) == {"ReportingSilenceAlarm", "RemediationSilenceAlarm", "ManyKeysAlarm"}
+    assert all(one["AlarmActions"] == [{"Ref": "OperatorsTopicArn"}] for one in of_the_host.values())
     shown = main_account["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     assert all(f"${{{name}.Arn}}" in shown for name in alarms)
 
@@ -329,6 +331,34 @@ def test_the_host_may_use_the_table_of_the_main_stack(main_account: dict[str, An
         assert pattern.search("a.B_3-")
         assert pattern.search("x" * 255)
         assert not any(pattern.search(name) for name in ("ab", "my table", "x" * 256, "a/b", "tablé"))
+
+
+def test_many_keys_in_a_day_raise_an_alarm_that_counts_the_lines_of_keys_switched_off(
+    main_account: dict[str, Any], host: dict[str, Any]
+) -> None:
+    alarm = host["Resources"]["ManyKeysAlarm"]["Properties"]
+    (counted,) = main_account["Resources"]["SwitchedOff"]["Properties"]["MetricTransformations"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (counted["MetricNamespace"], counted["MetricName"])
+    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Sum", 86_400, 1)
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == ({"Ref": "MostKeysPerDay"}, "GreaterThanThreshold")
+    assert alarm["AlarmActions"] == [{"Ref": "OperatorsTopicArn"}]
+    assert host["Parameters"]["MostKeysPerDay"]["Default"] == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("LeastCriterionDays", "0"), ("LeastRetentionDays", "0"), ("MostKeysPerRun", "1")]
+)
+def test_the_host_s_floor_is_a_number_that_config_ini_takes_or_none(
+    host: dict[str, Any], name: str, least: str
+) -> None:
+    parameter = host["Parameters"][name]
+    assert parameter["Default"] == ""
+    line = re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
+    for text in ("", least, "1", "28", "99999"):
+        assert re.search(parameter["AllowedPattern"], text)
+        floor_of([{line: text}])
+    for text in ("-1", "1.5", "many", " ", str(int(least) - 1)):
+        assert not re.search(parameter["AllowedPattern"], text)
 
 
 def test_a_host_that_does_not_come_up_fails_its_stack_and_two_never_work_at_once(host: dict[str, Any]) -> None:

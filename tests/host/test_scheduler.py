@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cronjobs.automation_scheduler import KEPT
 from library.config.sources import CODE
 from tests.world import REGION
 
@@ -150,6 +151,49 @@ def test_what_cron_is_told_to_run_runs_and_obeys_the_configuration_of_that_momen
     subprocess.run(["/bin/sh", "-c", command], env=environment, check=True, timeout=60)
     assert estate.key_status(issue) == ("Inactive" if remediation else "Active")
     assert ("does nothing" in said.read_text()) is not remediation
+
+
+def variables(path: Path) -> dict[str, str]:
+    """What cron puts into the environment of a job."""
+    pairs = [line.partition("=") for line in path.read_text().splitlines() if not line.startswith("#")]
+    return {name: value.strip('"') for name, _, value in pairs if name.isidentifier()}
+
+
+def test_an_entry_keeps_the_way_out_of_this_host_until_it_is_taken_away(
+    estate: Estate, cron: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way_out = {name: f"http://{name.lower()}.example:3128" for name in KEPT}
+    for name, value in way_out.items():
+        monkeypatch.setenv(name, value)
+    estate.run(SCHEDULER, "--folder", str(cron))
+    for name in (REPORT, REMEDIATE):
+        assert way_out.items() <= variables(cron / name).items()
+    # The hourly run, which cron starts with nothing, takes none of it away.
+    for name in KEPT:
+        monkeypatch.delenv(name)
+    estate.configure(cronjobs={"reporting": "7 * * * *"})
+    result = estate.run(SCHEDULER, "--folder", str(cron))
+    assert f"{REPORT}: written" in result.output
+    for name in (REPORT, REMEDIATE):
+        assert way_out.items() <= variables(cron / name).items()
+    monkeypatch.setenv("HTTPS_PROXY", "")
+    estate.run(SCHEDULER, "--folder", str(cron))
+    for name in (REPORT, REMEDIATE):
+        left = {each: variables(cron / name).get(each) for each in KEPT}
+        assert left == {**way_out, "HTTPS_PROXY": None}
+
+
+def test_the_password_of_a_proxy_is_for_root_only_and_is_not_printed(
+    estate: Estate, cron: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate.run(SCHEDULER, "--folder", str(cron))
+    monkeypatch.setenv("HTTPS_PROXY", "http://hammer:pass-word@proxy.example:3128")
+    result = estate.run(SCHEDULER, "--folder", str(cron))
+    assert "pass-word" not in result.output
+    assert "http://***@proxy.example:3128" in result.output
+    for name in (REPORT, REMEDIATE):
+        assert "hammer:pass-word@" in (cron / name).read_text()
+        assert stat.S_IMODE((cron / name).stat().st_mode) == 0o600
 
 
 def test_help_needs_neither_configuration_nor_aws(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def identify(
     """
     settings = load()
     logger.append_keys(account_id=account_id, account_name=account_name)
-    logger.info("Scan begins")
+    logger.info("Scan begins", extra={"configuration": settings.source, "digest": settings.digest})
     days = settings.inactive_keys.inactive_criteria_days
     table, states = _tables(settings)
     scan = AccountScan(account_id, states, seconds_left, logger, criteria_days=days, now=now)

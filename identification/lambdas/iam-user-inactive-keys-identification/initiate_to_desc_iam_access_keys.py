@@ -50,6 +50,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
 def initiate() -> dict[str, int]:
     """Read the configuration as it is now and publish; returns how many accounts were asked for."""
     settings = load()
+    logger.info(settings.in_force)
     session = boto3.Session(region_name=settings.aws.region)
     if settings.inactive_keys.enabled and settings.aws.accounts_from_organization:
         found = organizations.active_accounts(session.client("organizations", config=CLIENT_CONFIG))
