@@ -80,6 +80,8 @@ class _StandardError(logging.Handler):
         """Write one line."""
         try:
             sys.stderr.write(f"{self.format(record)}\n")
+            # So that a line stands where it was said, among those of standard output, too.
+            sys.stderr.flush()
         except Exception:
             # As every handler of logging does: a terminal that went away must not stop the work.
             self.handleError(record)

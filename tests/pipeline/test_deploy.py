@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -173,7 +175,12 @@ def test_the_host_is_deployed_into_a_subnet_with_the_same_configuration(
     assert parameters["ConfigSource"] == PUBLISHED
     topic = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)["OperatorsTopicArn"]
     assert parameters["OperatorsTopicArn"] == topic
-    boto3.Session().client("s3").head_object(Bucket=BUCKET, Key=parameters["HostPackageKey"])
+    of_the_functions = stacks.parameters(session.client("cloudformation"), stacks.MAIN_STACK)["ArtifactKey"]
+    for package in (parameters["HostPackageKey"], of_the_functions):
+        # It is read from elsewhere, so no old copy of it can be read by mistake.
+        content = session.client("s3").get_object(Bucket=BUCKET, Key=package)["Body"].read()
+        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+        assert ("library/config/loading.py" in names, [n for n in names if n.startswith("config/")]) == (True, [])
     again = run(deploy.main, str(folder), "--stack", "host")
     assert again.output.splitlines()[-1] == "Stack hammer-reporting-remediation: no changes"
 
