@@ -172,7 +172,7 @@ def test_two_runs_that_change_something_exclude_each_other(
         return run_alone(no_work)
 
     assert run_alone(body) == 3
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if " ERROR " in line]
+    line, *_ = [line for line in capsys.readouterr().err.splitlines() if " ERROR " in line]
     where = f"{socket.gethostname()} (process {os.getpid()})"
     assert (
         f" ERROR E-RUN-02 Another reporting or remediation is running: {STREAM}, started by alice on {where}" in line
