@@ -117,7 +117,7 @@ def test_what_nobody_has_thought_of_is_one_line_that_says_where_it_came_up(
 ) -> None:
     before = list(logging.getLogger().handlers)
     assert run(STREAM, raising(error)) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    _, line = capsys.readouterr().err.splitlines()
     assert f" ERROR E-RUN-01 unexpected {type(error).__name__}" in line
     assert " in cli/test_run.py line " in line
     assert ", called in cli/run.py line " in line

@@ -11,8 +11,8 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from library.aws.lease import LEASE
 from library.cli.logs import log_decision
-from library.config.floor import floor_of
 from library.cli.run import closing_line
+from library.config.floor import floor_of
 from library.config.loading import load as load_config
 from library.issues.decisions import Verdict
 
@@ -265,7 +265,7 @@ def test_a_command_counts_as_silent_unless_it_ends_or_a_closing_line_says_that_i
         assert counted(line["remediation.x"]) == off
         assert counted(f"ERROR E-JIRA-03 {line[REPORTING]}") == set()
         assert counted(f"INFO account=1 reason={line[REMEDIATION]}") == set()
-    alarms = [one["Properties"] for one in of_type(host, "AWS::CloudWatch::Alarm").values()]
+    alarms = [host["Resources"][f"{name}SilenceAlarm"]["Properties"] for name in ("Reporting", "Remediation")]
     assert {one["MetricName"] for one in alarms} == {"reporting_ended_or_off", "remediation_ended_or_off"}
     assert all(one["TreatMissingData"] == "breaching" for one in alarms)
 
