@@ -105,6 +105,14 @@ class AccountIssues:
             if found is not None and found != issue.details.tags:
                 self._step(issue.issue_id, partial(_with_tags, tags=found, now=self._now))
 
+    def unmatched(self, scan: HourlyScan, before: Collection[str], *, all_keys: bool) -> tuple[str, ...]:
+        """The entries of the whitelist that mean no user and no key of the account, `before` by the last scan."""
+        keys = scan.keys.keys() if all_keys else scan.keys.keys() | {issue.issue_id for issue in self.all}
+        known = {*keys, *self._unreadable}
+        return self._whitelist.unmatched(
+            self._account_id, scan.users, known, self._now, all_keys=all_keys, before=before
+        )
+
     def _reconcile(self, finding: Finding) -> Line:
         exemption = self._exemption(finding.user_name, finding.key_id)
         outcome = self._step(

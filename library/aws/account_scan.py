@@ -97,7 +97,7 @@ class AccountScan:
         tags_read = self._read_tags(iam, issues)
         result = result_of(scan.seen, issues.outcomes, issues.all, iam.calls, self._now)
         self._log.info("%d of %d users had not to be looked at", result.users_not_asked, result.users)
-        self._record(scan, self._packed(scan, issues), result, tags_read)
+        self._record(scan, issues, result, tags_read)
         return result
 
     def _task(self, issues: AccountIssues, kept: tuple[Kept, ...]) -> Task:
@@ -145,15 +145,23 @@ class AccountScan:
         remembered = scan.memory_after(issues.kept())
         return b"" if remembered is None else memory.to_bytes(remembered, self._account_id, self._criteria_days)
 
-    def _record(self, scan: HourlyScan, packed: bytes, result: ScanResult, tags_read: datetime) -> None:
-        protected = scan.protected()
+    def _record(self, scan: HourlyScan, issues: AccountIssues, result: ScanResult, tags_read: datetime) -> None:
+        packed, protected = self._packed(scan, issues), scan.protected()
         if protected is not None:
             self._change(lambda state: state.cut_off(None, packed, str(protected), self._began))
             raise protected
         seen = Seen(result.users, result.keys, result.idle_keys, scan.report_made)
         everything = scan.listed_everything
+        # Of a round that was cut off only the last part's keys are known here.
+        all_keys = everything and self._began == self._now
+        unmatched = issues.unmatched(scan, self._state.unmatched, all_keys=all_keys)
+        if set(unmatched) - set(self._state.unmatched):
+            said = f"whitelist.json has entries that mean no user and no key of this account: {', '.join(unmatched)}"
+            messages.warning(self._log, Message.EXEMPTION_MEANS_NOTHING, said)
         self._change(
-            lambda state: state.complete(seen, packed, self._began, everything=everything, tags_read=tags_read)
+            lambda state: state.complete(
+                seen, packed, self._began, everything=everything, tags_read=tags_read, unmatched=unmatched
+            )
         )
 
     def _change(self, decide: Callable[[AccountState], AccountState | None]) -> None:

@@ -195,21 +195,21 @@ class HourlyScan:
     # --- what came of it ----------------------------------------------------------------------------------------
 
     @property
-    def users(self) -> int:
-        """How many users the account has, by the listing or else by the report."""
+    def users(self) -> Collection[str]:
+        """The names of the account's users, by the listing or else by the report."""
         if self._users or self._fetched is None:
-            return len(self._users)
-        return sum(len(group.rows) for group in self._fetched.report.groups.values())
+            return {user.name for user in self._users.values()}
+        return looking.group_by_user(self._fetched.report.groups).keys()
 
     @property
     def seen(self) -> AccountSeen:
         """How large the account is, by the report or else by what was listed."""
         asked = len([user for user in self._users.values() if second(user.created) in self._looked])
         if self._fetched is None:
-            return AccountSeen(self.users, self.users - asked, len(self.keys))
+            return AccountSeen(len(self.users), len(self.users) - asked, len(self.keys))
         rows = [row for group in self._fetched.report.groups.values() for row in group.rows]
         keys = [slot for row in rows for slot in row.slots if slot.kind is not SlotKind.EMPTY]
-        return AccountSeen(self.users, self.users - asked, len(keys))
+        return AccountSeen(len(self.users), len(self.users) - asked, len(keys))
 
     @property
     def report_made(self) -> datetime | None:
@@ -274,11 +274,11 @@ class HourlyScan:
         if not names:
             return None
         first = next(iter(self.refused.values()), None)
-        if first is not None and len(self.refused) == self.users:
+        if first is not None and len(self.refused) == len(self.users):
             return first
         return AccessDenied(
-            f"{len(names)} of {self.users} users are protected from the scan, and nothing of theirs was resolved: "
-            f"{', '.join(names[:20])}. {first or ''}".rstrip(),
+            f"{len(names)} of {len(self.users)} users are protected from the scan, and nothing of theirs was "
+            f"resolved: {', '.join(names[:20])}. {first or ''}".rstrip(),
             call=first.call if first else "",
             code=first.code if first else "",
             id=Message.USERS_PROTECTED,

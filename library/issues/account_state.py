@@ -19,6 +19,8 @@ ROUND_LIFE = timedelta(hours=12)
 """A scan goes on from where an earlier one was cut off no longer than this after the round began."""
 LONGEST_CAUSE = 1000
 """Characters of the cause of a failure that are kept."""
+UNMATCHED_KEPT = 200
+"""How many entries of the whitelist are named that mean nothing."""
 DOUBTFUL_KEPT = 5000
 """How many keys a cut-off round may leave to be looked at again; with more of them it begins from the beginning."""
 
@@ -58,8 +60,9 @@ class AccountState:
 
     `scanned` is when the last complete scan began, `seen` what it saw; `failing_since` and `failure` are of the
     failures after it. `full_listing` is when the last complete scan that listed everything began, `tags_read` when
-    the tags of all users with an issue were read last. `memory` is library.issues.memory's. `version` is whatever the
-    item has there: each write gives it another one.
+    the tags of all users with an issue were read last. `memory` is library.issues.memory's. `unmatched` are entries
+    of the whitelist that mean no user and no key, by the last complete scan. `version` is whatever the item has:
+    each write gives it another one.
     """
 
     scanned: datetime | None = None
@@ -70,6 +73,7 @@ class AccountState:
     tags_read: datetime | None = None
     round: Round | None = None
     memory: bytes = b""
+    unmatched: tuple[str, ...] = ()
     version: object = None
 
     def failed(self, cause: str, began: datetime) -> AccountState | None:
@@ -84,7 +88,14 @@ class AccountState:
         return None if failed is None else replace(failed, round=round_, memory=memory)
 
     def complete(
-        self, seen: Seen, memory: bytes, began: datetime, *, everything: bool, tags_read: datetime | None
+        self,
+        seen: Seen,
+        memory: bytes,
+        began: datetime,
+        *,
+        everything: bool,
+        tags_read: datetime | None,
+        unmatched: tuple[str, ...] = (),
     ) -> AccountState | None:
         """After a complete scan that began then; None if a later one was complete before."""
         if self.scanned is not None and self.scanned > began:
@@ -99,6 +110,7 @@ class AccountState:
             tags_read=tags_read,
             round=None,
             memory=memory,
+            unmatched=unmatched[:UNMATCHED_KEPT],
         )
 
     def resumable(self, now: datetime) -> Round | None:
@@ -176,6 +188,7 @@ def from_item(item: Mapping[str, Any], now: datetime) -> tuple[AccountState, tup
         tags_read=read.time(item, "tags_read"),
         round=_round(read, read.part(item, "round")),
         memory=read.binary(item, "memory"),
+        unmatched=read.texts(item, "unmatched"),
         version=item.get("version"),
     )
     return state, tuple(read.problems)
@@ -213,7 +226,7 @@ def isoformat(times: Mapping[str, datetime]) -> dict[str, str | None]:
     return {account_id: _iso(time) for account_id, time in times.items()}
 
 
-ATTRIBUTES = ("scanned", "seen", "failing", "full_listing", "tags_read", "round", "memory")
+ATTRIBUTES = ("scanned", "seen", "failing", "full_listing", "tags_read", "round", "memory", "unmatched")
 """What `to_item` may have."""
 
 
@@ -224,6 +237,7 @@ def to_item(state: AccountState) -> dict[str, Any]:
         "full_listing": _iso(state.full_listing),
         "tags_read": _iso(state.tags_read),
         "memory": state.memory or None,
+        "unmatched": list(state.unmatched) or None,
     }
     if state.seen is not None:
         item["seen"] = _known(

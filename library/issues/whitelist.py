@@ -1,9 +1,13 @@
 """Which keys are left alone: the exemptions of `whitelist.json`, and what they match."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
+
+_MAY_BE_A_KEY = re.compile(r"(?=.{16}|.*\*)[A-Z0-9*?]+")
+"""Key ids have 16 characters or more, capitals and digits (IAM API reference, AccessKey)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,15 @@ class Exemption:
 
     def names(self, user_name: str, key_id: str) -> bool:
         """Whether the entry means this user or this key, whatever its last day."""
-        # IAM takes user names that differ only in case for the same name, but not key ids.
-        return _matches(self.id.lower(), user_name.lower()) or _matches(self.id, key_id)
+        return self.names_user(user_name) or self.names_key(key_id)
+
+    def names_user(self, user_name: str) -> bool:
+        """Whether it means this user; IAM takes names that differ only in case for the same name."""
+        return _matches(self.id.lower(), user_name.lower())
+
+    def names_key(self, key_id: str) -> bool:
+        """Whether it means this key."""
+        return _matches(self.id, key_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,32 @@ class Whitelist:
             if exemption.holds(now) and exemption.names(user_name, key_id):
                 return exemption
         return None
+
+    def unmatched(
+        self,
+        account_id: str,
+        users: Collection[str],
+        keys: Collection[str],
+        now: datetime,
+        *,
+        all_keys: bool,
+        before: Collection[str],
+    ) -> tuple[str, ...]:
+        """The entries of the account in force at `now` that mean no user and no key of it: mistyped, or left over.
+
+        `users` are all users of the account. A scan mostly does not see all keys: only where everything is listed
+        (`all_keys`), once in seven days, `keys` are all of them. In between an entry that can be a key's id is
+        unmatched if it was so `before`, by the last such listing, and none of the keys that were seen now is meant.
+        """
+        found = []
+        for entry in self.entries.get(account_id, ()):
+            if not entry.holds(now) or any(entry.names_user(user) for user in users):
+                continue
+            if any(entry.names_key(key) for key in keys):
+                continue
+            if all_keys or entry.id in before or not _MAY_BE_A_KEY.fullmatch(entry.id):
+                found.append(entry.id)
+        return tuple(sorted(set(found)))
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -76,12 +76,16 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class ExemptionFigures:
-    """An exemption, whether it is in force, and how many idle keys it covers."""
+    """An exemption, whether it is in force, and how many idle keys it covers.
+
+    `means_nothing` is whether the last complete scan found no user and no key that it means.
+    """
 
     account_id: str
     exemption: Exemption
     holds: bool
     keys: int
+    means_nothing: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +144,7 @@ def figures(
         weeks=_weeks([entry.issue for entry in entries], since),
         planned=tuple(sorted(planned, key=lambda entry: (entry.due, entry.issue.issue_id))),
         by_hand=sum(1 for entry in entries if entry.due_by_hand),
-        exemptions=_exemptions(entries, settings, now),
+        exemptions=_exemptions(entries, scans, settings, now),
         failures=failures,
         scans_problem=scans.problem,
     )
@@ -240,7 +244,9 @@ def _monday(moment: datetime) -> datetime:
     return datetime.combine(day - timedelta(days=day.weekday()), time(), UTC)
 
 
-def _exemptions(entries: Sequence[Entry], settings: ReportSettings, now: datetime) -> tuple[ExemptionFigures, ...]:
+def _exemptions(
+    entries: Sequence[Entry], scans: Scans, settings: ReportSettings, now: datetime
+) -> tuple[ExemptionFigures, ...]:
     """The exemptions of these accounts, the next to end first."""
     idle: dict[str, list[Issue]] = {account: [] for account in settings.accounts}
     for entry in entries:
@@ -252,6 +258,7 @@ def _exemptions(entries: Sequence[Entry], settings: ReportSettings, now: datetim
             exemption=exemption,
             holds=exemption.holds(now),
             keys=sum(1 for issue in issues if exemption.names(issue.details.username, issue.issue_id)),
+            means_nothing=exemption.holds(now) and exemption.id in scans.unmatched(account),
         )
         for account, issues in idle.items()
         for exemption in settings.whitelist.entries.get(account, ())

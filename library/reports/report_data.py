@@ -94,6 +94,7 @@ def as_json(figures: Figures, names: Mapping[str, str]) -> str:
                 "until": iso(each.exemption.until),
                 "holds": each.holds,
                 "keys": each.keys,
+                "means_nothing": each.means_nothing,
             }
             for each in figures.exemptions
         ],

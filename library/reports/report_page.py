@@ -89,6 +89,12 @@ def _warnings(figures: Figures, settings: ReportSettings) -> Iterator[str]:
             f"{counted(unscanned, 'account has', 'accounts have')} had no complete scan for a day: this page may "
             "lack keys there, and none is switched off there. See What failed."
         )
+    nothing = sum(1 for each in figures.exemptions if each.means_nothing)
+    if nothing:
+        yield (
+            f"{counted(nothing, 'exception means', 'exceptions mean')} no user and no key, so nothing is "
+            "exempt by it. See Exceptions."
+        )
     if not settings.remediation:
         yield "Automatic remediation is off (user_inactivekeys.remediation): no key is switched off by schedule."
     if not settings.reporting:
@@ -174,7 +180,7 @@ def _exemptions(figures: Figures, settings: ReportSettings) -> Grid:
         headings=("User or key", "Account", "Last day", "Idle keys", "Reason", "Owner"),
         rows=[
             (
-                each.exemption.id,
+                two_lines(each.exemption.id, "means no user and no key" if each.means_nothing else ""),
                 settings.accounts[each.account_id],
                 _last_day(each.exemption.until.isoformat() if each.exemption.until else "", holds=each.holds),
                 f"{each.keys:,}",

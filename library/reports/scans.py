@@ -40,6 +40,10 @@ class Scans:
             return NOT_LOOKED_UP
         return self._state(account_id).doubt(now) if account_id in self.wanted else NOT_WANTED
 
+    def unmatched(self, account_id: str) -> tuple[str, ...]:
+        """The entries of the whitelist that mean no user and no key, by the last complete scan."""
+        return self._state(account_id).unmatched
+
     def failures(self, account_ids: Mapping[str, str], now: datetime) -> Iterator[Failure]:
         """One for each account that is to be scanned and has had no complete scan for a day."""
         for account_id in account_ids:

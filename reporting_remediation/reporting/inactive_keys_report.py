@@ -23,6 +23,7 @@ from library.reports.entries import UNREAD, Failure, ReportSettings, Standing
 from library.reports.figures import Figures, figures
 from library.reports.report_page import page_of
 from library.reports.scans import Scans
+from library.reports.text import counted
 
 if TYPE_CHECKING:
     from library.aws.issues_table import IssuesTable
@@ -99,8 +100,9 @@ def _report(settings: Config, form: str, output: Path | None, accounts: tuple[st
     for failure in found.unread[len(reading.unread) :]:
         messages.error(logger, Message.UNEXPECTED, f"account {failure.account_id} key {failure.key}: {failure.cause}")
     _write(found, in_force, settings, form, output)
-    counted = ", ".join(f"{found.count(standing)} {standing.value}" for standing in Standing)
-    logger.info("The report covers %d issues: %s; %d failures", len(found.entries), counted, len(found.failures))
+    _warn_of_exemptions(found)
+    totals = ", ".join(f"{found.count(standing)} {standing.value}" for standing in Standing)
+    logger.info("The report covers %d issues: %s; %d failures", len(found.entries), totals, len(found.failures))
     return exit_codes.FAILED if found.unread or scans.problem else exit_codes.OK
 
 
@@ -122,6 +124,14 @@ def _scans(settings: Config, in_force: ReportSettings, now: datetime) -> Scans:
         )
         messages.warning(logger, Message.REPORT_WITHOUT_SCAN, f"{said}keys there: {'; '.join(each)}{more}")
     return scans
+
+
+def _warn_of_exemptions(found: Figures) -> None:
+    nothing = [f"{each.exemption.id} ({each.account_id})" for each in found.exemptions if each.means_nothing]
+    if nothing:
+        what = counted(len(nothing), "entry of whitelist.json means", "entries of whitelist.json mean")
+        said = f"{what} no user and no key: {', '.join(nothing[:_NAMED])}"
+        messages.warning(logger, Message.EXEMPTION_MEANS_NOTHING, said)
 
 
 def _in_force(settings: Config, accounts: tuple[str, ...]) -> ReportSettings:

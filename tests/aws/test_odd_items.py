@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 STATE = state_table_name(TABLE)
 OTHER = "210987654321"
-WHOLE = AccountState(scanned=NOW, seen=Seen(7, 8, 2), failing_since=NOW, failure="denied", memory=b"\x00")
+WHOLE = AccountState(
+    scanned=NOW, seen=Seen(7, 8, 2), failing_since=NOW, failure="denied", memory=b"\x00", unmatched=("x",)
+)
 
 
 def write(dynamodb: DynamoDBClient, key: str, item: dict[str, Any]) -> None:

@@ -35,6 +35,7 @@ WHOLE = AccountState(
     tags_read=days_ago(2),
     round=Round(days_ago(0.1), days_ago(400), 3, 7, ("AKIA1",), ("amy",)),
     memory=b"\x00\x01",
+    unmatched=("mistyped",),
 )
 
 

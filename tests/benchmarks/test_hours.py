@@ -12,8 +12,9 @@ from library.aws.account_scan import CutOff
 from library.errors import AccessDenied
 from library.issues.counter_check import PERIOD
 from library.issues.record import Status
+from library.issues.whitelist import Exemption, Whitelist
 from tests.benchmarks import drifting
-from tests.benchmarks.account import Account
+from tests.benchmarks.account import ACCOUNT, Account
 from tests.benchmarks.estate import Estate, install
 
 if TYPE_CHECKING:
@@ -237,3 +238,27 @@ def test_a_cut_off_round_resolves_only_in_the_end_what_it_has_found_ended(estate
         else:
             break
     assert live(estate) == idle(estate)
+
+
+def test_an_entry_of_the_whitelist_that_means_nothing_is_in_the_state_until_it_means_something(
+    estate: Estate,
+) -> None:
+    user = next(iter(estate.account.users.values()))
+    key = min(idle(estate))
+    estate.whitelist = Whitelist(
+        {ACCOUNT: tuple(map(Exemption, (user.name, key, "mistyped", "AKIAMISTYPED00000001")))}
+    )
+    estate.scan()
+    assert estate.state().unmatched == ("mistyped",)
+    for _ in range(int(PERIOD.total_seconds()) // (6 * HOUR)):
+        later(estate, 6 * HOUR)
+        estate.scan()
+    assert estate.state().unmatched == ("AKIAMISTYPED00000001", "mistyped")
+    later(estate)
+    estate.scan()
+    assert estate.state().unmatched == ("AKIAMISTYPED00000001", "mistyped")
+    assert estate.iam_calls <= 4
+    estate.whitelist = Whitelist({ACCOUNT: (Exemption(user.name), Exemption(key))})
+    later(estate)
+    estate.scan()
+    assert estate.state().unmatched == ()

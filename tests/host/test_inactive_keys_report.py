@@ -18,7 +18,7 @@ from library.aws.state_table import state_table_name
 from library.issues.record import RemediationError, Resolution, Status
 from tests.wire import Wire, json_failure
 from tests.world import MAIN, OTHER, REPOSITORY, TABLE
-from tests.world.table import begin_a_run_on_a_laptop
+from tests.world.table import begin_a_run_on_a_laptop, serialized
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -103,6 +103,7 @@ def test_json_has_the_figures_and_every_issue(estate: Estate) -> None:
             "owner": "eve",
             "holds": True,
             "keys": 1,
+            "means_nothing": False,
         }
     ]
     joe, jane = content["issues"]
@@ -193,6 +194,15 @@ def test_every_format_says_when_an_account_was_scanned_last_and_which_never_was(
     page = Path("inactive-keys-report.html").read_text(encoding="utf-8")
     assert "1 account has had no complete scan for a day" in page
     assert said in estate.run(REPORT, "--format", "asff").stderr
+
+
+def test_an_exception_that_means_nothing_is_said_in_the_log_and_in_json(estate: Estate) -> None:
+    estate.whitelist("mistyped")
+    item = {"id": f"scan#{MAIN}", "scanned": estate.now.isoformat(), "unmatched": ["mistyped"], "version": "1"}
+    boto3.client("dynamodb").put_item(TableName=state_table_name(TABLE), Item=serialized(item))
+    result = estate.run(REPORT, "--format", "json")
+    assert f"W-CONFIG-02 1 entry of whitelist.json means no user and no key: mistyped ({MAIN})" in result.stderr
+    assert [each["means_nothing"] for each in as_json(result)["exceptions"]] == [True]
 
 
 def test_a_report_that_cannot_read_the_state_is_made_and_says_that_it_could_not_look(

@@ -135,3 +135,43 @@ def test_an_expired_entry_does_not_hide_one_that_holds() -> None:
 def test_an_expired_entry_exempts_nobody() -> None:
     whitelist = Whitelist({"123456789012": (Exemption("bob", until=date(2026, 11, 22)),)})
     assert whitelist.find("123456789012", "bob", KEY, NOW) is None
+
+
+# --- entries that mean nothing ---
+
+
+def unmatched(
+    *entries: str, all_keys: bool = False, before: tuple[str, ...] = (), until: date | None = None
+) -> list[str]:
+    """What of these entries means nothing in an account with the users joe and ci-1, and KEY."""
+    whitelist = Whitelist({"1": tuple(Exemption(entry, until) for entry in entries)})
+    found = whitelist.unmatched("1", ["joe", "ci-1"], [KEY], NOW, all_keys=all_keys, before=before)
+    return list(found)
+
+
+def test_a_user_s_entry_is_judged_by_every_complete_scan() -> None:
+    assert unmatched("JOE", "ci-?", "*", "jo", "cl-?") == ["cl-?", "jo"]
+    assert unmatched("jo", until=date(2026, 11, 23)) == ["jo"]
+    assert unmatched("jo", until=date(2026, 11, 22)) == []
+    assert Whitelist({"1": (Exemption("jo"),)}).unmatched("2", [], [], NOW, all_keys=True, before=()) == ()
+
+
+OTHER_KEY = "AKIAOTHER00000000001"
+
+
+@pytest.mark.parametrize("entry", [OTHER_KEY, "AKIAO*", "AKIAOTHER0000000000?"])
+def test_what_may_be_a_key_s_id_is_judged_when_all_keys_are_listed(entry: str) -> None:
+    assert unmatched(entry) == []
+    assert unmatched(entry, all_keys=True) == [entry]
+    assert unmatched(entry, before=(entry,)) == [entry]
+
+
+@pytest.mark.parametrize("entry", [KEY, "AKIAI6*"])
+@pytest.mark.parametrize("all_keys", [True, False])
+def test_a_key_that_was_seen_has_its_entry_whatever_the_last_listing_said(entry: str, all_keys: bool) -> None:
+    assert unmatched(entry, all_keys=all_keys, before=(entry,)) == []
+
+
+@pytest.mark.parametrize("entry", ["ADMIN", "AKIAOTHER00", KEY.lower(), "AKIA_OTHER_000000000001"])
+def test_what_can_be_no_key_s_id_is_a_user_s_name(entry: str) -> None:
+    assert unmatched(entry) == [entry]

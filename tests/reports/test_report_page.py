@@ -115,6 +115,15 @@ def test_an_account_that_is_not_to_be_scanned_is_no_failure() -> None:
     assert found.warnings == []
 
 
+def test_an_exception_that_means_nothing_is_warned_of() -> None:
+    exemptions = (Exemption("mistyped"), Exemption("joe"), Exemption("gone", date(2026, 11, 22)))
+    state = AccountState(scanned=NOW, unmatched=("gone", "mistyped", "removed since"))
+    found = page(scanned=scans(master=state), whitelist=Whitelist({ACCOUNT: exemptions}))
+    shown = [row[0] for row in grid(found, "Exceptions").rows]
+    assert shown == ["gone", "joe", "mistyped\nmeans no user and no key"]
+    assert found.warnings == ["1 exception means no user and no key, so nothing is exempt by it. See Exceptions."]
+
+
 def test_one_account_has_no_total() -> None:
     assert len(grid(page(), "Where they are").rows) == 3
     assert len(grid(page(accounts={ACCOUNT: "master"}), "Where they are").rows) == 1
