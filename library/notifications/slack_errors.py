@@ -10,49 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from library.errors import MessageError
 from library.messages import Message
+from library.notifications.slack_codes import MEANINGS, Kind, kind_of
 from library.notifications.slack_http import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slack_sdk.errors import SlackApiError
-
-_MEANINGS = {
-    "channel_not_found": "Slack knows no such channel, or it is private and the bot was not invited",
-    "not_in_channel": "the bot is not a member of the channel: invite it there",
-    "is_archived": "the channel is archived",
-    "restricted_action": "an administrator lets only some members post there",
-    "restricted_action_read_only_channel": "the channel is read-only",
-    "restricted_action_thread_only_channel": "only answers in threads are allowed in the channel",
-    "restricted_action_non_threadable_channel": "the channel takes no such messages",
-    "method_not_supported_for_channel_type": "this kind of conversation takes no messages of an app",
-    "no_permission": "the token has no permission for this conversation",
-    "access_denied": "Slack denies access to this conversation",
-    "not_allowed": "Slack does not allow it",
-    "messages_tab_disabled": "the app takes part in no direct messages: switch on its messages tab in App Home",
-    "users_not_found": "no active Slack user has this e-mail address",
-    "user_not_found": "the Slack user is not there any more",
-    "user_not_visible": "the bot may not see this Slack user",
-    "user_disabled": "the Slack user is deactivated",
-    "cannot_dm_bot": "the Slack user is a bot",
-    "missing_argument": "an org-wide token has to say of which workspace: set slack.team_id",
-    "team_not_found": "Slack knows no such workspace: correct slack.team_id",
-    "msg_too_long": "the message is too long for Slack",
-}
-# https://docs.slack.dev/reference/methods/chat.postMessage and the other methods: what waiting does not mend.
-_LASTING = frozenset(_MEANINGS) - {"missing_argument", "team_not_found", "msg_too_long"}
-_DEAD_TOKEN = {
-    "not_authed": "Slack got no token",
-    "invalid_auth": "Slack does not accept the token",
-    "token_revoked": "the Slack token was revoked",
-    "token_expired": "the Slack token has expired",
-    "account_inactive": "the Slack token belongs to a deactivated account",
-    "not_allowed_token_type": "Slack does not take this type of token: a bot token begins with xoxb-",
-    "team_access_not_granted": "the Slack token is not granted access to this workspace: see slack.team_id",
-    "two_factor_setup_required": "the Slack token's account has to set up its second factor",
-    "ekm_access_denied": "the administrators of Slack have suspended the posting of messages",
-}
-
 
 class Unreachable(MessageError):
     """The recipient cannot be reached, with no message of this run; `code` is Slack's own, empty if it has none."""
@@ -66,6 +30,12 @@ class MissingScope(Unreachable):
     """The token may not call this method."""
 
     ID = Message.SLACK_SCOPE
+
+
+class WrongSetting(MessageError):
+    """A setting is missing or wrong, and Slack takes nothing that needs it until it is corrected."""
+
+    ID = Message.SLACK_UNREACHABLE
 
 
 class NotSlack(MessageError):
@@ -91,7 +61,8 @@ def refusal(error: SlackApiError) -> MessageError:
     status = error.response.status_code
     answer: Mapping[str, Any] = error.response.data if isinstance(error.response.data, dict) else {}
     code = str(answer.get("error") or "")
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+    kind = kind_of(code)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or kind is Kind.LIMIT:
         asked = retry_after(error.response.headers) or "an unknown time"
         return Limited(f"Slack's rate limit is still in force and asks to wait: Retry-After {shown(asked)}")
     if not re.fullmatch(r"[a-z0-9_]{1,60}", code):
@@ -99,15 +70,17 @@ def refusal(error: SlackApiError) -> MessageError:
     if code == "missing_scope":
         needed = shown(str(answer.get("needed") or "that this takes"))
         return MissingScope(f"the Slack token lacks the scope {needed} ({code}); it has {_had(answer)}")
-    if code in _DEAD_TOKEN:
-        return ChannelFailed(f"{_DEAD_TOKEN[code]} ({code}){_details(answer)}", id=Message.SLACK_LOGIN)
+    sentence = f"{MEANINGS[code]} ({code})" if code in MEANINGS else f"Slack answered {code}"
+    if kind is Kind.CHANNEL:
+        return ChannelFailed(sentence + _details(answer), id=Message.SLACK_LOGIN)
     if status != HTTPStatus.OK:
         return MessageError(
             f"Slack answered with HTTP {status} ({code}){_details(answer)}", id=Message.SLACK_UNREACHABLE
         )
-    sentence = f"{_MEANINGS[code]} ({code})" if code in _MEANINGS else f"Slack answered {code}"
-    if code in _LASTING or code.startswith("restricted_action"):
+    if kind is Kind.RECIPIENT:
         return Unreachable(sentence + _details(answer), code=code)
+    if kind is Kind.SETTING:
+        return WrongSetting(sentence + _details(answer))
     return MessageError(sentence + _details(answer), id=Message.SLACK_UNREACHABLE)
 
 

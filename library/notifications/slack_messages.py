@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from library.notifications.slack_calls import SlackCalls
 
 
+_NOT_BY_NAME = ("channel_not_found", "team_not_found")
+"""With an org-wide token, Slack takes no name of a channel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What became of one message: recipients as configured, and the cause of each failure."""
@@ -125,7 +129,7 @@ class SlackMessages:
             try:
                 return self._post_once(address, text)
             except Unreachable as error:
-                if error.code != "channel_not_found" or is_conversation_id(address) or is_user_id(address):
+                if error.code not in _NOT_BY_NAME or is_conversation_id(address) or is_user_id(address):
                     raise
                 # A name is posted to as it is: no listing shows all channels. One that Slack does not take as a name
                 # may be listed, in other letters or as a private one.

@@ -151,39 +151,6 @@ def test_a_listing_without_an_end_ends(slack: SlackStandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
-    [
-        "is_archived",
-        "restricted_action",
-        "restricted_action_read_only_channel",
-        "restricted_action_of_next_year",
-        "not_in_channel",
-        "no_permission",
-        "messages_tab_disabled",
-        "user_not_visible",
-    ],
-)
-def test_a_code_that_waiting_does_not_mend_turns_to_the_next_in_line(slack: SlackStandIn, code: str) -> None:
-    slack.fail_next("chat.postMessage", status=200, error=code, channel="general", times=None)
-    delivery = messages_in(slack).send(["#general"], "hello", otherwise=[["#random"]])
-    assert delivery.delivered == ("#random",)
-    assert set(delivery.unknown) == {"#general"}
-    assert code in str(delivery.failed["#general"])
-
-
-@pytest.mark.parametrize(
-    "code",
-    ["internal_error", "fatal_error", "service_unavailable", "request_timeout", "message_limit_exceeded", "new"],
-)
-def test_a_code_that_passes_is_owed_to_the_recipient_and_no_other_is_asked(slack: SlackStandIn, code: str) -> None:
-    slack.fail_next("chat.postMessage", status=200, error=code, channel="general", times=None)
-    delivery = messages_in(slack).send(["#general"], "hello", otherwise=[["#random"]])
-    assert code in cause(delivery)
-    assert delivery.owed == ("#general",)
-    assert not isinstance(delivery.failed["#general"], ChannelFailed)
-
-
-@pytest.mark.parametrize(
     "code", ["invalid_auth", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"]
 )
 def test_a_dead_token_is_tried_once_in_a_run(slack: SlackStandIn, code: str) -> None:
