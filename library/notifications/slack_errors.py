@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from slack_sdk.errors import SlackApiError
 
+
 class Unreachable(MessageError):
     """The recipient cannot be reached, with no message of this run; `code` is Slack's own, empty if it has none."""
 
