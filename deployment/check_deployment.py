@@ -21,14 +21,16 @@ from deployment.commands import (
     main_account_session,
     settings_of,
 )
-from library import text
+from library import messages, text
 from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
 from library.cli.command import command
 from library.cli.exit_codes import FAILED
+from library.cli.look_ahead import look_ahead
 from library.config.checks import with_organization
 from library.errors import CredentialsError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,6 +148,16 @@ def host(cloudformation: CloudFormationClient, settings: Config) -> Iterator[Obs
         yield Obstacle(settings.aws.main_account_id, "host", stacks.HOST_STACK, said, remedy)
 
 
+def channels(settings: Config) -> Iterator[Message]:
+    """Say what JIRA and Slack will refuse of what ticket_owners.json names; the messages that are obstacles."""
+    places = settings.owners.places
+    projects = {place.jira_project for place in places} - {""}
+    for message, said in look_ahead(settings, projects, {each for place in places for each in place.slack_owner}):
+        click.echo(text.plain(messages.line(message, said)))
+        if message in (Message.JIRA_WILL_REFUSE, Message.SLACK_WILL_REFUSE):
+            yield message
+
+
 @command(epilog=EXIT_CODES)
 @config_argument
 def main(config_folder: str | None) -> None:
@@ -153,7 +165,8 @@ def main(config_folder: str | None) -> None:
 
     The identification function does it, with its own role: the roles of the scanned accounts trust nobody else.
     Then the main account: the credentials that are needed, the schedule, somebody who gets the alarms, the issues
-    table. Each obstacle is named with what to do about it; if there is one, the exit code is 1.
+    table. JIRA and Slack are asked what they will refuse, where the credentials are there and they can be reached.
+    Each obstacle is named with what to do about it; if there is one, the exit code is 1.
 
     What the host needs is checked on the host: python -m remediation.check_access
     """
@@ -170,10 +183,11 @@ def main(config_folder: str | None) -> None:
         missing = [*main_account(session, outputs, settings), *host(cloudformation, settings)]
         for obstacle in refused + missing:
             click.echo(text.plain(str(obstacle)))
+        unwilling = list(channels(settings))
         accounts = settings.accounts()
         well = len(accounts) - len({obstacle.account_id for obstacle in refused})
         click.echo(f"{well} of {len(accounts)} accounts can be scanned; {len(missing)} things are missing otherwise")
-        if refused or missing:
+        if refused or missing or unwilling:
             sys.exit(FAILED)
         click.echo("What the host needs is checked on the host: python -m remediation.check_access")
 

@@ -130,9 +130,7 @@ def notices(settings: Config, table: IssuesTable) -> Notices:
     if given.jira is not None:
         jira = JiraTickets(jira_calls(settings, given), ticket_rules(settings), settings.jira.projects)
     if given.slack_token is not None:
-        slack = SlackMessages(
-            SlackCalls(token=given.slack_token, base_url=settings.slack.base_url, team_id=settings.slack.team_id)
-        )
+        slack = SlackMessages(slack_calls(settings, given))
     return Notices(table, jira, slack)
 
 
@@ -144,6 +142,12 @@ def jira_calls(settings: Config, given: Credentials) -> JiraCalls:
         ca_bundle=settings.jira.ca_bundle,
         browse_url=settings.jira.browse_url,
     )
+
+
+def slack_calls(settings: Config, given: Credentials) -> SlackCalls:
+    """Calls to the Slack of the configuration; nobody is contacted yet."""
+    slack = settings.slack
+    return SlackCalls(token=given.slack_token or "", base_url=slack.base_url, team_id=slack.team_id)
 
 
 def ticket_rules(settings: Config, project: str = "") -> TicketRules:

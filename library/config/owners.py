@@ -50,6 +50,11 @@ class TicketOwners:
     units: Mapping[str, Owner] = field(default_factory=dict)
     products: Mapping[tuple[str, str], Owner] = field(default_factory=dict)
 
+    @property
+    def places(self) -> tuple[Owner, ...]:
+        """The settings of every place."""
+        return (self.default, *self.accounts.values(), *self.units.values(), *self.products.values())
+
     def for_account(self, account_id: str) -> Owner:
         """The settings of the account, each completed by the global one if the account has none."""
         return _merged([self.accounts.get(account_id, Owner()), self.default])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from library.errors import MessageError
+from library.notifications.slack_codes import MEANINGS
 from library.notifications.slack_errors import MissingScope, Unreachable
 
 if TYPE_CHECKING:
@@ -29,24 +31,59 @@ def is_user_id(name: str) -> bool:
     return re.fullmatch(r"[UW][A-Z0-9]{8,}", name) is not None
 
 
+def is_channel_id(name: str) -> bool:
+    """Whether it is the id of a channel, public or private."""
+    return name.startswith(("C", "G")) and is_conversation_id(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel as Slack shows it to the bot."""
+
+    id: str
+    archived: bool
+    private: bool
+    bot_is_member: bool
+
+
 class SlackDirectory:
     """The channels and people of the workspace; several threads may share it."""
 
     def __init__(self, calls: SlackCalls) -> None:
         self._calls = calls
         self._lock = threading.Lock()
-        self._channel_ids: dict[str, str] | None = None
+        self._channels: dict[str, Channel] | None = None
         self._people: list[dict[str, str]] | None = None
 
     def channel(self, name: str) -> str | None:
         """The id of the channel with this name (without #), None if no listing shows it."""
+        try:
+            found = self.listed(name)
+        except MissingScope:
+            return None
+        return None if found is None else found.id
+
+    def listed(self, name: str) -> Channel | None:
+        """The channel with this name (without #) as it is listed; raises MissingScope if the listing is denied."""
         with self._lock:
-            if self._channel_ids is None:
-                try:
-                    self._channel_ids = self._list_channels()
-                except MissingScope:
-                    self._channel_ids = {}
-        return self._channel_ids.get(name.casefold())
+            if self._channels is None:
+                self._channels = self._list_channels()
+        return self._channels.get(name.casefold())
+
+    def channel_of(self, channel_id: str) -> Channel:
+        """The channel with this id; raises Unreachable if the bot cannot see it."""
+        with self._calls.client("conversations.info") as client:
+            return _channel(client.conversations_info(channel=channel_id)["channel"])
+
+    def person(self, name: str) -> None:
+        """Raises Unreachable if there is no one active person of this name, e-mail address or id."""
+        if not is_user_id(name):
+            self.user(name)
+            return
+        with self._calls.client("users.info") as client:
+            found = client.users_info(user=name)["user"]
+            if found.get("deleted"):
+                raise Unreachable(f"{MEANINGS['user_disabled']} (user_disabled)")
 
     def user(self, name: str) -> str:
         """The id of the one active person of this name, e-mail address or id; raises Unreachable if there is none."""
@@ -60,10 +97,10 @@ class SlackDirectory:
                 self._people = self._list_people()
         return _one_of(self._people, name)
 
-    def _list_channels(self) -> dict[str, str]:
+    def _list_channels(self) -> dict[str, Channel]:
         with self._calls.client("conversations.list") as client:
             listed = self._pages(client.conversations_list, "channels", types="public_channel,private_channel")
-            return {_text(each["name"]).casefold(): _text(each["id"]) for each in listed}
+            return {_text(each["name"]).casefold(): _channel(each) for each in listed}
 
     def _list_people(self) -> list[dict[str, str]]:
         with self._calls.client("users.list") as client:
@@ -92,6 +129,16 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(f"{value!r} is not a text")
     return value
+
+
+def _channel(shown: dict[str, Any]) -> Channel:
+    return Channel(
+        id=_text(shown["id"]),
+        archived=bool(shown.get("is_archived")),
+        private=bool(shown.get("is_private")),
+        # Slack leaves it out where it makes no difference.
+        bot_is_member=bool(shown.get("is_member", True)),
+    )
 
 
 def _person(member: dict[str, Any]) -> dict[str, str]:

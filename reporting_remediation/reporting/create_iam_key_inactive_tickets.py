@@ -16,6 +16,7 @@ from library.cli import exit_codes, terminal, wiring
 from library.cli.causes import Causes
 from library.cli.command import command
 from library.cli.logs import log_decision, logger
+from library.cli.look_ahead import look_ahead
 from library.cli.one_by_one import by_itself
 from library.cli.run import run_with_lease
 from library.cli.signals import stoppable
@@ -27,7 +28,6 @@ from library.issues.reporting import exemptions_that_end
 from library.messages import Message
 from library.notifications import news
 from reporting import plan
-from reporting.look_ahead import look_ahead
 from reporting.tasks import tasks_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...]) -> None:
     - an exception that ends within 14 days: tells Slack, once
 
     Does nothing while user_inactivekeys.reporting is false, but for --dry-run, which works whatever is switched off
-    and asks JIRA what it would refuse. A first run in an old estate may find thousands of keys: look at them with
+    and asks JIRA and Slack what they refuse. A first run in an old estate may find thousands of keys: see them with
     --dry-run, then begin with --limit or --account. The limit counts new reports; reminders and closings go on.
 
     It may be stopped at any time. After Ctrl-C or SIGTERM the issues in hand are finished first; even if it is
@@ -272,7 +272,8 @@ class Reporting:
                 rows.append(plan.Row(self._account(account), what, ending.exemption.id))
         self._counts.update(row.news.verdict for row in rows)
         plan.show(rows)
-        look_ahead(self._settings, [row.news for row in rows])
+        for message, said in look_ahead(self._settings, *plan.asked_of(rows)):
+            messages.warning(logger, message, said)
         logger.info("Nothing was changed; a run would have: %s", self._counted())
 
     def _row(self, issue: Issue, what: news.News) -> plan.Row:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from library.cli import terminal
+from library.notifications.news import RaiseTicket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,13 @@ class Row:
         """Account, first assignee and the recipients over Slack."""
         audience = self.news.audience
         return self.account, next(iter(audience.assignees), ""), ", ".join(audience.slack)
+
+
+def asked_of(rows: Sequence[Row]) -> tuple[set[str], set[str]]:
+    """The projects in which tickets are planned, and the recipients over Slack."""
+    planned = [row.news for row in rows]
+    projects = {news.on_ticket.new.project for news in planned if isinstance(news.on_ticket, RaiseTicket)}
+    return projects - {""}, {each for news in planned if news.messages for each in news.audience.slack}
 
 
 def show(rows: Sequence[Row]) -> None:

@@ -50,11 +50,36 @@ def _list_channels(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[s
     types = str(arguments.get("types") or "public_channel").split(",")
     with_archived = str(arguments.get("exclude_archived", "")).lower() not in ("1", "true")
     listed = [
-        {"id": channel_id, "name": channel.name, "is_private": channel.private, "is_archived": channel.archived}
+        _shown_channel(workspace, channel_id)
         for channel_id, channel in workspace.channels.items()
         if channel.listed and (with_archived or not channel.archived) and _is_listed(channel, types)
     ]
     return _page(workspace, "channels", listed, arguments)
+
+
+def _channel_info(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    channel_id = str(arguments.get("channel", ""))
+    if channel_id not in workspace.channels or _is_hidden(workspace.channels[channel_id]):
+        raise Refusal("channel_not_found")
+    return {"channel": _shown_channel(workspace, channel_id)}
+
+
+def _user_info(workspace: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    user_id = str(arguments.get("user", ""))
+    if user_id not in workspace.users:
+        raise Refusal("user_not_found")
+    return {"user": _shown_user(workspace, user_id)}
+
+
+def _shown_channel(workspace: Workspace, channel_id: str) -> dict[str, Any]:
+    channel = workspace.channels[channel_id]
+    return {
+        "id": channel_id,
+        "name": channel.name,
+        "is_private": channel.private,
+        "is_archived": channel.archived,
+        "is_member": channel.bot_is_member,
+    }
 
 
 def _is_listed(channel: SlackChannel, types: list[str]) -> bool:
@@ -135,7 +160,9 @@ METHODS: dict[str, Method] = {
     "users.list": _list_users,
     "users.lookupByEmail": _look_up_by_email,
     "conversations.list": _list_channels,
+    "conversations.info": _channel_info,
     "conversations.open": _open_conversation,
+    "users.info": _user_info,
     "chat.postMessage": _post_message,
 }
 
@@ -144,6 +171,8 @@ SCOPES: dict[str, str] = {
     "users.list": "users:read",
     "users.lookupByEmail": "users:read.email",
     "conversations.list": "channels:read",
+    "conversations.info": "channels:read",
+    "users.info": "users:read",
     "conversations.open": "im:write",
     "chat.postMessage": "chat:write",
 }
