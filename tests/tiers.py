@@ -25,6 +25,7 @@ TIERS = {
     "benchmarks": "process",
     "browser": "browser",
     "config/test_command.py": "process",
+    "contract/test_slack_emulator.py": "process",
     "crash": "moto",
     "deployment/test_all_stacks.py": "ministack",
     "deployment/test_build_packages.py": "process",
