@@ -12,6 +12,7 @@ from library.issues.decisions import Skip
 from library.issues.record import Status
 from library.issues.reporting import is_exempted
 from library.issues.switching import Due, verdict_ignoring_intent
+from library.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -136,13 +137,15 @@ def _due(
 
 
 def _failures(issue: Issue) -> Iterator[Failure]:
-    """What did not work for an issue that is not closed, and will be tried again."""
-    if issue.status is Status.CLOSED:
-        return
+    """What did not work for an issue, and will be tried again; a closed one owes a message over Slack at most."""
+    is_closed = issue.status is Status.CLOSED
     place = {"account_id": issue.account_id, "user": issue.details.username, "key": issue.issue_id}
     error = issue.remediation_error
-    if error is not None:
+    if error is not None and not is_closed:
         yield Failure(what="could not be switched off", cause=error.cause, since=error.time, **place)
-    for channel, failed in (("JIRA", issue.jira.failed), ("Slack", issue.slack.failed)):
+    owed = issue.slack.owed
+    slack = f"not told over Slack: {listed(owed)}" if owed else "Slack was not told"
+    jira_failed = None if is_closed else issue.jira.failed
+    for what, failed in (("JIRA was not told", jira_failed), (slack, issue.slack.failed)):
         if failed is not None:
-            yield Failure(what=f"{channel} was not told", cause="the next run tries again", since=failed, **place)
+            yield Failure(what=what, cause="the next run tries again", since=failed, **place)

@@ -311,6 +311,13 @@ def test_every_failure_of_an_issue_counts_and_what_could_not_be_read_comes_first
     assert {account.account_id: account.failures for account in found.accounts} == {ACCOUNT: 3, OTHER: 1}
 
 
+def test_a_closed_issue_that_owes_its_end_to_somebody_says_to_whom() -> None:
+    owing = SlackDetails(failed=days_ago(3), owed=("bob", "#ops"))
+    issue = an_issue(status=Status.CLOSED, slack=owing, jira=JiraDetails(failed=days_ago(2)))
+    (failure,) = figures([issue], [], scans(), in_force(), NOW).failures
+    assert (failure.what, failure.since) == ("not told over Slack: bob, #ops", days_ago(3))
+
+
 def test_a_closed_issue_has_no_failure_any_more() -> None:
     error = RemediationError("AccessDenied", days_ago(1))
     ended = details(resolution=Resolution.USED)
