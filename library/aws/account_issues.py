@@ -11,12 +11,13 @@ from library.issues import steps
 from library.issues.access_keys import AccessKey, is_idle
 from library.issues.decisions import Outcome
 from library.issues.looking import Kept, kept
+from library.issues.record import IssueDetails
 from library.issues.row import UnreadableIssue
 from library.issues.scan_result import Decided, Line, line_of_issue, lines_of_the_rest
 from library.issues.scanning import LIVE, Finding, begins_episode, ended_finding, idle_finding, reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from library.aws.hourly_scan import HourlyScan
@@ -69,7 +70,9 @@ class AccountIssues:
     def kept(self) -> tuple[Kept, ...]:
         """Those that a scan has to keep true, as they are by now."""
         return kept(
-            self.all, lambda issue: self._exemption(issue.details.username, issue.issue_id) is not None, self._now
+            self.all,
+            lambda issue: self._exemption(issue.details.username, issue.issue_id, issue.details.tags) is not None,
+            self._now,
         )
 
     def wants_tags(self, key: AccessKey) -> bool:
@@ -114,7 +117,8 @@ class AccountIssues:
         )
 
     def _reconcile(self, finding: Finding) -> Line:
-        exemption = self._exemption(finding.user_name, finding.key_id)
+        tags = finding.found.tags if isinstance(finding.found, IssueDetails) else None
+        exemption = self._exemption(finding.user_name, finding.key_id, tags)
         outcome = self._step(
             finding.key_id,
             lambda issue: reconcile(self._account_id, finding, issue, exemption=exemption, now=self._now),
@@ -135,8 +139,8 @@ class AccountIssues:
         self.outcomes.append(outcome)
         return outcome
 
-    def _exemption(self, user_name: str, key_id: str) -> Exemption | None:
-        return self._whitelist.find(self._account_id, user_name, key_id, self._now)
+    def _exemption(self, user_name: str, key_id: str, tags: Mapping[str, str] | None) -> Exemption | None:
+        return self._whitelist.find(self._account_id, user_name, key_id, self._now, tags)
 
 
 def _with_tags(issue: Issue | None, tags: dict[str, str], now: datetime) -> Step | None:

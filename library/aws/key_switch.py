@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,7 @@ from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
 from library.aws.iam_clients import IamClients
 from library.aws.sessions import CLIENT_CONFIG
 from library.errors import AccessDenied, AwsCallFailed
+from library.issues.whitelist import BY_TAG, exemption_by_tag
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 SESSION_SECONDS = 45 * 60
 """How long an assumed role is used: STS gives it for an hour, and a prompt may wait longer than that."""
+
+_DENIED_BY_TAG = (
+    f"The user has the tag {BY_TAG.id}, for which the role may switch none of their keys, off or on: take the tag "
+    "off for as long, or switch the key with credentials of your own"
+)
 
 _USER = re.compile(r"arn:[^:]+:(?:iam|sts)::([0-9]+):user/(?:.*/)?([^/]+)")
 
@@ -91,8 +98,23 @@ class KeySwitch:
         return iam_keys.find_access_key(iam, issue.issue_id, issue.details.username, denied_is_gone=True)
 
     def set_status(self, account_id: str, key: AccessKey, status: Literal["Active", "Inactive"]) -> None:
-        """Switch the key on or off, and read back that it is so."""
-        iam_keys.set_status(self._iam(account_id), key, status)
+        """Switch the key on or off, and read back that it is so; an error says if the user's tag is in the way."""
+        try:
+            iam_keys.set_status(self._iam(account_id), key, status)
+        except AccessDenied as error:
+            if not self._is_tagged(account_id, key):
+                raise
+            text = f"{error}. {_DENIED_BY_TAG}"
+            raise AccessDenied(text, call=error.call, code=error.code, status=error.status, id=error.id) from error
+
+    def _is_tagged(self, account_id: str, key: AccessKey) -> bool:
+        with suppress(AwsCallFailed):
+            return exemption_by_tag(self.tags_of_user(account_id, key)) is not None
+        return False
+
+    def tags_of_user(self, account_id: str, key: AccessKey) -> dict[str, str] | None:
+        """The tags of the key's user at this moment, None if there is no such user. Takes a call."""
+        return iam_keys.user_tags(self._iam(account_id), key.user_name)
 
     def is_about_one_user(self, account_id: str, error: AwsCallFailed) -> bool:
         """Whether AWS refused a call for its user's sake: the same one about a user who does not exist is allowed.
@@ -106,8 +128,8 @@ class KeySwitch:
         try:
             if error.call == "iam:UpdateAccessKey":
                 self._iam(account_id).call("UpdateAccessKey", **nothing, Status="Inactive")
-            elif error.call == "iam:ListAccessKeys":
-                self._iam(account_id).call("ListAccessKeys", UserName=nothing["UserName"])
+            elif error.call in ("iam:ListAccessKeys", "iam:ListUserTags"):
+                self._iam(account_id).call(error.call.removeprefix("iam:"), UserName=nothing["UserName"])
         except AwsCallFailed as answer:
             return answer.code == "NoSuchEntity"
         return error.call == "iam:GetAccessKeyLastUsed"

@@ -90,6 +90,7 @@ def of_remediation(access: AccountAccess, account_id: str, name: str, users: Seq
     iam = _iam(trial, access, account_id, name)
     if iam is not None:
         _try_looks(trial, iam, users[:_USERS_TRIED])
+        trial.of("iam:ListUserTags", partial(iam.list_user_tags, UserName=nobody()))
         nothing = {"UserName": nobody(), "AccessKeyId": NO_KEY}
         trial.of("iam:UpdateAccessKey", partial(iam.update_access_key, **nothing, Status="Inactive"))
     return trial.refusals

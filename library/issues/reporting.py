@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from library.issues.access_keys import is_long_ago
 from library.issues.decisions import Skip
 from library.issues.record import Episode, Issue, Status
+from library.issues.whitelist import exemption_by_tag
 from library.text import utc
 
 if TYPE_CHECKING:
@@ -272,6 +273,8 @@ def is_exempted(issue: Issue) -> bool:
 
 
 def _last_to_hold(issue: Issue, whitelist: Whitelist, now: datetime) -> Exemption | None:
+    if exemption_by_tag(issue.details.tags) is not None:
+        return None
     holding = [
         each
         for each in whitelist.entries.get(issue.account_id, ())

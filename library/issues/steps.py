@@ -22,6 +22,7 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
+from library.issues.whitelist import BY_TAG
 from library.text import last_used_or_created, utc
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def _heard(issue: Issue, occasion: Occasion, told: Issue, now: datetime, date: d
 
 
 def _covered_by(exemption: Exemption) -> str:
-    return f"exemption {exemption.id!r} covers it"
+    return f"{'' if exemption == BY_TAG else 'exemption '}{exemption.shown} covers it"
 
 
 def _use(details: IssueDetails) -> str:

@@ -93,7 +93,7 @@ def _may_switch_off(
 ) -> Due | Skip:
     """What holds for an interrupted remediation, too: not exempted, the retention is over, the told date has come."""
     if exemption is not None:
-        return Skip(f"whitelisted by {exemption.id!r}")
+        return whitelisted(exemption)
     promised = issue.timestamps.promised
     if promised is None and not by_hand:
         return Skip("nobody was told a date; reporting tells one")
@@ -103,6 +103,11 @@ def _may_switch_off(
     if due > over:
         return Skip(f"its people were told {utc(due)}", due)
     return Skip(f"within its retention period of {days} days, due {utc(due)}", due)
+
+
+def whitelisted(exemption: Exemption) -> Skip:
+    """Why a key stays on that an exemption covers."""
+    return Skip(f"whitelisted by {exemption.shown}")
 
 
 def second_look(
@@ -124,7 +129,7 @@ def second_look(
     if key.status != ACTIVE:
         return Skip(f"the key is {key.status} already")
     if exemption is not None:
-        return Skip(f"whitelisted by {exemption.id!r}")
+        return whitelisted(exemption)
     if not is_idle(key, criteria_days, now):
         return Skip("the key is not idle any more")
     if issue.ended_by_use(key.idle_since):

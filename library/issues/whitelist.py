@@ -1,4 +1,4 @@
-"""Which keys are left alone: the exemptions of `whitelist.json`, and what they match."""
+"""Which keys are left alone: the exemptions of `whitelist.json`, what they match, and the tag of the user's own."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -27,6 +27,11 @@ class Exemption:
         """Whether the entry is still in force at `now`, an aware time."""
         return self.until is None or now.astimezone(UTC).date() <= self.until
 
+    @property
+    def shown(self) -> str:
+        """How a sentence names it."""
+        return f"the user's tag {self.id!r}" if self == BY_TAG else repr(self.id)
+
     def names(self, user_name: str, key_id: str) -> bool:
         """Whether the entry means this user or this key, whatever its last day."""
         return self.names_user(user_name) or self.names_key(key_id)
@@ -40,18 +45,37 @@ class Exemption:
         return _matches(self.id, key_id)
 
 
+TAG, NEVER = "hammer", "never"
+BY_TAG = Exemption(f"{TAG}: {NEVER}", reason="by the user's tag")
+"""What a user has with the tag `hammer` = `never`, in whichever account; the roles' policies know the tag, too."""
+
+
+def exemption_by_tag(tags: Mapping[str, str] | None) -> Exemption | None:
+    """The exemption that these tags of a user are; None are tags that are not known.
+
+    The tag's name counts as it is written here. Its value does in any case, and with spaces around it: a slip there
+    must not cost a key.
+    """
+    return BY_TAG if (tags or {}).get(TAG, "").strip().lower() == NEVER else None
+
+
 @dataclass(frozen=True, slots=True)
 class Whitelist:
     """All exemptions, by account id."""
 
     entries: Mapping[str, tuple[Exemption, ...]]
 
-    def find(self, account_id: str, user_name: str, key_id: str, now: datetime) -> Exemption | None:
-        """The first entry of the account that is in force at `now` and means this user or this key."""
+    def find(
+        self, account_id: str, user_name: str, key_id: str, now: datetime, tags: Mapping[str, str] | None = None
+    ) -> Exemption | None:
+        """The first entry of the account that is in force at `now` and means this user or this key, else BY_TAG.
+
+        `tags` are those of the user, as far as they are known.
+        """
         for exemption in self.entries.get(account_id, ()):
             if exemption.holds(now) and exemption.names(user_name, key_id):
                 return exemption
-        return None
+        return exemption_by_tag(tags)
 
     def unmatched(
         self,

@@ -98,7 +98,8 @@ class Entry:
 
 def entry_of(issue: Issue, settings: ReportSettings, now: datetime) -> Entry:
     """The issue as it stands at `now` (UTC)."""
-    exemption = settings.whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
+    details = issue.details
+    exemption = settings.whitelist.find(issue.account_id, details.username, issue.issue_id, now, details.tags)
     due = _due(issue, settings, exemption, now, by_hand=False)
     due_by_hand = _due(issue, settings, exemption, now, by_hand=True)
     return Entry(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from library.issues.whitelist import BY_TAG, exemption_by_tag
 from library.reports.entries import UNREAD, Failure, Standing, entry_of, standing
 from library.text import unexpected
 
@@ -247,7 +248,7 @@ def _monday(moment: datetime) -> datetime:
 def _exemptions(
     entries: Sequence[Entry], scans: Scans, settings: ReportSettings, now: datetime
 ) -> tuple[ExemptionFigures, ...]:
-    """The exemptions of these accounts, the next to end first."""
+    """The exemptions of these accounts, the next to end first; the users' own tag where a key is exempt by it."""
     idle: dict[str, list[Issue]] = {account: [] for account in settings.accounts}
     for entry in entries:
         if entry.standing in (*ON, Standing.WHITELISTED):
@@ -263,6 +264,11 @@ def _exemptions(
         for account, issues in idle.items()
         for exemption in settings.whitelist.entries.get(account, ())
     ]
+    for account, issues in idle.items():
+        tagged = sum(1 for issue in issues if exemption_by_tag(issue.details.tags) is not None)
+        if tagged:
+            of_tag = ExemptionFigures(account, exemption=BY_TAG, holds=True, keys=tagged, means_nothing=False)
+            counted.append(of_tag)
     return tuple(sorted(counted, key=_end_of_exemption))
 
 

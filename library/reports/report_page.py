@@ -176,7 +176,7 @@ def _trend(figures: Figures) -> Chart:
 
 def _exemptions(figures: Figures, settings: ReportSettings) -> Grid:
     return Grid(
-        caption="The entries of whitelist.json, the next to end first",
+        caption="The entries of whitelist.json, the next to end first, and the users' tag",
         headings=("User or key", "Account", "Last day", "Idle keys", "Reason", "Owner"),
         rows=[
             (

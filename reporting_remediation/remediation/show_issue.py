@@ -156,7 +156,8 @@ def _verdict(settings: Config, issue: Issue, state: AccountState | None, now: da
         return f"not known, as {WHITELIST} cannot be used"
     if issue.account_id not in {account.id for account in settings.remediation_accounts()}:
         return "not in remediation_accounts"
-    exemption = settings.whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
+    details = issue.details
+    exemption = settings.whitelist.find(issue.account_id, details.username, issue.issue_id, now, details.tags)
     verdict = remediation_verdict(
         issue,
         settings.inactive_keys.remediation_retention_period,

@@ -8,19 +8,29 @@ from typing import TYPE_CHECKING
 from library.cli import wiring
 from library.cli.stop_file import is_stopped, why_stopped
 from library.config.loading import load
+from library.errors import AwsCallFailed
 from library.issues import switch_steps
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Outcome, Skip, Step, Verdict
 from library.issues.record import Issue, Status
 from library.issues.reporting import TellRemediated, retention_over
-from library.issues.switching import Due, Finish, remediation_verdict, second_look, verdict_ignoring_intent
+from library.issues.switching import (
+    Due,
+    Finish,
+    remediation_verdict,
+    second_look,
+    verdict_ignoring_intent,
+    whitelisted,
+)
+from library.issues.whitelist import exemption_by_tag
+from library.messages import Message
 from library.notifications import news
 from library.text import utc
 from remediation.freshness import Freshness
-from remediation.switching import Proceed, Ready, Way
+from remediation.switching import NotSwitched, Proceed, Ready, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from library.aws.key_switch import KeySwitch
@@ -135,8 +145,19 @@ class SwitchingOff:
         )
         if isinstance(looked, Skip):
             return looked
+        tagged = exemption_by_tag(self._tags_now(issue, looked))
+        if tagged is not None:
+            return whitelisted(tagged)
         untold = "; nobody was told a date" if issue.timestamps.promised is None else ""
         return Ready(looked, f"due since {utc(verdict.since)}{untold}", verdict.since)
+
+    def _tags_now(self, issue: Issue, key: AccessKey) -> Mapping[str, str] | None:
+        """Those of the key's user at this moment: a scan reads them once a day. A call, for what may go off only."""
+        try:
+            return self._keys.tags_of_user(issue.account_id, key)
+        except AwsCallFailed as error:
+            what = "the tags of the key's user could not be read"
+            raise NotSwitched(what, error, id=Message.KEY_NOT_LOOKED_AT) from error
 
     def _due_or_not(self, issue: Issue, now: datetime) -> Due | Skip:
         exemption = self._exemption(issue, issue.details.username, now)
@@ -149,7 +170,8 @@ class SwitchingOff:
         return against or verdict
 
     def _exemption(self, issue: Issue, user_name: str, now: datetime) -> Exemption | None:
-        return self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now)
+        tags = issue.details.tags
+        return self._settings.whitelist.find(issue.account_id, user_name, issue.issue_id, now, tags)
 
     # --- what is recorded and said ---
 

@@ -46,7 +46,8 @@ def tasks_of(
     tasks, new = [], 0
     for issue in sorted(issues, key=lambda each: (each.details.last_used, each.issue_id)):
         with by_itself(issue.name, counts):
-            exemption = whitelist.find(issue.account_id, issue.details.username, issue.issue_id, now)
+            details = issue.details
+            exemption = whitelist.find(issue.account_id, details.username, issue.issue_id, now, details.tags)
             step = reporting_step(issue, terms.policy(issue.account_id), exemption=exemption, now=now)
             if isinstance(step, Report) and step.first:
                 new += 1

@@ -15,6 +15,7 @@ from library.cli.run import closing_line
 from library.config.floor import floor_of
 from library.config.loading import load as load_config
 from library.issues.decisions import Verdict
+from library.issues.whitelist import NEVER, TAG
 
 FOLDER = Path(__file__).resolve().parents[2] / "deployment" / "cloudformation"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
@@ -373,6 +374,7 @@ def test_the_host_may_do_what_it_does_and_nothing_else(host: dict[str, Any]) -> 
         "sts:AssumeRole",
         "iam:ListAccessKeys",
         "iam:GetAccessKeyLastUsed",
+        "iam:ListUserTags",
         "iam:UpdateAccessKey",
         "dynamodb:Query",
         "dynamodb:GetItem",
@@ -456,7 +458,20 @@ def test_only_the_reporting_role_of_a_scanned_account_may_switch_keys_off() -> N
         "iam:GenerateCredentialReport",
         "iam:GetCredentialReport",
     }
-    assert policy_actions(template, "ReportingRole") == look | {"iam:UpdateAccessKey"}
+    assert policy_actions(template, "ReportingRole") == look | {"iam:ListUserTags", "iam:UpdateAccessKey"}
+
+
+@pytest.mark.parametrize(
+    ("file", "role"),
+    [("reporting-remediation-host.yaml", "HostRole"), ("scanned-account-roles.yaml", "ReportingRole")],
+)
+def test_a_role_that_may_switch_keys_is_denied_those_of_users_with_the_tag(file: str, role: str) -> None:
+    found = statements({"": load(FOLDER / file)["Resources"][role]["Properties"]["Policies"]})
+    (denied,) = [one for one in found if one["Effect"] == "Deny"]
+    (allowed,) = [one for one in found if one["Effect"] == "Allow" and "iam:UpdateAccessKey" in actions(one)]
+    assert denied["Action"] == "iam:UpdateAccessKey"
+    assert denied["Resource"] == allowed["Resource"]
+    assert denied["Condition"] == {"StringEqualsIgnoreCase": {f"aws:ResourceTag/{TAG}": NEVER}}
 
 
 @pytest.mark.parametrize("role", ["IdentificationRole", "ReportingRole"])

@@ -46,7 +46,7 @@ def deny(wire: Wire, operation: str, *users: str) -> None:
     )
 
 
-@pytest.mark.parametrize("operation", ["UpdateAccessKey", "ListAccessKeys"])
+@pytest.mark.parametrize("operation", ["UpdateAccessKey", "ListAccessKeys", "ListUserTags"])
 def test_users_whom_a_policy_denies_protect_nobody_else(estate: Estate, wire: Wire, operation: str) -> None:
     users = [f"ann-{number}" for number in range(7)]
     issues = [estate.add_due_issue(user, idle_days=300 - n) for n, user in enumerate(users)]

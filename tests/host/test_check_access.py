@@ -75,7 +75,7 @@ def test_only_what_remediation_calls_is_asked_for(estate: Estate, wire: Wire) ->
     wire.sent.clear()
     assert estate.run(CHECK).exit_code == 0
     assert {call for call in wire.sent if call.endswith(("Users", "Keys", "Key", "Used", "Tags", "Report"))} == {
-        *("ListAccessKeys", "GetAccessKeyLastUsed", "UpdateAccessKey")
+        *("ListAccessKeys", "GetAccessKeyLastUsed", "ListUserTags", "UpdateAccessKey")
     }
 
 

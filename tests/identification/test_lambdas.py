@@ -467,6 +467,25 @@ def test_what_the_whitelist_names_is_whitelisted_and_opened_when_the_exception_i
     assert {issue.status for issue in issues(dynamodb).values()} == {Status.OPEN}
 
 
+def test_a_user_with_the_tag_is_whitelisted_and_opened_when_it_is_taken_off(
+    populated: Control, dynamodb: DynamoDBClient
+) -> None:
+    iam = boto3.client("iam")
+    iam.tag_user(UserName="alice", Tags=[{"Key": "hammer", "Value": "Never"}])
+    identify()
+    found = issues(dynamodb)[IDLE]
+    assert found.status is Status.WHITELISTED
+    assert found.history[-1]["why"].endswith("; the user's tag 'hammer: never' covers it")
+    iam.untag_user(UserName="alice", TagKeys=["hammer"])
+    # They are read once a day.
+    state = state_table_name(TABLE)
+    dynamodb.update_item(TableName=state, Key={"id": {"S": f"scan#{MAIN}"}}, UpdateExpression="REMOVE tags_read")
+    # One scan reads the tags, the next one decides by them.
+    for _ in range(2):
+        identify()
+    assert issues(dynamodb)[IDLE].status is Status.OPEN
+
+
 def test_a_broken_whitelist_stops_the_scan(populated: Control, dynamodb: DynamoDBClient, tmp_path: Path) -> None:
     (tmp_path / "whitelist.json").write_text("{")
     with pytest.raises(ConfigurationError):

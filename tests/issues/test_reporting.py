@@ -29,7 +29,7 @@ from library.issues.reporting import (
 )
 from library.issues.whitelist import Exemption, Whitelist
 from library.text import utc
-from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, times
+from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
 from tests.issues.builders import SECOND, TICKET, TOLD, closed, reported, resolved
 
 if TYPE_CHECKING:
@@ -342,6 +342,11 @@ def test_an_exemption_that_was_prolonged_is_told_of_again() -> None:
 def test_the_end_of_an_exemption_is_nothing_to_a_key_that_another_one_covers_for_longer(longer: Exemption) -> None:
     assert ending(until(3), longer, issues=[EXEMPTED]) == []
     assert ending(longer, until(3), issues=[EXEMPTED]) == []
+
+
+def test_the_end_of_an_exemption_is_nothing_to_a_key_whose_user_has_the_tag() -> None:
+    tagged = an_issue(status=Status.WHITELISTED, details=details(tags={"hammer": "Never"}))
+    assert ending(until(3), issues=[tagged]) == []
 
 
 def test_an_exemption_that_matches_no_issue_ends_without_a_word() -> None:

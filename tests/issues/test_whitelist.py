@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from library.issues.whitelist import Exemption, Whitelist
+from library.issues.whitelist import BY_TAG, Exemption, Whitelist
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEY = "AKIAI6UV7TCFQNA623TA"
@@ -135,6 +135,36 @@ def test_an_expired_entry_does_not_hide_one_that_holds() -> None:
 def test_an_expired_entry_exempts_nobody() -> None:
     whitelist = Whitelist({"123456789012": (Exemption("bob", until=date(2026, 11, 22)),)})
     assert whitelist.find("123456789012", "bob", KEY, NOW) is None
+
+
+# --- the tag of the user's own ---
+
+
+@pytest.mark.parametrize("value", ["never", "Never", "NEVER", " never "])
+def test_a_user_whose_tag_says_never_is_exempt_in_every_account(value: str) -> None:
+    found = Whitelist({}).find("123456789012", "bob", KEY, NOW, {"owner": "ann", "hammer": value})
+    assert found == BY_TAG
+    assert (found.shown, found.reason, found.holds(NOW)) == (
+        "the user's tag 'hammer: never'",
+        "by the user's tag",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "tags", [None, {}, {"hammer": ""}, {"hammer": "nevermore"}, {"hammer": "no"}, {"Hammer": "never"}, {"x": "never"}]
+)
+def test_any_other_tag_exempts_nobody(tags: dict[str, str] | None) -> None:
+    assert Whitelist({}).find("123456789012", "bob", KEY, NOW, tags) is None
+
+
+def test_an_entry_precedes_the_tag_as_it_says_more_and_the_tag_outlasts_it() -> None:
+    tags = {"hammer": "never"}
+    whitelist = Whitelist({"123456789012": (Exemption("bob", until=NOW.date(), owner="ann"),)})
+    found = whitelist.find("123456789012", "bob", KEY, NOW, tags)
+    assert found is not None
+    assert (found.owner, found.shown) == ("ann", "'bob'")
+    assert whitelist.find("123456789012", "bob", KEY, NOW + timedelta(days=1), tags) == BY_TAG
 
 
 # --- entries that mean nothing ---

@@ -26,6 +26,7 @@ from deployment.local.embedded_aws import MAIN_ACCOUNT, REGION, TEMPLATE, Embedd
 from deployment.local.estate import IDENTIFICATION, INITIATION, REMEDIATION, REPORTING
 from deployment.local.slack_stand_in import DEFAULT_TOKEN, SlackStandIn
 from library.aws import permissions
+from library.aws.permissions import NO_KEY
 from library.aws.state_table import state_table_name
 from library.cli import wiring
 from library.config.loading import load
@@ -43,6 +44,9 @@ PACKAGE_KEY = "packages/hammer-reporting-remediation.zip"
 EXTERNAL_ID = "open-sesame"
 HOST = "hammer-reporting-remediation"
 PAGE = "reporting.inactive_keys_report"
+PROTECTED = {"break-glass": "never", "auditor": "Never"}
+"""Users, each with the value of the tag `hammer`."""
+OTHERWISE_TAGGED = "another"
 LOOKING, SWITCHING = "hammer-cloudsec-crossact-id", "hammer-cloudsec-crossact-ec2"
 ROLES = {
     ("main-account.yaml", "InitiationRole"): (MAIN_ACCOUNT, INITIATION),
@@ -271,7 +275,20 @@ class Deployment:
             if self._host_lines() == before:
                 raise Denied("nothing came into the host's log group")
         assert self.statuses() == {"Inactive"}
+        self._protected_users()
         self._session_manager()
+
+    def _protected_users(self) -> None:
+        """Keys of users with the tag are not switched, off or on, by either role; of such a key, none need exist."""
+        for client in (self.acting_as("iam", HOST), self.in_the_scanned_account("iam", SWITCHING)):
+            for user in PROTECTED:
+                for status in ("Inactive", "Active"):
+                    switch = partial(client.update_access_key, UserName=user, AccessKeyId=NO_KEY, Status=status)
+                    if not refused(switch):
+                        raise Denied(f"the key of {user} could be set to {status}")
+            # Allowed: there is no such key.
+            with pytest.raises(client.exceptions.NoSuchEntityException):
+                client.update_access_key(UserName=OTHERWISE_TAGGED, AccessKeyId=NO_KEY, Status="Inactive")
 
     def _host_lines(self) -> int:
         return len(self.root("logs").filter_log_events(logGroupName=HOST_LOG_GROUP)["events"])
@@ -390,6 +407,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         for account in (MAIN_ACCOUNT, OTHER):
             iam = deployment.root("iam", account)
             iam.create_user(UserName="idle")
+            for user, value in {**PROTECTED, OTHERWISE_TAGGED: "later"}.items():
+                iam.create_user(UserName=user, Tags=[{"Key": "hammer", "Value": value}])
             deployment.keys[account] = iam.create_access_key(UserName="idle")["AccessKey"]["AccessKeyId"]
         deployment.run_the_pipeline()
         yield deployment

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from library.issues.record import JiraDetails, RemediationError, Resolution, SlackDetails, Status
-from library.issues.whitelist import Exemption, Whitelist
+from library.issues.whitelist import BY_TAG, Exemption, Whitelist
 from library.reports.entries import Failure, Standing, standing
 from library.reports.figures import AHEAD, WEEKS, AccountFigures, Figures, Week, figures, histogram
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
@@ -284,6 +284,20 @@ def test_exceptions_are_counted_with_the_idle_keys_they_are_for_the_next_to_end_
         ("a*", True, 2),
         ("alice", True, 2),
     ]
+
+
+def test_the_users_tag_is_an_exception_of_each_account_in_which_a_key_is_exempt_by_it() -> None:
+    tagged = details(tags={"hammer": "never"})
+    found = of(
+        an_issue(issue_id="A", status=Status.WHITELISTED, details=tagged),
+        an_issue(issue_id="B", details=tagged),
+        an_issue(issue_id="C", status=Status.RESOLVED, details=tagged, timestamps=times(resolved=days_ago(1))),
+        an_issue(issue_id="D", account_id=OTHER),
+    )
+    (each,) = found.exemptions
+    assert (each.account_id, each.exemption, each.holds, each.keys) == (ACCOUNT, BY_TAG, True, 2)
+    assert {entry.issue.issue_id for entry in found.entries if entry.exemption == BY_TAG} == {"A", "B", "C"}
+    assert [entry.due for entry in found.entries if entry.issue.issue_id == "B"] == [None]
 
 
 def test_exceptions_of_accounts_that_are_not_reported_on_are_left_out() -> None:
