@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from library.config.formats import is_account_id
+from library.config.formats import host_of, is_account_id, is_sample_account, is_sample_host, is_this_machine
 from library.config.schema import SECTION, ConfigSchema
 from library.config.sections import leftovers
 from library.config.sources import CONFIG, OWNERS, WHITELIST
@@ -60,7 +60,7 @@ def file_warnings(raw: Mapping[str, Any], checked: Mapping[str, Mapping[str, Any
 def cross_checks(config: Config, *, all_accounts_known: bool) -> list[str]:
     """What is odd about the files together; some of it only shows when the organization's accounts are known, too."""
     about_accounts = [*_unknown_accounts(config), *_empty_lists(config)] if all_accounts_known else []
-    return [*about_accounts, *_accounts_that_nobody_hears_of(config)]
+    return [*about_accounts, *_accounts_that_nobody_hears_of(config), *_addresses_of_a_sample(config)]
 
 
 def with_organization(config: Config, found: Mapping[str, str]) -> Config:
@@ -100,6 +100,25 @@ def _empty_lists(config: Config) -> list[str]:
     if not config.remediation_accounts():
         warnings.append(f"{CONFIG}: {SECTION}.remediation_accounts leaves no account to remediate")
     return warnings
+
+
+def _addresses_of_a_sample(config: Config) -> list[str]:
+    """Addresses that only a copied sample, or a trial on one machine, has beside real accounts."""
+    accounts = (config.aws.main_account_id, *config.aws.accounts)
+    real = next((account for account in accounts if not is_sample_account(account)), None)
+    addresses = {
+        "jira.server": config.jira.server,
+        "jira.browse_url": config.jira.browse_url,
+        "slack.base_url": config.slack.base_url,
+        "whitelisting_procedure_url": config.whitelisting_procedure_url,
+    }
+    return [
+        f'{CONFIG}: {place}: "{address}" is {of}, but account {real} is real: is it left over from a sample?'
+        for place, address in addresses.items()
+        if real is not None
+        for of, is_so in (("on this machine", is_this_machine), ("an example's address", is_sample_host))
+        if is_so(host_of(address))
+    ]
 
 
 def _accounts_that_nobody_hears_of(config: Config) -> list[str]:

@@ -1,7 +1,8 @@
-"""What a text must look like to be a URL, a region, an account id, a table's name or a time of cron."""
+"""What a text must look like to be a URL, a region, an account id, a table's name, a time of cron; or a sample's."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -21,6 +22,44 @@ _CRON_PART = re.compile(r"(?:\*|([0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?
 def is_account_id(text: str) -> bool:
     """Whether it is the id of an AWS account: 12 digits."""
     return re.fullmatch(r"[0-9]{12}", text) is not None
+
+
+_SAMPLE_ACCOUNT = re.compile(r"123456789012|210987654321|([0-9])\1{3}([0-9])\2{3}([0-9])\3{3}")
+_SAMPLE_DOMAIN = re.compile(r"(.+\.)?example(\.com|\.net|\.org)?")
+
+
+def is_sample_account(account_id: str) -> bool:
+    """Whether an account id is one of samples: the two of the manual's, or three digits four times each.
+
+    AWS's own documentation has 123456789012 and 111122223333, 444455556666, 777788889999.
+    """
+    return _SAMPLE_ACCOUNT.fullmatch(account_id) is not None
+
+
+def host_of(url: str) -> str:
+    """The host that a URL names, in small letters; empty where it names none."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name or address leads back to the machine that uses it, whatever that machine is.
+
+    Names: RFC 6761, section 6.3.
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_sample_host(host: str) -> bool:
+    """Whether nobody can have a server of this name: it is reserved for examples (RFC 2606, sections 2 and 3)."""
+    return _SAMPLE_DOMAIN.fullmatch(host) is not None
 
 
 def is_region(text: str) -> bool:
@@ -53,6 +92,11 @@ def is_url(text: str) -> bool:
         )
     except ValueError:
         return False
+
+
+def is_safe_url(text: str) -> bool:
+    """Whether it is such a URL to which a token may be sent: https, or a server on this machine."""
+    return is_url(text) and (urlsplit(text).scheme == "https" or is_this_machine(host_of(text)))
 
 
 def is_cron_expression(text: str) -> bool:

@@ -23,7 +23,7 @@ from library.config.fields import (
     describe,
     nearest,
 )
-from library.config.formats import is_account_id, is_cron_expression, is_region, is_table_name, is_url
+from library.config.formats import is_account_id, is_cron_expression, is_region, is_safe_url, is_table_name, is_url
 from library.config.sections import Object, Section
 from library.issues.whitelist import Exemption
 
@@ -35,6 +35,7 @@ _MOST_DAYS = 36_500
 _LIKE_OURS_IN_CONFIG = 0.7
 _LIKE_OURS_IN_WHITELIST = 0.8
 _A_URL = "a URL with http:// or https:// and no password in it"
+_A_SAFE_URL = "a URL with https:// and no password in it (http:// only for a server on this machine)"
 # Top-level names in Hammer's own config.json that mean nothing to this playbook.
 HAMMER_SECTIONS = frozenset(
     {
@@ -123,7 +124,7 @@ class JiraSchema(Section):
     leftovers = frozenset({"text_field_character_limit"})
 
     enabled = Boolean(load_default=False)
-    server = Text(_A_URL, check=is_url, blank=True, load_default="")
+    server = Text(_A_SAFE_URL, check=is_safe_url, blank=True, load_default="")
     issue_type = Text(load_default="Task")
     priority = Text("a text in quotes", blank=True, load_default="Major")
     close_transitions = CommaList(Text(_A_TRANSITION), _TRANSITIONS, load_default=("Close Issue", "Done"))
@@ -149,7 +150,7 @@ class SlackSchema(Section):
 
     enabled = Boolean(load_default=False)
     notify_default_owner = Boolean(load_default=True)
-    base_url = Text(_A_URL, check=is_url, load_default="https://slack.com/api/")
+    base_url = Text(_A_SAFE_URL, check=is_safe_url, load_default="https://slack.com/api/")
     team_id = Text("the id of a workspace (T…), in quotes", blank=True, load_default="")
 
 

@@ -153,3 +153,65 @@ def test_a_listed_account_that_the_organization_lacks_is_still_told_about(folder
 
 def test_a_malformed_account_is_an_error_with_the_organization_too(folder: Folder) -> None:
     assert "accounts[0]" in folder.problem(config=from_organization(accounts=["12"]))
+
+
+# --- what is left over from a sample ---
+
+REAL = "486920175336"
+PLACES = ("jira/server", "jira/browse_url", "slack/base_url", "whitelisting_procedure_url")
+
+
+def with_account(account: str, place: str, address: str, *, main: bool = False) -> dict[str, Any]:
+    document = with_value(SMALLEST, place, address)
+    document["aws"]["accounts"][account] = "another"
+    if main:
+        document["aws"]["main_account_id"] = account
+    return document
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("address", "of"),
+    [
+        ("https://127.0.0.1:8970/x", "on this machine"),
+        ("https://localhost/x", "on this machine"),
+        ("https://[::1]/x", "on this machine"),
+        ("https://example.com", "an example's address"),
+        ("https://Issues.Example.COM./x", "an example's address"),
+        ("https://wiki.example.org", "an example's address"),
+        ("https://jira.example", "an example's address"),
+    ],
+)
+def test_an_address_of_a_sample_beside_a_real_account_is_a_warning(
+    folder: Folder, place: str, address: str, of: str
+) -> None:
+    (warning,) = folder.load(with_account(REAL, place, address)).warnings
+    where = place.replace("/", ".")
+    assert warning.startswith(f'config.json: {where}: "{address.rstrip("/")}')
+    assert f"is {of}, but account {REAL} is real" in warning
+
+
+@pytest.mark.parametrize("account", [MASTER, SLAVE, "111122223333", "444455556666", "999999999999"])
+def test_an_address_of_a_sample_beside_accounts_of_samples_is_none(folder: Folder, account: str) -> None:
+    assert folder.load(with_account(account, "jira/server", "http://127.0.0.1:8970", main=True)).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://issues.corp.test", "https://example.com.corp.net", "https://notexample.com", "https://10.0.0.1"],
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_any_other_address_is_none(folder: Folder, place: str, address: str) -> None:
+    assert folder.load(with_account(REAL, place, address)).warnings == ()
+
+
+@pytest.mark.parametrize("text", ["", "ask #security", "//[", "wiki: https://example.com/x"])
+def test_a_procedure_need_not_be_an_address(folder: Folder, text: str) -> None:
+    assert folder.load(with_account(REAL, "whitelisting_procedure_url", text)).warnings == ()
+
+
+def test_an_account_of_the_organization_is_as_real(folder: Folder) -> None:
+    config = folder.load(with_value(SMALLEST, "slack/base_url", "http://localhost/api"))
+    assert config.warnings == ()
+    (warning,) = with_organization(config, {REAL: "grown"}).warnings
+    assert "slack.base_url" in warning

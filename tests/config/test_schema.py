@@ -218,3 +218,31 @@ def test_an_address_with_a_password_in_it_is_an_error(folder: Folder, place: str
     problem = folder.problem(config=with_value(SMALLEST, place, f"https://{login}@issues.example.com"))
     assert "no password in it" in problem
     assert "topsecret" not in problem
+
+
+# --- where a token may be sent ---
+
+
+@pytest.mark.parametrize("place", ["jira/server", "slack/base_url"])
+@pytest.mark.parametrize(
+    "host",
+    ["issues.example.com", "10.0.0.1", "192.168.1.7:8080", "127.0.0.1.example.com", "localhost.example.com", "[::2]"],
+)
+def test_no_token_is_sent_over_plain_http_to_another_machine(folder: Folder, place: str, host: str) -> None:
+    problem = folder.problem(config=with_value(SMALLEST, place, f"http://{host}/x"))
+    assert problem.startswith(
+        f'config.json: {place.replace("/", ".")}: found "http://{host}/x"; expected a URL with https://'
+    )
+    assert folder.setting(place, f"https://{host}/x")
+
+
+@pytest.mark.parametrize("place", ["jira/server", "slack/base_url"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8970", "127.8.9.10", "localhost", "LOCALHOST.:1", "jira.localhost", "[::1]:80"]
+)
+def test_a_server_on_this_machine_may_be_reached_over_http(folder: Folder, place: str, host: str) -> None:
+    assert folder.setting(place, f"http://{host}/x").warnings == ()
+
+
+def test_people_may_open_jira_over_http(folder: Folder) -> None:
+    assert folder.setting("jira/browse_url", "http://jira.intra/x").jira.browse_url == "http://jira.intra/x"
