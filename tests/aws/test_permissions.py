@@ -112,7 +112,10 @@ def test_without_the_role_nothing_else_of_the_account_is_tried(accounts: Control
 def test_switching_is_tried_on_a_user_who_cannot_be(accounts: Control, wire: Wire) -> None:
     before = accounts.state()
     assert of_remediation("gone", "bob") == []
-    assert wire.sent == ["AssumeRole", "ListAccessKeys", "ListAccessKeys", "GetAccessKeyLastUsed", "UpdateAccessKey"]
+    assert wire.sent == [
+        *("AssumeRole", "ListAccessKeys", "ListAccessKeys", "GetAccessKeyLastUsed"),
+        *("ListUserTags", "UpdateAccessKey"),
+    ]
     accounts.fail(OTHER, "UpdateAccessKey", "AccessDenied")
     assert [refusal.call for refusal in of_remediation("bob")] == ["iam:UpdateAccessKey"]
     assert accounts.state() == before
@@ -120,7 +123,7 @@ def test_switching_is_tried_on_a_user_who_cannot_be(accounts: Control, wire: Wir
 
 def test_of_an_account_without_a_known_user_the_listing_is_tried_and_no_key_looked_at(wire: Wire) -> None:
     assert of_remediation() == []
-    assert wire.sent == ["AssumeRole", "ListAccessKeys", "UpdateAccessKey"]
+    assert wire.sent == ["AssumeRole", "ListAccessKeys", "ListUserTags", "UpdateAccessKey"]
 
 
 @pytest.mark.usefixtures("no_backoff")
