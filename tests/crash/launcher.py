@@ -94,6 +94,8 @@ def _become(main: Callable[[Sequence[str]], object], arguments: Sequence[str], o
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, source in ((0, nothing), (1, output), (2, output)):
         os.dup2(source, number)
+    # Python's own still take the pipe for what they were opened on.
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
     code = 70
     try:
         main(arguments)
