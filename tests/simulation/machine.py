@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ meanwhile_acts = st.lists(
         SEEN,
         st.tuples(st.just("scan"), ACCOUNTS),
         st.tuples(st.sampled_from(("report", "remediate", "restore"))),
+        st.tuples(st.just("except"), WHICH),
         SOON,
         *DOINGS,
     ),
@@ -153,6 +155,17 @@ class Timelines(RuleBasedStateMachine):
         del self.world.whitelist[which % len(self.world.whitelist)]
         self.world.write_files()
 
+    @rule(
+        which=st.sets(WHICH, min_size=1, max_size=4),
+        protected=st.sampled_from(("AccessDenied", "ServiceFailure", "")),
+    )
+    def somebody_protects_users(
+        self, which: set[int], protected: Literal["", "AccessDenied", "ServiceFailure"]
+    ) -> None:
+        """From now on nobody can switch off the keys of these users, or everybody can again."""
+        for key in (key for each in sorted(which) for key in self._chosen(each)):
+            key.user.protected = protected
+
     @rule(which=WHICH, deleted=st.booleans())
     def somebody_ends_a_ticket(self, which: int, deleted: bool) -> None:
         for key in self._chosen(which):
@@ -230,6 +243,27 @@ class Timelines(RuleBasedStateMachine):
     @rule(plan=REMEDIATE)
     def remediate(self, plan: Plan) -> None:
         self.world.remediate(plan)
+
+    @rule(retention=st.sampled_from((0, 3, 10)), criteria=st.sampled_from((5, 10)), plan=REMEDIATE)
+    def remediate_with_another_configuration(self, retention: int, criteria: int, plan: Plan) -> None:
+        """On a laptop, say, that has its own copy of the configuration."""
+        elsewhere = replace(self.world.settings, configured_retention_days=retention, criteria_days=criteria)
+        self.world.remediate_elsewhere(elsewhere, plan)
+
+    @rule(told=st.sampled_from(("jira POST", "slack chat.postMessage")))
+    def remediate_while_somebody_exempts_everybody(self, told: str) -> None:
+        """The keys that come after the first one of a run are exempt by then."""
+        world = self.world
+        world.settings.remediation = world.settings.reporting = True
+        world.write_files()
+        for account, name in ((MAIN, "ann"), (MAIN, "bob"), (OTHER, "ann")):
+            world.create_key(account, name, 40)
+        world.catch_up()
+        promised = [date for _, _, date in self._reported() if date is not None]
+        self._until(max(promised, default=world.now) - world.now)
+        for account in (MAIN, OTHER):
+            world.scan(account)
+        world.remediate(Meanwhile((told, 1), tuple(("except", number) for number in range(8))))
 
     @precondition(lambda self: any(row.timestamps.remediated for row in self.world.rows.values()))
     @rule(plan=REMEDIATE)
@@ -313,18 +347,25 @@ class Timelines(RuleBasedStateMachine):
             getattr(world, what)()
         else:
             for key in self._chosen(arguments[0]):
-                match what.removesuffix("_seen"):
-                    case "use":
-                        world.use(key)
-                    case "on":
-                        world.switch(key, "Active")
-                    case "off":
-                        world.switch(key, "Inactive")
-                    case "delete":
-                        world.delete(key)
-                    case "delete_user":
-                        world.delete_user(key)
-                    case "rename":
-                        world.rename(key, arguments[1])
+                self._do(key, what.removesuffix("_seen"), *arguments[1:])
                 if what.endswith("_seen"):
                     world.scan(key.user.account)
+
+    def _do(self, key: Key, what: str, *arguments: str) -> None:
+        world = self.world
+        match what:
+            case "use":
+                world.use(key)
+            case "on":
+                world.switch(key, "Active")
+            case "off":
+                world.switch(key, "Inactive")
+            case "delete":
+                world.delete(key)
+            case "delete_user":
+                world.delete_user(key)
+            case "except":
+                world.whitelist.append(Exempt(key.user.account, key.user.name))
+                world.write_files()
+            case "rename":
+                world.rename(key, *arguments)

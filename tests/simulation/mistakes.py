@@ -77,6 +77,24 @@ MISTAKES = (
     ),
     Mistake("whitelist ignored", "library/issues/switching.py", "    if exemption is not None:", "    if False:"),
     Mistake(
+        "old whitelist",
+        "reporting_remediation/remediation/switching_off.py",
+        "whitelist=by_now.whitelist)",
+        "whitelist=self._settings.whitelist)",
+    ),
+    Mistake(
+        "failed keys first",
+        "reporting_remediation/remediation/switching_off.py",
+        "        return issue.remediation_error is not None,",
+        "        return issue.remediation_error is None,",
+    ),
+    Mistake(
+        "failed keys protect",
+        "reporting_remediation/remediation/brake.py",
+        "        errors[:] = [each for each in errors if not self._about_one_user(account_id, each)]\n",
+        "",
+    ),
+    Mistake(
         "failure recorded as done",
         "library/aws/iam_keys.py",
         _SWITCH,
