@@ -219,8 +219,8 @@ def main(
     """Check the configuration in CONFIG_FOLDER (config/ if not given) and put it into force at DESTINATION.
 
     DESTINATION is s3://bucket/prefix; if not given, config/ in the bucket of the stack hammer-deployment. The
-    functions and the host read it there, at each run, when HAMMER_CONFIG names it (parameter ConfigSource of both
-    stacks). They see all of a change or nothing of it. The files at hand replace the whole set.
+    functions and the host read it there, at each run, when the parameter ConfigSource of both stacks names it. They
+    see all of a change or nothing of it. The files at hand replace the whole set.
 
     First every setting, account and exemption is shown that becomes another. Where keys lose protection by that, or
     remediation goes on, you are asked. A stack that reads another place is named, and the command fails.
