@@ -61,7 +61,7 @@ class Obstacle:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.part}: {self.what}\n    {self.said}\n    {self.remedy}"
+        return "\n    ".join(map(text.plain, (f"{self.account_id} {self.part}: {self.what}", self.said, self.remedy)))
 
 
 def scanned_accounts(functions: LambdaClient, function: str, settings: Config) -> Iterator[Obstacle]:
@@ -182,7 +182,7 @@ def main(config_folder: str | None) -> None:
         refused = list(scanned_accounts(functions, outputs["IdentificationFunctionName"], settings))
         missing = [*main_account(session, outputs, settings), *host(cloudformation, settings)]
         for obstacle in refused + missing:
-            click.echo(text.plain(str(obstacle)))
+            click.echo(str(obstacle))
         unwilling = list(channels(settings))
         accounts = settings.accounts()
         well = len(accounts) - len({obstacle.account_id for obstacle in refused})

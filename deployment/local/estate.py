@@ -23,7 +23,7 @@ from deployment.local.scanned_accounts import UserState
 from deployment.local.slack_stand_in import SlackChannel, SlackStandIn
 from library.aws.issues_table import IssuesTable
 from library.config.loading import load
-from library.config.owners import Owner
+from library.config.settings import Config
 from library.errors import HammerError
 from library.issues.record import Issue
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
 
-    from library.config.settings import Config
 
 REPORTING: Final = "reporting.create_iam_key_inactive_tickets"
 REMEDIATION: Final = "remediation.clean_iam_keys_inactive"
@@ -73,7 +72,7 @@ class Estate:
         )
         self.slack = SlackStandIn(
             port=_port(self.settings.slack.base_url),
-            channels=tuple(SlackChannel(name) for name in _channels([self.settings.owners.default, *owners])),
+            channels=channels_of(self.settings),
         )
         self._stack = ExitStack()
         self._scratch = Path()
@@ -256,8 +255,10 @@ def _port(url: str) -> int:
     return parts.port
 
 
-def _channels(owners: list[Owner]) -> list[str]:
-    return sorted({name[1:] for owner in owners for name in owner.slack_owner if name.startswith("#")})
+def channels_of(settings: Config) -> tuple[SlackChannel, ...]:
+    """Every channel that a configuration names."""
+    names = {name for place in settings.owners.places for name in place.slack_owner if name.startswith("#")}
+    return tuple(SlackChannel(name[1:]) for name in sorted(names))
 
 
 def _moved_back(value: Any, by: timedelta) -> Any:

@@ -16,10 +16,12 @@ import boto3
 import pytest
 
 from deployment.local.embedded_aws import EmbeddedAws
+from deployment.local.estate import channels_of
 from deployment.local.jira_stand_in import DEFAULT_TOKEN as JIRA_TOKEN
 from deployment.local.jira_stand_in import JiraStandIn
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from deployment.local.slack_stand_in import SlackStandIn
+from library.config.loading import load
 from tests.documents import ROOT
 from tests.pipeline.conftest import configuration
 
@@ -95,7 +97,7 @@ def integrations(clone: Path) -> Iterator[None]:
     settings = json.loads((clone / "config" / "config.json").read_text(encoding="utf-8"))
     urls = (settings["jira"]["server"], settings["slack"]["base_url"])
     jira, slack = (urlsplit(url).port or 0 for url in urls)
-    with JiraStandIn(port=jira), SlackStandIn(port=slack):
+    with JiraStandIn(port=jira), SlackStandIn(port=slack, channels=channels_of(load(str(clone / "config")))):
         yield
 
 
