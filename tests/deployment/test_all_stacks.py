@@ -84,7 +84,7 @@ def test_all_stacks_can_be_created_updated_and_deleted(tmp_path: Path) -> None:
         assert [one["Endpoint"] for one in subscribed["Subscriptions"]] == ["operators@example.com"]
         dashboard = stacks.client("cloudwatch").get_dashboard(DashboardName=main["DashboardName"])
         shown = json.loads(dashboard["DashboardBody"])["widgets"]
-        assert len(shown) == 8
+        assert len(shown) == 10
         assert "${" not in dashboard["DashboardBody"]
         latest = stacks.client("ec2").describe_launch_template_versions(
             LaunchTemplateName="hammer-reporting-remediation", Versions=["$Latest"]

@@ -16,6 +16,7 @@ from library.config.floor import floor_of
 from library.config.loading import load as load_config
 from library.issues.decisions import Verdict
 from library.issues.whitelist import NEVER, TAG
+from tests.world.log_filters import matches
 
 FOLDER = Path(__file__).resolve().parents[2] / "deployment" / "cloudformation"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
@@ -210,18 +211,6 @@ def test_the_dashboard_shows_what_the_scans_and_the_host_count(main_account: dic
     }
     not_scanned = ("Hammer", "accounts_not_scanned", "service", "InitiationFunction")
     assert shown == of_scans | {not_scanned} | {("Hammer", one["MetricName"]) for one in of_host}
-
-
-def matches(pattern: str, line: str) -> bool:
-    """Whether a pattern of space-delimited fields matches a line of a log group, as CloudWatch Logs does it."""
-    fields = [field.strip().partition(" = ") for field in pattern.strip("[]").split(",")]
-    words = line.split(" ")
-    if fields[-1][0] == "...":
-        fields = fields[:-1]
-        words = words[: len(fields)]
-    return len(words) == len(fields) and all(
-        not wanted or word == wanted.strip('"') for (_, _, wanted), word in zip(fields, words, strict=True)
-    )
 
 
 def test_the_metric_counts_the_keys_that_were_switched_off_and_no_others(
