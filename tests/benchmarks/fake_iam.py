@@ -311,9 +311,9 @@ class Fake:
     # --- AWS's calls --------------------------------------------------------------------------------------------
 
     def answer(self, body: bytes) -> bytes:
-        """Answer a call of AWS's query protocol; one in JSON is taken for DynamoDB's Query on an empty table."""
+        """Answer a call of AWS's query protocol; one in JSON is taken for one of DynamoDB's on an empty table."""
         if body.startswith(b"{"):
-            return _http(200, b'{"Count":0,"Items":[],"ScannedCount":0}', "application/x-amz-json-1.0")
+            return _http(200, b'{"Count":0,"Items":[],"Responses":{},"ScannedCount":0}', "application/x-amz-json-1.0")
         parameters = dict(parse_qsl(body.decode()))
         operation = parameters.get("Action", "")
         if not self._has_token(operation):

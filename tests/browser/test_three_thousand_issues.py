@@ -21,6 +21,7 @@ from library.reports.scans import Scans
 from reporting.inactive_keys_report import main
 from tests.reports.builders import in_force
 from tests.world import TABLE
+from tests.world.table import scanned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,8 @@ def report(dynamodb: DynamoDBClient, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for start in range(0, len(items), 25):
         batch: Any = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
         dynamodb.batch_write_item(RequestItems={TABLE: batch})
+    for account in ACCOUNTS:
+        scanned(account, datetime.now(UTC))
     file = tmp_path / "report.html"
     result = CliRunner().invoke(main, ["--output", str(file)])
     assert result.exit_code == 0, result.output
@@ -177,9 +180,11 @@ class PlainCount:
             here["resolved"] += 1
         if "remediated" in at and at["remediated"] >= self._since:
             here["switched off"] += 1
+        # A message over Slack may be owed beyond the end.
+        failed = [row["slack_details"].get("failed")]
         if row["status"] != "closed":
-            details = (row["jira_details"].get("failed"), row["slack_details"].get("failed"))
-            here["failures"] += len(list(filter(None, (*details, row.get("remediation_error")))))
+            failed += [row["jira_details"].get("failed"), row.get("remediation_error")]
+        here["failures"] += len(list(filter(None, failed)))
 
     def _weeks(self, at: dict[str, datetime]) -> None:
         for name, weeks in self.weeks.items():
@@ -214,7 +219,7 @@ def test_every_figure_is_that_of_a_plain_count_of_the_rows(
     total, weeks = counted.total, counted.weeks
 
     names = ("open", "longest", "whitelisted", "resolved", "switched off", "failures")
-    shown = {row[0]: [number(cell) for cell in row[1:]] for row in table(browser, "Issues by account")}
+    shown = {row[0]: [number(cell) for cell in row[1:7]] for row in table(browser, "Issues by account")}
     longest = max(account["longest"] for account in counted.accounts.values())
     assert shown.pop("All accounts") == [longest if name == "longest" else total[name] for name in names]
     assert shown == {ACCOUNTS[id_]: [account[name] for name in names] for id_, account in counted.accounts.items()}
