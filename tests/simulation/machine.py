@@ -166,6 +166,15 @@ class Timelines(RuleBasedStateMachine):
         for key in (key for each in sorted(which) for key in self._chosen(each)):
             key.user.protected = protected
 
+    @rule()
+    def nobody_can_switch_off_the_keys_of_two_users(self) -> None:
+        """More than three of them, idle for longer than a key that can be switched off."""
+        world = self.world
+        for name in ("ann", "bob", "ann", "bob"):
+            world.create_key(MAIN, name, 40)
+            world.user(MAIN, name).protected = "ServiceFailure"
+        world.create_key(MAIN, "svc-one", 30)
+
     @rule(which=WHICH, deleted=st.booleans())
     def somebody_ends_a_ticket(self, which: int, deleted: bool) -> None:
         for key in self._chosen(which):

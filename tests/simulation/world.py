@@ -512,11 +512,15 @@ class World:
             if closed and reports and settings.jira and open_ones:
                 wrong.append(f"has no open issue, and the open ticket {open_ones[0].key}")
             if row is not None and reports and row.status is Status.OPEN:
-                if settings.jira and row.jira.failed:
+                if settings.jira and row.jira.failed and not self._may_be_hidden(row):
                     wrong.append("owes JIRA a message")
                 if settings.slack and row.slack.failed:
                     wrong.append("owes Slack a message")
             self.wrong += [f"after a calm round {key.id} {each}: {_short(row)}" for each in wrong]
+
+    def _may_be_hidden(self, row: Issue) -> bool:
+        """Whether its ticket was deleted before we had seen it: that it is gone nobody can prove to us."""
+        return row.jira.seen is None and row.jira.ticket not in self.out.jira.issues
 
     def _waits_for_jira(self, row: Issue) -> bool:
         """An issue with a ticket is not closed while JIRA is switched off."""
