@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from library.issues.record import Timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 MAPS = ("issue_details", "timestamps", "jira_details", "slack_details")
 """The attributes that are maps, of which only the parts that differ are written."""
 
-_TIMES = ("identified", "reported", "reminded", "remediation_started", "remediated", "restored", "resolved", "closed")
+_TIMES = tuple(each.name for each in fields(Timestamps) if each.name != "updated")
 
 Path = tuple[str, ...]
 

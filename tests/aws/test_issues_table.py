@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import pytest
 from library.aws.issues_table import ATTEMPTS, IssuesTable
 from library.errors import AwsCallFailed, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
-from library.issues.record import Issue, JiraDetails, RemediationError, SlackDetails, Status
+from library.issues.record import Issue, JiraDetails, RemediationError, SlackDetails, Status, Timestamps
 from library.issues.row import UnreadableIssue
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, times
 from tests.wire import Wire, body_of, json_failure
@@ -267,9 +267,7 @@ def test_a_step_that_decides_otherwise_after_a_concurrent_write_writes_nothing(
     "other",
     [
         {"status": Status.WHITELISTED},
-        {"timestamps": times(reminded=NOW)},
-        {"timestamps": times(remediation_started=NOW)},
-        {"timestamps": times(identified=NOW)},
+        *({"timestamps": times(**{each.name: NOW})} for each in fields(Timestamps) if each.name != "updated"),
     ],
 )
 def test_a_decision_made_on_a_status_or_step_that_changed_is_made_again(
