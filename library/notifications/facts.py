@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from library.issues import smtp
 from library.issues.access_keys import idle_days
 from library.issues.reporting import is_exempted
 from library.text import cut, days, utc
@@ -66,6 +67,11 @@ def last_use_place(issue: Issue) -> str:
     details = issue.details
     known = ", ".join(filter(None, (details.last_used_service, details.last_used_region)))
     return f"({clean(known)})" if known and not details.never_used else ""
+
+
+def doubt(issue: Issue) -> str:
+    """What makes it doubtful that the key is idle; mostly nothing."""
+    return smtp.doubt(issue.details.username, issue.details.last_used_service)
 
 
 def due(context: TextContext) -> str:

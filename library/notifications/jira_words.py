@@ -90,6 +90,7 @@ def description(issue: Issue, context: TextContext) -> str:
         "A key that nobody uses can leak without anybody noticing.",
         _reactivated(issue),
         _facts(issue, context),
+        facts.doubt(issue),
         f"*The rule:* an active key must not stay unused for more than {days(context.criteria_days)}.",
         _what_to_do(context),
         _automatic(context),
@@ -103,6 +104,7 @@ def episode_comment(issue: Issue, context: TextContext) -> Comment:
         _reactivated(issue)
         or "This access key is an issue again: it is active and idle, and no exception covers it.",
         _facts(issue, context),
+        facts.doubt(issue),
         _what_to_do(context),
         _automatic(context),
     )
@@ -115,6 +117,7 @@ def date_comment(issue: Issue, context: TextContext) -> Comment:
     return _comment(
         _reference(issue, f"date {day} {_stamp(issue.timestamps.identified)}"),
         f"This access key {facts.idleness(issue, context)}.",
+        facts.doubt(issue),
         _automatic(context),
         _what_to_do(context),
     )
@@ -128,6 +131,7 @@ def reminder_comment(issue: Issue, context: TextContext, days_left: int) -> Comm
         ),
         f"*Reminder:* this access key {facts.idleness(issue, context)} "
         f"and will be switched off within {days(days_left)}.",
+        facts.doubt(issue),
         _what_to_do(context),
         _automatic(context),
     )
@@ -152,6 +156,7 @@ def remediated_comment(issue: Issue, context: TextContext) -> Comment:
         f"Hammer switched this access key off, as it {facts.idleness(issue, context)}. "
         "It was not deleted: its status is Inactive, and AWS refuses calls that are signed with it.",
         _facts(issue, context),
+        facts.doubt(issue),
         _way_back(issue),
     )
 

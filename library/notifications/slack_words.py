@@ -58,6 +58,7 @@ def report(issue: Issue, context: TextContext, jira_server: str) -> Message:
                 f"{_key(issue, context)} {facts.idleness(issue, context)}.",
                 f"Created {utc(issue.details.create_date)}, {f'{used} {place}'.strip()}. "
                 f"The rule: not more than {days(context.criteria_days)} without use.",
+                facts.doubt(issue),
                 f"Hammer will switch it off {due}." if due else "",
             )
         ),
@@ -71,8 +72,13 @@ def reminder(issue: Issue, context: TextContext, days_left: int) -> Message:
     due = facts.due(context)
     when = f", {due}" if due else ""
     return Message(
-        f"*Reminder:* {_key(issue, context)} {facts.idleness(issue, context)} "
-        f"and will be switched off within {days(days_left)}{when}.",
+        facts.lines(
+            (
+                f"*Reminder:* {_key(issue, context)} {facts.idleness(issue, context)} "
+                f"and will be switched off within {days(days_left)}{when}.",
+                facts.doubt(issue),
+            )
+        )
     )
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from library.issues import smtp
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
 from library.issues.record import Status
@@ -57,6 +58,10 @@ class Standing(StrEnum):
     RESOLVED = "resolved"
 
 
+ON = (Standing.OPEN, Standing.SWITCHED_ON)
+"""Where the issues of keys stand that are on and idle."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Something that did not work: `what`, the `cause`, and `since` when (UTC), if that is known.
@@ -94,6 +99,12 @@ class Entry:
         """The user's own `owner` tag, whose name may be in any case; empty without one."""
         tags = self.issue.details.tags or {}
         return next((value.strip() for name, value in tags.items() if name.lower() == "owner"), "")
+
+    @property
+    def doubt(self) -> str:
+        """What makes it doubtful that a key that is on is idle; mostly nothing."""
+        details = self.issue.details
+        return smtp.doubt(details.username, details.last_used_service) if self.standing in ON else ""
 
 
 def entry_of(issue: Issue, settings: ReportSettings, now: datetime) -> Entry:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from library.issues.whitelist import BY_TAG, exemption_by_tag
-from library.reports.entries import UNREAD, Failure, Standing, entry_of, standing
+from library.reports.entries import ON, UNREAD, Failure, Standing, entry_of, standing
 from library.text import unexpected
 
 if TYPE_CHECKING:
@@ -37,10 +37,6 @@ _SPANS = (
     (1095, "3 to 5 years"),
     (1825, "5 years or more"),
 )
-
-
-ON = (Standing.OPEN, Standing.SWITCHED_ON)
-"""Where the issues of keys stand that are on and idle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

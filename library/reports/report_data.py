@@ -29,7 +29,8 @@ class ReportRow:
     Times are ISO 8601 in UTC. `standing` is `open`, `switched off` (by us; the next scan resolves it), `whitelisted`
     or `resolved`, `status` the table's own word. `due` is from when on automatic remediation may switch the key off,
     empty if it will not. `exception` is the exemption in force. `jira_owed` and `slack_owed` are since when a message
-    is missing. `account_last_scan` is when the last complete scan of the account began.
+    is missing. `account_last_scan` is when the last complete scan of the account began. `doubt` is a
+    sentence on keys that may be in use although IAM says otherwise.
     """
 
     account: str
@@ -63,6 +64,7 @@ class ReportRow:
     jira_owed: str | None
     slack_owed: str | None
     account_last_scan: str | None
+    doubt: str | None
 
 
 def as_csv(figures: Figures, names: Mapping[str, str]) -> str:
@@ -144,4 +146,5 @@ def _row(entry: Entry, account_name: str, last_scan: datetime | None) -> ReportR
         jira_owed=iso(issue.jira.failed),
         slack_owed=iso(issue.slack.failed),
         account_last_scan=iso(last_scan),
+        doubt=entry.doubt or None,
     )

@@ -104,4 +104,6 @@ def _remarks(entry: Entry) -> str:
     if exemption is not None:
         until = f" until {exemption.until}" if exemption.until else ""
         remarks.append(f"exception {exemption.id}{until}: {exemption.reason or 'no reason given'}")
+    if entry.doubt:
+        remarks.append(entry.doubt)
     return "; ".join(remarks)

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
+from library.issues.smtp import doubts
 from library.reports.entries import Standing
 from library.reports.figures import AHEAD
 from library.reports.page import Chart, Grid, Note
@@ -53,6 +54,9 @@ def _notes(figures: Figures, settings: ReportSettings) -> Iterator[Note]:
         )
     else:
         yield Note(looked_at_again)
+    doubtful = sum(1 for entry in figures.planned if entry.doubt)
+    if doubtful:
+        yield Note(doubts(doubtful), "open")
     if settings.max_keys_per_run is not None:
         yield Note(f"A run switches off at most {settings.max_keys_per_run:,} keys; the rest waits.")
 

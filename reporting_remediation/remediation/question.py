@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from library.issues import smtp
 from library.issues.access_keys import ACTIVE, AccessKey, idle_days
 from library.text import account, utc
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def facts(issue: Issue, account_name: str, ready: Ready, since: str, now: datetime) -> tuple[tuple[str, str], ...]:
     """The facts, each with its name; `since` is that of the moment from which on the key may be switched."""
     key = _with_last_use(ready.key, issue)
+    doubt = smtp.doubt(key.user_name, key.last_used_service)
     where = f" ({key.last_used_service} in {key.last_used_region})" if key.last_used_service else ""
     return (
         ("account", account(issue.account_id, account_name)),
@@ -30,6 +32,7 @@ def facts(issue: Issue, account_name: str, ready: Ready, since: str, now: dateti
         *_told(issue),
         ("ticket", issue.jira.ticket or "none"),
         ("assignee", issue.jira.ticket_assignee_id or "none"),
+        *((("doubt", doubt),) if doubt else ()),
     )
 
 

@@ -174,6 +174,18 @@ def test_a_schedule_leaves_a_key_whose_people_were_told_no_date_and_an_operator_
     assert estate.key_status(issue) == "Inactive"
 
 
+def test_an_operator_is_told_what_is_not_known_of_an_smtp_credential(estate: Estate) -> None:
+    mailer, other = estate.add_due_issue("ses-smtp-user.20190612", idle_days=300), estate.add_due_issue("joe")
+    dialogue = estate.dialogue(REMEDIATION)
+    dialogue.wait_for(mailer.issue_id)
+    dialogue.wait_for("LastUsedDate is written nowhere. Look at the mail logs first.")
+    dialogue.answer("n")
+    dialogue.wait_for(other.issue_id)
+    dialogue.answer("n")
+    assert dialogue.exit_code() == 0, dialogue.screen
+    assert dialogue.screen.count("mail logs") == 1
+
+
 def test_a_date_that_was_told_holds_though_the_period_was_shortened_since(estate: Estate) -> None:
     issue = estate.add_due_issue("joe", reported=estate.ago(days=2))
     estate.keys(remediation_retention_period=1)

@@ -23,6 +23,7 @@ from library.issues.record import (
     Status,
     Timestamps,
 )
+from library.issues.smtp import DOUBT
 from library.issues.whitelist import Exemption
 from library.notifications import slack_words
 from library.notifications.facts import TextContext
@@ -467,3 +468,23 @@ def test_a_failure_says_whether_the_key_is_known_to_be_on() -> None:
     assert "still active" in failure_comment(issue(cause="no"), context()).text
     started = replace(issue(cause="no"), timestamps=Timestamps(remediation_started=NOW))
     assert "is not known" in failure_comment(started, context()).text
+
+
+SAYING_THE_DOUBT = [
+    description,
+    lambda i, c: episode_comment(i, c).text,
+    lambda i, c: reminder_comment(i, c, 7).text,
+    lambda i, c: date_comment(i, c).text,
+    lambda i, c: remediated_comment(i, c).text,
+    lambda i, c: slack_words.report(i, c, "").naming("AWSSEC-12"),
+    lambda i, c: slack_words.reminder(i, c, 7).naming("AWSSEC-12"),
+]
+
+
+@pytest.mark.parametrize("text", SAYING_THE_DOUBT)
+def test_of_an_smtp_credential_people_are_told_what_is_not_known_before_they_decide(
+    text: Callable[[Issue, TextContext], str],
+) -> None:
+    assert DOUBT in text(issue(username="ses-smtp-user.20190612-101500"), context(due=DUE))
+    assert DOUBT in text(issue(service="ses"), context(due=DUE))
+    assert "SMTP" not in text(issue(), context(due=DUE))

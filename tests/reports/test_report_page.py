@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from library.issues.account_state import AccountState
 from library.issues.record import Episode, JiraDetails, Resolution, Status
+from library.issues.smtp import DOUBT, doubts
 from library.issues.whitelist import Exemption, Whitelist
 from library.reports.entries import Failure
 from library.reports.figures import figures
@@ -216,3 +218,19 @@ def test_the_list_names_use_owner_ticket_and_what_failed() -> None:
     )
     (never,) = page(an_issue(details=details(never_used=True))).listing.rows
     assert never[5] == "never\ncreated 2025-10-19"
+
+
+MAILER = details(username="ses-smtp-user.20190612-101500")
+
+
+def test_an_smtp_credential_that_is_on_is_doubted_in_the_list_and_in_the_plan() -> None:
+    found = page(reported(20, issue_id="A", details=MAILER), reported(20, issue_id="B"))
+    assert {row[3]: row[8] for row in found.listing.rows} == {"A": DOUBT, "B": ""}
+    assert [note for note in notes(found) if "SMTP" in note] == [doubts(1)]
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED, Status.WHITELISTED])
+def test_an_smtp_credential_on_which_nobody_decides_is_not_doubted(status: Status) -> None:
+    ended = None if status is Status.WHITELISTED else Resolution.DEACTIVATED
+    (row,) = page(an_issue(status=status, details=replace(MAILER, resolution=ended))).listing.rows
+    assert row[8] == ""
