@@ -38,6 +38,7 @@ from library.notifications.terms import Terms
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
 
     from library.aws.secrets import Credentials
     from library.config.settings import Config
@@ -118,17 +119,18 @@ def channels(settings: Config) -> tuple[str, ...]:
     return (*([JIRA] if settings.jira.enabled else []), *([SLACK] if settings.slack.enabled else []))
 
 
-def notices(settings: Config, table: IssuesTable) -> Notices:
-    """The enabled channels; raises CredentialsError if the secret lacks what one of them needs.
+def notices(settings: Config, table: IssuesTable, missing: Callable[[str, str], None]) -> Notices:
+    """The enabled channels; `missing` is told the key of a ticket, and what it is without, as in `The ticket …`.
 
-    Raises ConfigurationError if a file cannot be used that says who is told, or of what.
+    Raises CredentialsError if the secret lacks what one of them needs, and ConfigurationError if a file cannot be
+    used that says who is told, or of what.
     """
     if settings.unusable:
         raise ConfigurationError(list(settings.unusable.values()))
     given = credentials(settings)
     jira = slack = None
     if given.jira is not None:
-        jira = JiraTickets(jira_calls(settings, given), ticket_rules(settings), settings.jira.projects)
+        jira = JiraTickets(jira_calls(settings, given), ticket_rules(settings), settings.jira.projects, missing)
     if given.slack_token is not None:
         slack = SlackMessages(slack_calls(settings, given))
     return Notices(table, jira, slack)

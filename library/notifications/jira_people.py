@@ -33,6 +33,7 @@ class Assignees:
         self._calls = calls
         self._lock = threading.Lock()
         self._lookups: dict[tuple[str, str], _Lookup] = {}
+        self._said: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def in_order(self, project: str, candidates: Sequence[str]) -> Iterator[str]:
         """User names (Server) or account ids (Cloud) of the candidates to whom JIRA may assign tickets in `project`.
@@ -46,7 +47,8 @@ class Assignees:
             if user is not None and user not in found:
                 found.append(user)
                 yield user
-        if wanted and not found:
+        nobody = (project, *wanted)
+        if wanted and not found and self._said.setdefault(nobody, nobody) is nobody:
             messages.warning(
                 log, Message.JIRA_PERSON_UNKNOWN, f"JIRA assigns tickets in {project} to none of {', '.join(wanted)}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -32,15 +33,24 @@ class TicketRules:
     link_type: str = "relates to"
 
 
-def optional_to_leave_out(optional: Mapping[str, Any], error: Refused) -> set[str]:
-    """The optional fields without which JIRA may take the ticket; empty if the refusal is not about them."""
+def optional_to_leave_out(optional: Mapping[str, Any], error: Refused, person: str | None) -> set[str]:
+    """The optional fields without which JIRA may take the ticket; empty if the refusal is not about them.
+
+    `person` is the assignee.
+    """
     if error.status == HTTPStatus.FORBIDDEN and not error.fields:
         return optional.keys() & {"assignee"}
     # Any other status may come after the ticket was created.
     if error.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN):
         said = " ".join(error.messages).casefold()
-        return {name for name in optional if name in error.fields or name in said}
+        return {name for name in optional if name in error.fields or _is_about(name, said, person)}
     return set()
+
+
+def _is_about(name: str, said: str, person: str | None) -> bool:
+    """Whether JIRA speaks of a field, or of the person in it (`User 'alice' cannot be assigned issues.`)."""
+    named = person is not None and re.search(rf"(?<!\w){re.escape(person.casefold())}(?!\w)", said)
+    return name in said or (name == "assignee" and bool(named))
 
 
 def is_about_project(error: Refused) -> bool:

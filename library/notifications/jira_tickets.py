@@ -7,33 +7,27 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from library import messages
 from library.errors import TicketError
 from library.messages import Message
 from library.notifications.jira_closing import Closing, TicketArchived, is_done
+from library.notifications.jira_creation import Creation, Ticket
 from library.notifications.jira_errors import NotShown, Refused
-from library.notifications.jira_people import Assignees, identity
-from library.notifications.jira_rules import TicketRules, is_about_project, optional_to_leave_out
+from library.notifications.jira_people import identity
+from library.notifications.jira_rules import TicketRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from library.notifications.jira_calls import JiraCalls
+    from library.notifications.jira_creation import Journal
     from library.notifications.jira_words import NewTicket
 
 log = logging.getLogger(__name__)
 
 _COMMENTS_PER_PAGE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What we know of a ticket: its key (`AWSSEC-12`), and a user name (Server) or an account id (Cloud)."""
-
-    key: str
-    assignee: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +38,17 @@ class Looked:
     is_ours: bool
 
 
-class Journal(Protocol):
-    """Is told what becomes of a new ticket, at once, and records it."""
-
-    def asking(self) -> None:
-        """JIRA is about to be asked for it."""
-
-    def made(self, ticket: Ticket) -> None:
-        """JIRA has given it."""
+def warn_of_missing(ticket: str, said: str) -> None:
+    """One line at WARNING for what a ticket is without."""
+    messages.warning(log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} {said}")
 
 
 class JiraTickets:
     """Tickets of one JIRA; several threads may share them.
 
-    `projects` has, by the project's key, what holds there instead of the `rules` of the same name. Every method
-    raises TicketError for a call that failed.
+    `projects` has, by the project's key, what holds there instead of the `rules` of the same name. `missing` is told
+    the key of a ticket, and what it is without, as in `The ticket …`. Every method raises TicketError for a call that
+    failed.
     """
 
     def __init__(
@@ -66,15 +56,13 @@ class JiraTickets:
         calls: JiraCalls,
         rules: TicketRules | None = None,
         projects: Mapping[str, Mapping[str, Any]] | None = None,
+        missing: Callable[[str, str], None] = warn_of_missing,
     ) -> None:
         self._calls = calls
-        self._assignees = Assignees(calls)
+        self._creation = Creation(calls, missing)
+        self._missing = missing
         self._rules = rules or TicketRules()
         self._projects = projects or {}
-        # By project, the optional fields that JIRA has refused there.
-        self._refused: dict[str, set[str]] = {}
-        # By project, why JIRA takes no ticket as we raise them there.
-        self._closed_to_us: dict[str, Refused] = {}
         self._browsable: dict[str, bool | None] = {}
         self._lock = threading.Lock()
         self._closing = Closing(calls)
@@ -119,7 +107,9 @@ class JiraTickets:
                 "would not be found again: give it the permission Browse Projects",
                 id=Message.NOT_BROWSABLE,
             )
-        ticket = self._create(new, journal)
+        ticket = self._creation.create(
+            new, self._rules_of(new.project), journal, lambda: self.find_open(new.labels[-1])
+        )
         if journal is not None:
             journal.made(ticket)
         if new.parent_ticket:
@@ -157,7 +147,7 @@ class JiraTickets:
                 f"link {ticket} to {parent}", lambda client: client.create_issue_link(kind, ticket, parent)
             )
         except TicketError as error:
-            messages.warning(log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} stays without a link: {error}")
+            self._missing(ticket, f"stays without a link: {error}")
 
     def look(self, ticket: str, label: str = "") -> Looked:
         """What JIRA shows of a ticket of the issue with this label; raises NotShown if it shows none."""
@@ -202,54 +192,6 @@ class JiraTickets:
         shown = self._calls.read(f"show the project {project}", lambda client: client.asked(f"project/{project}"))
         return bool(shown.get("archived"))
 
-    def _create(self, new: NewTicket, journal: Journal | None) -> Ticket:
-        if new.project in self._closed_to_us:
-            raise self._closed_to_us[new.project]
-        rules, refused_before = self._rules_of(new.project), self._refused.setdefault(new.project, set())
-        required = {
-            "issuetype": {"name": rules.issue_type},
-            **rules.fields_,
-            "project": {"key": new.project},
-            "summary": new.summary,
-            "description": new.description,
-            "labels": list(new.labels),
-        }
-        optional: dict[str, Any] = {}
-        if rules.priority and "priority" not in {*rules.fields_, *refused_before}:
-            optional["priority"] = {"name": rules.priority}
-        assignees = self._assignees.in_order(new.project, new.assignees)
-        assignee = next(assignees, None)
-        if journal is not None:
-            journal.asking()
-        while True:
-            if assignee is not None:
-                optional["assignee"] = {"accountId" if self._calls.is_cloud else "name": assignee}
-            try:
-                return self._created(new, {**required, **optional}, assignee)
-            except Refused as error:
-                refused = optional_to_leave_out(optional, error)
-                if not refused:
-                    if is_about_project(error):
-                        self._closed_to_us[new.project] = error
-                    raise
-                parts = " and ".join(sorted(refused))
-                messages.warning(
-                    log, Message.TICKET_WITHOUT_A_PART, f"The ticket is not raised with this {parts}: {error}"
-                )
-                for name in refused:
-                    del optional[name]
-                refused_before |= refused & {"priority"}
-                if "assignee" in refused:
-                    # Without the permission to assign anybody, the next need not be tried.
-                    assignee = next(assignees, None) if error.fields else None
-
-    def _created(self, new: NewTicket, fields: dict[str, Any], assignee: str | None) -> Ticket:
-        return self._calls.change(
-            f"raise a ticket in {new.project}",
-            lambda client: Ticket(str(client.create_issue(fields=fields, prefetch=False).key), assignee),
-            look_first=lambda: self.find_open(new.labels[-1]),
-        )
-
     def _issue(self, ticket: str) -> dict[str, Any]:
         with _shown(ticket):
             return self._closing.shown(ticket)
@@ -273,9 +215,7 @@ class JiraTickets:
         try:
             self._calls.change(f"label {ticket} {label}", lambda client: client.label(ticket, label))
         except Refused as error:
-            messages.warning(
-                log, Message.TICKET_WITHOUT_A_PART, f"The ticket {ticket} stays without the label {label}: {error}"
-            )
+            self._missing(ticket, f"stays without the label {label}: {error}")
 
 
 @contextmanager

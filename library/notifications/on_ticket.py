@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from library.issues.decisions import Step
     from library.issues.record import Issue
-    from library.notifications.jira_tickets import JiraTickets, Ticket
+    from library.notifications.jira_creation import Ticket
+    from library.notifications.jira_tickets import JiraTickets
     from library.notifications.jira_words import Comment, NewTicket
     from library.notifications.news import News
 

@@ -60,20 +60,20 @@ class Run:
         self._keys = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
         self._direction = towards(settings, options, self._keys, wiring.channels(settings))
         self._way = self._direction.way
+        self._causes = Causes()
         self._untold: list[tuple[Issue, News]] = []
         if not (options.dry_run or self._way.alone):
             # Where nobody can be told, no key is switched off.
             _ = self._notices
         self._prompt = Prompt(self._way.question)
         self._counts: Counter[str] = Counter()
-        self._causes = Causes()
         self._brake = Brake(self._way.failures_in_a_row, self._keys.is_about_one_user)
         self._plan: list[PlanRow] = []
         self._left: set[str] = set()
 
     @cached_property
     def _notices(self) -> Notices:
-        return wiring.notices(self._settings, self._table)
+        return wiring.notices(self._settings, self._table, self._causes.missing)
 
     def run(self) -> int:
         """Do what the options say; returns the exit code."""

@@ -157,7 +157,7 @@ class Reporting:
                 Message.NO_CHANNEL,
                 "Neither JIRA nor Slack is enabled: nothing can be reported, nothing is marked as reported",
             )
-        notices = wiring.notices(self._settings, self._table)
+        notices = wiring.notices(self._settings, self._table, self._causes.missing)
         with stoppable() as stop:
             issues, ended = self._read(), "was broken off"
             try:

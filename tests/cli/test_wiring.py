@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from library.cli import wiring
+from library.cli.causes import Causes
 from library.config.loading import load
 from library.errors import CredentialsError
 from tests.wire import answer, body_of, json_failure
@@ -85,7 +86,7 @@ def keep(wire: Wire, secret: object) -> None:
 
 def test_without_a_channel_nothing_is_fetched(folder: Path, wire: Wire) -> None:
     settings = configured(folder)
-    notices = wiring.notices(settings, wiring.issues_table(settings))
+    notices = wiring.notices(settings, wiring.issues_table(settings), Causes().missing)
     given = wiring.credentials(settings)
     assert (given.jira, given.slack_token) == (None, None)
     assert notices is not None
@@ -114,4 +115,4 @@ def test_a_secret_that_lacks_what_a_channel_needs_is_an_error(folder: Path, wire
     keep(wire, {"slack": {"api_token": "xoxb-1"}})
     settings = configured(folder, **JIRA)
     with pytest.raises(CredentialsError, match="entry jira is missing"):
-        wiring.notices(settings, wiring.issues_table(settings))
+        wiring.notices(settings, wiring.issues_table(settings), Causes().missing)

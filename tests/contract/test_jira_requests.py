@@ -25,7 +25,8 @@ from deployment.local.jira_stand_in import (
     Transition,
 )
 from library.notifications.jira_calls import JiraCalls
-from library.notifications.jira_tickets import JiraTickets, Ticket
+from library.notifications.jira_creation import Ticket
+from library.notifications.jira_tickets import JiraTickets
 from library.notifications.jira_words import NewTicket
 
 if TYPE_CHECKING:

@@ -164,6 +164,20 @@ def test_one_cause_is_one_line_with_a_count_and_is_not_tried_for_every_issue(est
     assert len([each for each in estate.jira.requests if (each.method, each.path) == ("POST", CREATION)]) <= 10
 
 
+@pytest.mark.parametrize("refused", [{"priority"}, {"assignee"}, {"priority", "assignee"}])
+def test_a_part_that_a_project_refuses_is_one_line_with_a_count(estate: Estate, refused: set[str]) -> None:
+    for number in range(30):
+        estate.add_issue(f"joe{number}")
+    estate.jira.site.refused_fields = refused
+    result = estate.report()
+    assert result.exit_code == 0, result.output
+    (line,) = [line for line in result.output.splitlines() if "W-JIRA-02" in line]
+    assert f"(and 29 more) is not raised with this {' and '.join(sorted(refused))}: JIRA did not raise" in line
+    asked = [each for each in estate.jira.requests if (each.method, each.path) == ("POST", CREATION)]
+    # Those in hand when the first was refused have asked as well.
+    assert len(asked) <= 30 + 10
+
+
 @pytest.mark.parametrize("flavour", ["server", "cloud"])
 @pytest.mark.parametrize(
     ("facts", "said"),

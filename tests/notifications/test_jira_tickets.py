@@ -39,12 +39,13 @@ from deployment.local.jira_stand_in import (
     JiraUser,
     Transition,
 )
-from deployment.local.stand_in import Answer, Raw, Silence
+from deployment.local.stand_in import Answer, Raw, Rule, Silence
 from library.errors import CredentialsError, TicketError
 from library.notifications.jira_calls import JiraCalls
+from library.notifications.jira_creation import Ticket
 from library.notifications.jira_errors import NotShown, Unanswered
 from library.notifications.jira_rules import TicketRules
-from library.notifications.jira_tickets import JiraTickets, Ticket
+from library.notifications.jira_tickets import JiraTickets, warn_of_missing
 from library.notifications.jira_words import NewTicket
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def tickets_in(jira: JiraStandIn, **settings: Any) -> JiraTickets:
     of_calls = {**usual, **{name: value for name, value in settings.items() if name in OF_CALLS}}
     return JiraTickets(
         JiraCalls(**of_calls),
-        TicketRules(**{name: value for name, value in settings.items() if name not in OF_CALLS}),
+        TicketRules(**{name: value for name, value in settings.items() if name not in {*OF_CALLS, "missing"}}),
+        missing=settings.get("missing", warn_of_missing),
     )
 
 
@@ -576,13 +578,69 @@ def test_a_project_has_settings_of_its_own(jira: JiraStandIn) -> None:
     assert issue.fields == {"customfield_10": {"value": "Cloud"}, "customfield_11": "key"}
 
 
-def test_an_optional_field_that_a_project_refuses_is_not_tried_again(jira: JiraStandIn) -> None:
+OFF_SCREEN = "Field '{0}' cannot be set. It is not on the appropriate screen, or unknown."
+
+
+@pytest.mark.parametrize("in_errors", [True, False])
+@pytest.mark.parametrize("name", ["priority", "assignee"])
+def test_an_optional_field_that_a_project_refuses_is_not_tried_again(
+    jira: JiraStandIn, name: str, in_errors: bool
+) -> None:
+    said: list[tuple[str, str]] = []
+    tickets = tickets_in(jira, missing=lambda ticket, what: said.append((ticket, what)))
+    words = OFF_SCREEN.format(name)
+    body = {"errorMessages": [] if in_errors else [words], "errors": {name: words} if in_errors else {}}
+    jira.add_rule(
+        Rule(lambda each: each.method == "POST" and name in ((each.body or {}).get("fields") or {}), (400, {}, body))
+    )
+    owners = ("alice@example.com", "bob@example.com", "alice@example.com", "bob@example.com")
+    for owner in owners:
+        tickets.raise_ticket(new_ticket(assignees=(owner,)))
+    sent = [name in each.body["fields"] for each in calls(jira, "POST", ISSUE)]
+    # That it is nobody's fault is known once the same is said of a second person.
+    refused = 1 if name == "priority" else 2
+    assert sent.count(True) == refused
+    assert len(jira.issues) == 1 + len(owners)
+    assert [ticket for ticket, _ in said] == [f"AWSSEC-{number}" for number in range(2, 6)]
+    assert {what for _, what in said} == {said[0][1]}
+    assert said[0][1].startswith(f"is not raised with this {name}: JIRA did not raise a ticket in AWSSEC: HTTP 400, ")
+
+
+@pytest.mark.parametrize("in_errors", [True, False])
+def test_a_person_whom_a_project_refuses_is_not_tried_again_and_the_next_still_is(
+    jira: JiraStandIn, in_errors: bool
+) -> None:
     tickets = tickets_in(jira)
-    words = {"errorMessages": ["Field 'priority' cannot be set. It is not on the appropriate screen."], "errors": {}}
-    jira.fail_next("POST", ISSUE, status=400, body=words)
+    alice = identity(jira, "alice")
+    words = f"User '{alice}' cannot be assigned issues."
+    body = {"errorMessages": [] if in_errors else [words], "errors": {"assignee": words} if in_errors else {}}
+
+    def is_alice(request: Any) -> bool:
+        return request.method == "POST" and alice in request.body["fields"].get("assignee", {}).values()
+
+    jira.add_rule(Rule(is_alice, (400, {}, body)))
     for _ in range(3):
-        tickets.raise_ticket(new_ticket())
-    assert ["priority" in each.body["fields"] for each in calls(jira, "POST", ISSUE)] == [True, False, False, False]
+        raised = tickets.raise_ticket(new_ticket(assignees=("alice@example.com", "bob@example.com")))
+        assert raised.assignee == identity(jira, "bob")
+    assert [is_alice(each) for each in calls(jira, "POST", ISSUE)] == [True, False, False, False]
+
+
+def test_what_is_refused_with_and_without_an_assignee_says_nothing_of_the_assignee(jira: JiraStandIn) -> None:
+    tickets = tickets_in(jira)
+    jira.fail_next("POST", ISSUE, status=403, times=2)
+    with pytest.raises(TicketError, match="HTTP 403"):
+        tickets.raise_ticket(new_ticket(assignees=("alice@example.com",)))
+    assert tickets.raise_ticket(new_ticket(assignees=("alice@example.com",))).assignee == identity(jira, "alice")
+
+
+def test_one_project_refuses_for_itself_only(jira: JiraStandIn) -> None:
+    jira.site.projects["OTHER"] = 0
+    tickets = tickets_in(jira)
+    jira.site.refused_fields = {"priority", "assignee"}
+    tickets.raise_ticket(new_ticket(assignees=("alice@example.com",)))
+    jira.site.refused_fields = set()
+    raised = tickets.raise_ticket(new_ticket(project="OTHER", assignees=("alice@example.com",)))
+    assert (raised.assignee, jira.issues[raised.key].priority) == (identity(jira, "alice"), "Major")
 
 
 def test_of_two_people_with_one_name_both_are_said(jira: JiraStandIn, caplog: pytest.LogCaptureFixture) -> None:
