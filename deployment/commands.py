@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import click
 
+from library.aws.caller import signed_in
 from library.cli import exit_codes as codes
 from library.cli import terminal
 from library.cli.signals import ended_by_the_third
@@ -20,6 +20,8 @@ from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import boto3
 
     from library.config.settings import Config
 
@@ -54,13 +56,15 @@ def settings_of(config_folder: str | None) -> Config:
 
 
 def main_account_session(settings: Config) -> boto3.Session:
-    """A session in the region of the configuration; raises DeploymentError if it is in another account."""
-    session = boto3.Session(region_name=settings.aws.region)
-    found = session.client("sts").get_caller_identity()["Account"]
-    if found != settings.aws.main_account_id:
+    """A session in the region of the configuration; raises DeploymentError if it is in another account.
+
+    Raises as `signed_in` does, too.
+    """
+    session, caller = signed_in(settings.aws.region)
+    if caller.account != settings.aws.main_account_id:
         raise DeploymentError(
-            f"these AWS credentials are of account {found}; the configuration's main account (aws.main_account_id) "
-            f"is {settings.aws.main_account_id}",
+            f"these AWS credentials are of account {caller.account}; the configuration's main account "
+            f"(aws.main_account_id) is {settings.aws.main_account_id}",
             id=Message.OTHER_ACCOUNT,
         )
     return session

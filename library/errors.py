@@ -57,12 +57,6 @@ class CredentialsError(HammerError):
     ID = Message.SECRET_UNUSABLE
 
 
-class CredentialsUnusable(HammerError):
-    """There are no AWS credentials, or AWS does not accept them."""
-
-    ID = Message.CREDENTIALS_UNUSABLE
-
-
 class AlreadyRunning(HammerError):
     """Another run that changes something is going on."""
 
@@ -91,6 +85,16 @@ class AwsCallFailed(HammerError):
         self.code = code
         self.status = status
         super().__init__(text, id=id)
+
+
+class AwsUnusable(AwsCallFailed):
+    """A call failed for what is the same for every account: credentials, network, region, table. It ends a run."""
+
+
+class CredentialsUnusable(AwsUnusable):
+    """There are no AWS credentials, or AWS does not accept them."""
+
+    ID = Message.CREDENTIALS_UNUSABLE
 
 
 class AccessDenied(AwsCallFailed):

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    InvalidConfigError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnknownCredentialError,
+)
 from botocore.parsers import ResponseParserError
 
-from library.errors import AccessDenied, AwsCallFailed
+from library.errors import AccessDenied, AwsCallFailed, AwsUnusable, CredentialsUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +30,41 @@ if TYPE_CHECKING:
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 """The codes with which AWS's services refuse a call."""
+
+_NOT_ACCEPTED = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+    }
+)
+"""The codes with which AWS's services refuse credentials, whatever they are used for."""
+_NONE_USABLE = (
+    ConfigParseError,
+    CredentialRetrievalError,
+    InvalidConfigError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnknownCredentialError,
+)
+NO_ANSWER = (ConnectionError, HTTPClientError)
+"""What a call ends with if AWS cannot be reached."""
 
 AwsError: TypeAlias = ClientError | BotoCoreError | ResponseParserError
 AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
@@ -35,6 +84,34 @@ def error_of(call: str, error: AwsError, text: str, *, id: Message | None = None
         return AwsCallFailed(text, call=call, id=id)
     kind = AccessDenied if is_denied(error) else AwsCallFailed
     return kind(text, call=call, code=code_of(error), status=_status_of(error), id=id)
+
+
+def unusable(call: str, error: BaseException | None) -> AwsUnusable | None:
+    """Our error if a call with this process's own credentials failed for what every other call fails for, too."""
+    if isinstance(error, ClientError) and code_of(error) in _NOT_ACCEPTED:
+        return not_accepted(call, error)
+    if isinstance(error, NO_ANSWER):
+        return AwsUnusable(f"AWS cannot be reached ({call}): {error}", call=call)
+    return none_usable(error) if isinstance(error, _NONE_USABLE) else None
+
+
+def not_accepted(call: str, error: ClientError) -> CredentialsUnusable:
+    """AWS refuses the credentials."""
+    return CredentialsUnusable(
+        f"AWS does not accept these credentials ({call}): {error}. Sign in again, or name another profile with "
+        "AWS_PROFILE. In GovCloud or China set AWS_REGION to a region there.",
+        call=call,
+        code=code_of(error),
+        status=_status_of(error),
+    )
+
+
+def none_usable(error: BotoCoreError) -> CredentialsUnusable:
+    """There are no credentials."""
+    return CredentialsUnusable(
+        f"There are no usable AWS credentials: {error}. Sign in (`aws sso login`, `aws configure`) or name a "
+        "profile with AWS_PROFILE; `aws sts get-caller-identity` shows whether it worked."
+    )
 
 
 def is_denied(error: AwsError) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 
 from library.aws.attributes import plain
-from library.aws.calls import AWS_ERRORS, code_of, error_of, part_of
+from library.aws.calls import AWS_ERRORS, code_of, part_of
 from library.aws.conditional_update import MAPS, update_of
-from library.errors import AwsCallFailed, HammerError, RecordChanged
+from library.aws.table_failures import table_failed
+from library.errors import AccessDenied, AwsCallFailed, AwsUnusable, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
 from library.issues.row import UnreadableIssue, from_item, to_item
 from library.messages import Message
@@ -77,6 +78,17 @@ class IssuesTable:
         except AWS_ERRORS as error:
             raise self._failed("GetItem", error) from error
         return self._issue(answer["Item"]) if "Item" in answer else None
+
+    def reach(self) -> None:
+        """Raises AwsUnusable if no account's issues can be had: for the credentials, the network or the table."""
+        try:
+            self._client.get_item(TableName=self._table, Key=_key("-", "-"))
+        except AWS_ERRORS as error:
+            failure = self._failed("GetItem", error)
+            if isinstance(failure, AccessDenied):
+                failure = AwsUnusable(str(failure), call=failure.call, code=failure.code, id=failure.id)
+            if isinstance(failure, AwsUnusable):
+                raise failure from error
 
     def step(
         self,
@@ -193,8 +205,7 @@ class IssuesTable:
         return True
 
     def _failed(self, operation: str, error: AwsError) -> AwsCallFailed:
-        text = f"table {self._table!r} (dynamodb:{operation}): {error}"
-        return error_of(f"dynamodb:{operation}", error, text, id=Message.TABLE_FAILED)
+        return table_failed(self._client, self._table, operation, error)
 
 
 def _key(account_id: str, issue_id: str) -> dict[str, Any]:

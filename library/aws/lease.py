@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config as ClientConfig
 
-from library.aws.calls import AWS_ERRORS, code_of, error_of, sentence_of
+from library.aws.calls import AWS_ERRORS, code_of, error_of, sentence_of, unusable
 from library.errors import AlreadyRunning, AwsCallFailed, LeaseLost
 from library.issues import values
 from library.messages import Message
@@ -163,6 +163,9 @@ class Lease:
             if code_of(error) == _TAKEN:
                 found: Any = getattr(error, "response", {}).get("Item") or {}
                 return {name: _deserialize(value) for name, value in found.items()}
+            for_all = unusable("dynamodb:UpdateItem", error)
+            if for_all is not None:
+                raise for_all from error
             text = f"the lease in table {self._table!r} (dynamodb:UpdateItem): {sentence_of(error)}"
             raise error_of("dynamodb:UpdateItem", error, text, id=Message.TABLE_FAILED) from error
         return None

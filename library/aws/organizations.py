@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from library.aws.calls import AWS_ERRORS, error_of, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, sentence_of, unusable
 from library.errors import AwsCallFailed
 from library.messages import Message
 
@@ -25,6 +25,9 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
         pages = client.get_paginator("list_accounts").paginate()
         accounts = [account for page in pages for account in page.get("Accounts", [])]
     except AWS_ERRORS as error:
+        for_all = unusable("organizations:ListAccounts", error)
+        if for_all is not None:
+            raise for_all from error
         said = sentence_of(error).removesuffix(".")
         raise error_of(
             "organizations:ListAccounts",

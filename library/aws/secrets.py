@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from library import text
-from library.aws.calls import AWS_ERRORS, code_of
+from library.aws.calls import AWS_ERRORS, code_of, unusable
 from library.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ def _content(client: SecretsManagerClient, secret_name: str) -> dict[str, Any]:
     try:
         secret = client.get_secret_value(SecretId=secret_name).get("SecretString")
     except AWS_ERRORS as error:
+        for_all = unusable("secretsmanager:GetSecretValue", error)
+        if for_all is not None:
+            raise for_all from error
         advice = _WHAT_TO_DO.get(code_of(error), "it could not be read")
         raise CredentialsError(f"Secret '{secret_name}': {advice} (AWS: {error})") from error
     try:

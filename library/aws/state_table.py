@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 
 from library.aws.attributes import plain
-from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
+from library.aws.calls import AWS_ERRORS, part_of
+from library.aws.table_failures import table_failed
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues.account_state import ATTRIBUTES, AccountState, from_item, isoformat, times_of, to_item
 from library.issues.scan_watch import Watch
@@ -177,9 +178,7 @@ class StateTable:
         try:
             return call()
         except AWS_ERRORS as error:
-            name = f"dynamodb:{operation}"
-            text = f"table {self._table!r} ({name}): {sentence_of(error)}"
-            raise error_of(name, error, text, id=Message.TABLE_FAILED) from error
+            raise table_failed(self._client, self._table, operation, error) from error
 
 
 def _id(account_id: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from library.aws.calls import unusable
 from library.errors import AlreadyRunning, ConfigurationError, CredentialsError, CredentialsUnusable, HammerError
 from library.messages import Message, line
 from library.text import unexpected
@@ -24,24 +25,24 @@ def told(error: BaseException, say: Callable[[str], None], *, interrupted: str) 
 
     `interrupted` is what is said of Ctrl-C: how far the command has come, it alone knows.
     """
-    match error:
-        case ConfigurationError():
+    match _in_our_words(error):
+        case ConfigurationError() as error:
             for problem in error.problems:
                 say(line(error.id, str(problem)))
             return USAGE
-        case CredentialsError() | CredentialsUnusable():
+        case (CredentialsError() | CredentialsUnusable()) as error:
             say(line(error.id, str(error)))
             return USAGE
-        case AlreadyRunning():
+        case AlreadyRunning() as error:
             say(line(error.id, str(error)))
             return LOCKED
-        case HammerError():
+        case HammerError() as error:
             say(line(error.id, str(error)))
             return FAILED
-        case ClientError() | BotoCoreError():
+        case (ClientError() | BotoCoreError()) as error:
             say(line(Message.AWS_FAILED, str(error)))
             return FAILED
-        case OSError():
+        case OSError() as error:
             say(line(Message.FILE_OR_NETWORK, f"A file or the network is not usable: {error}"))
             return FAILED
         case KeyboardInterrupt():
@@ -50,3 +51,9 @@ def told(error: BaseException, say: Callable[[str], None], *, interrupted: str) 
         case _:
             say(line(Message.UNEXPECTED, unexpected(error)))
             return FAILED
+
+
+def _in_our_words(error: BaseException) -> BaseException:
+    """What all calls of this process would fail for, as every command says it; also of the configuration's."""
+    cause = error.__cause__ if isinstance(error, ConfigurationError) else error
+    return unusable(getattr(cause, "operation_name", "a call"), cause) or error

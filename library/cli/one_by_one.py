@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from library import messages
 from library.cli.logs import logger
-from library.errors import ConfigurationError, HammerError, LeaseLost
+from library.errors import AwsUnusable, ConfigurationError, HammerError, LeaseLost
 from library.messages import Message
 from library.text import unexpected
 
@@ -21,11 +21,11 @@ def by_itself(what: str, counts: Counter[str]) -> Iterator[None]:
     """Say at ERROR what fails in the block, count it as `failed`, and end nothing but the block.
 
     `what` is what the block is about, which errors of ours say themselves. What ends the whole run is raised:
-    ConfigurationError, LeaseLost.
+    AwsUnusable, ConfigurationError, LeaseLost.
     """
     try:
         yield
-    except (ConfigurationError, LeaseLost):
+    except (AwsUnusable, ConfigurationError, LeaseLost):
         raise
     except HammerError as error:
         counts["failed"] += 1

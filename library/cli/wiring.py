@@ -20,7 +20,7 @@ from library.aws import organizations
 from library.aws.issues_table import IssuesTable
 from library.aws.lease import LIMITS, Holder, Lease
 from library.aws.secrets import fetch_credentials
-from library.aws.sessions import CLIENT_CONFIG, AccountAccess
+from library.aws.sessions import CLIENT_CONFIG, FIRST_CALL, AccountAccess
 from library.aws.state_table import StateTable, state_table_name
 from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
@@ -48,10 +48,11 @@ if TYPE_CHECKING:
 def with_organization(settings: Config) -> Config:
     """The configuration with the organization's accounts, if it wants them.
 
-    Raises AccessDenied or AwsCallFailed if they cannot be listed.
+    Raises AccessDenied or AwsCallFailed if they cannot be listed, AwsUnusable as `reach` does.
     """
     if not settings.aws.accounts_from_organization:
         return settings
+    reach(settings)
     client = boto3.Session(region_name=settings.aws.region).client("organizations", config=CLIENT_CONFIG)
     return checks.with_organization(settings, organizations.active_accounts(client))
 
@@ -63,9 +64,19 @@ def account_access(settings: Config) -> AccountAccess:
 
 
 def issues_table(settings: Config) -> IssuesTable:
-    """The issues table of the main account."""
+    """The issues table of the main account; raises AwsUnusable as `reach` does."""
+    reach(settings)
     client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     return IssuesTable(client, settings.inactive_keys.table_name)
+
+
+def reach(settings: Config) -> None:
+    """Ask the issues table once, with little patience, so that what holds for all accounts is said once and soon.
+
+    Raises AwsUnusable if no account's issues can be had.
+    """
+    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=FIRST_CALL)
+    IssuesTable(client, settings.inactive_keys.table_name).reach()
 
 
 def state_table(settings: Config) -> StateTable:
@@ -76,7 +87,8 @@ def state_table(settings: Config) -> StateTable:
 
 
 def lease(settings: Config, command: str) -> Lease:
-    """The lease of a run of a command, which is not taken yet."""
+    """The lease of a run of a command, which is not taken yet; raises AwsUnusable as `reach` does."""
+    reach(settings)
     client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG.merge(LIMITS))
     holder = Holder(command, _user(), socket.gethostname(), os.getpid(), datetime.now(UTC))
     return Lease(client, state_table_name(settings.inactive_keys.table_name), holder)

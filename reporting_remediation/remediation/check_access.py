@@ -15,7 +15,8 @@ from library.aws import permissions
 from library.cli import exit_codes, wiring
 from library.cli.command import command
 from library.cli.run import run
-from library.errors import CredentialsError, HammerError
+from library.errors import AwsUnusable, CredentialsError, HammerError
+from library.messages import Message
 
 if TYPE_CHECKING:
     from library.aws.issues_table import IssuesTable
@@ -48,6 +49,13 @@ def main() -> None:
 
 
 def _check(settings: Config) -> int:
+    try:
+        table = wiring.issues_table(settings)
+    except AwsUnusable as error:
+        if error.id is not Message.TABLE_FAILED:
+            raise
+        # What is refused there is one of the things to find out.
+        table = None
     accounts = settings.remediation_accounts()
     access = wiring.account_access(settings)
     name = settings.inactive_keys.table_name
@@ -56,7 +64,7 @@ def _check(settings: Config) -> int:
         "state table": permissions.of_state(access, name),
     }
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        refusals = list(pool.map(partial(_refused_in, access, wiring.issues_table(settings)), accounts))
+        refusals = list(pool.map(partial(_refused_in, access, table), accounts))
     lacks = [
         _Lack(f"{account.id} {account.name}", each.call, each.said, _remedy(settings, account, each))
         for account, refused in zip(accounts, refusals, strict=True)
@@ -78,10 +86,10 @@ def _check(settings: Config) -> int:
     return exit_codes.FAILED if lacks else exit_codes.OK
 
 
-def _refused_in(access: AccountAccess, table: IssuesTable, account: AccountRef) -> list[Refusal]:
+def _refused_in(access: AccountAccess, table: IssuesTable | None, account: AccountRef) -> list[Refusal]:
     """What is refused in an account; users of its issues are tried, as far as the table can be read."""
     try:
-        users = [issue.details.username for issue in table.of_account(account.id, _ignore)]
+        users = [issue.details.username for issue in table.of_account(account.id, _ignore)] if table else []
     except HammerError:
         # The check of the table itself reports that.
         users = []

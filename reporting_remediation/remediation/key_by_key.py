@@ -16,7 +16,7 @@ from library.cli.logs import log_decision, logger
 from library.cli.one_by_one import by_itself
 from library.cli.prompt import Answer, Prompt
 from library.cli.signals import stoppable_between_keys, uninterrupted
-from library.errors import ConfigurationError, HammerError, LeaseLost
+from library.errors import AwsUnusable, ConfigurationError, HammerError, LeaseLost
 from library.issues.decisions import Skip, Verdict
 from library.issues.reporting import TellRemediated
 from library.messages import Message
@@ -89,6 +89,9 @@ class Run:
             raise
         except ConfigurationError:
             ending = "stopped, as the configuration is not usable any more"
+            raise
+        except AwsUnusable:
+            ending = "broken off, as no other key would fare better"
             raise
         except LeaseLost:
             ending = "stopped, as another run may be at work"
@@ -253,6 +256,10 @@ class Run:
         try:
             yield
         except (ConfigurationError, LeaseLost):
+            raise
+        except AwsUnusable as error:
+            # The run ends with what it says; this line names the key.
+            self._decided(issue, Verdict.FAILED, str(error))
             raise
         except NotSwitched as error:
             self._failed(issue, error.id, str(error))

@@ -20,7 +20,7 @@ from library.cli.look_ahead import look_ahead
 from library.cli.one_by_one import by_itself
 from library.cli.run import run_with_lease
 from library.cli.signals import stoppable
-from library.errors import HammerError, LeaseLost
+from library.errors import AwsUnusable, HammerError, LeaseLost
 from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
 from library.issues.deliveries import Failure
@@ -173,17 +173,17 @@ class Reporting:
                 logger.info("Reporting %s%s: %s", ended, left, self._counted())
 
     def _work(self, notices: Notices, tasks: Sequence[Task], stop: threading.Event) -> None:
-        lost: list[LeaseLost] = []
+        lost: list[LeaseLost | AwsUnusable] = []
 
         def unless_stopped(task: Task) -> str:
-            if stop.is_set():
+            if stop.is_set() or lost:
                 return "left"
             try:
                 self._hold()
-            except LeaseLost as error:
+                return self._carry_out(notices, task)
+            except (LeaseLost, AwsUnusable) as error:
                 lost.append(error)
                 return "left"
-            return self._carry_out(notices, task)
 
         skipped = [task for task in tasks if isinstance(task.step, Skip)]
         to_do = [task for task in tasks if not isinstance(task.step, Skip)]
@@ -210,6 +210,8 @@ class Reporting:
             what = news.of_step(issue, task.step, self._terms, self._now)
             verdict, reason = what.verdict, what.reason
             failures = notices.tell(issue, what)
+        except AwsUnusable:
+            raise
         except HammerError as error:
             verdict, reason, failures = "failed", str(error), [Failure("table", str(error), error.id)]
         except Exception as error:
@@ -228,6 +230,8 @@ class Reporting:
             what = news.exemption_ends(ending, self._terms, self._now)
             verdict, reason = what.verdict, what.reason
             failures = notices.tell_exemption_ends(ending, what)
+        except AwsUnusable:
+            raise
         except HammerError as error:
             verdict, reason, failures = "failed", str(error), [Failure("table", str(error), error.id)]
         except Exception as error:

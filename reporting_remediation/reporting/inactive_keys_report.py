@@ -16,7 +16,7 @@ from library.cli import exit_codes, wiring
 from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.run import run
-from library.errors import HammerError
+from library.errors import AwsUnusable, HammerError
 from library.messages import Message
 from library.reports import asff, files, report_data
 from library.reports.entries import UNREAD, Failure, ReportSettings, Standing
@@ -26,6 +26,8 @@ from library.reports.scans import Scans
 from library.reports.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from library.aws.issues_table import IssuesTable
     from library.config.settings import Config
     from library.issues.record import Issue
@@ -95,6 +97,8 @@ def _report(settings: Config, form: str, output: Path | None, accounts: tuple[st
     table = wiring.issues_table(settings)
     for account in in_force.accounts:
         reading.read(table, account)
+    if reading.knows_nothing(in_force.accounts):
+        raise HammerError("No account could be read, so no report is written", id=Message.TABLE_FAILED)
     scans = _scans(settings, in_force, now)
     found = figures(reading.issues, reading.unread, scans, in_force, now)
     for failure in found.unread[len(reading.unread) :]:
@@ -160,8 +164,14 @@ class _Reading:
         """Read an account: all its rows that can be read or, if it fails on the way, none of them."""
         try:
             self.issues += list(table.of_account(account, partial(self._could_not, account, "a row")))
+        except AwsUnusable:
+            raise
         except HammerError as error:
             self._could_not(account, "the account", error)
+
+    def knows_nothing(self, accounts: Collection[str]) -> bool:
+        """Whether none of the accounts could be read."""
+        return not self.issues and {failure.account_id for failure in self.unread} == set(accounts)
 
     def _could_not(self, account: str, what: str, error: HammerError) -> None:
         messages.error(logger, error.id, str(error))

@@ -36,7 +36,7 @@ def ended_by(error: BaseException) -> tuple[int, list[str]]:
         (AccessDenied("Access denied in 123456789012"), 1, "E-AWS-02 Access denied in 123456789012"),
         (TicketError("JIRA: 500"), 1, "E-JIRA-03 JIRA: 500"),
         (DENIED, 1, f"E-AWS-01 {DENIED}"),
-        (UNREACHABLE, 1, f"E-AWS-01 {UNREACHABLE}"),
+        (UNREACHABLE, 1, f"E-AWS-01 AWS cannot be reached (a call): {UNREACHABLE}"),
         (
             FileNotFoundError(2, "No such file", "x"),
             1,

@@ -264,6 +264,7 @@ def test_the_accounts_of_the_organization_are_added_before_the_body(
     configure: Callable[..., None], wire: Wire
 ) -> None:
     configure(accounts_from_organization=True)
+    wire.react("GetItem", lambda _: answer(200, "{}"))
     wire.react("ListAccounts", organization(MAIN, OTHER))
     seen: list[dict[str, str]] = []
 
@@ -279,6 +280,7 @@ def test_what_only_the_organization_shows_to_be_wrong_is_warned_of(
     configure: Callable[..., None], wire: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(accounts_from_organization=True, whitelist={OTHER: ["alice"], "333333333333": ["bob"]})
+    wire.react("GetItem", lambda _: answer(200, "{}"))
     wire.react("ListAccounts", organization(MAIN, OTHER))
     assert run(STREAM, lambda _: 0) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if " WARNING " in line]
@@ -289,6 +291,7 @@ def test_an_organization_that_cannot_be_listed_ends_the_run(
     configure: Callable[..., None], wire: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(accounts_from_organization=True)
+    wire.react("GetItem", lambda _: answer(200, "{}"))
     wire.react("ListAccounts", lambda _: json_failure("AccessDeniedException"))
     assert run(STREAM, raising(AssertionError())) == 1
     assert "organizations:ListAccounts" in capsys.readouterr().err

@@ -43,6 +43,11 @@ def configured(folder: Path, **more: Any) -> Config:
 # --- reading issues ---
 
 
+@pytest.fixture(autouse=True)
+def _there_is_a_table(wire: Wire) -> None:
+    wire.react("GetItem", lambda _: answer(200, "{}"))
+
+
 def test_a_row_that_cannot_be_read_is_counted_and_said(
     folder: Path, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -90,7 +95,7 @@ def test_without_a_channel_nothing_is_fetched(folder: Path, wire: Wire) -> None:
     given = wiring.credentials(settings)
     assert (given.jira, given.slack_token) == (None, None)
     assert notices is not None
-    assert wire.sent == []
+    assert wire.sent == ["GetItem"]
 
 
 @pytest.mark.parametrize(

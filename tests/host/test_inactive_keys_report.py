@@ -65,7 +65,7 @@ def test_it_only_reads_the_table(estate: Estate, wire: Wire) -> None:
     wire.sent.clear()
     for form in ("html", "csv", "json", "asff"):
         assert estate.run(REPORT, "--format", form).exit_code == 0
-    assert set(wire.sent) == {"Query", "StateTable.BatchGetItem"}
+    assert set(wire.sent) == {"GetItem", "Query", "StateTable.BatchGetItem"}
     assert estate.rows() == rows
     assert estate.messages() == []
 
