@@ -25,6 +25,7 @@ from library import messages, text
 from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
+from library.cli import wiring
 from library.cli.command import command
 from library.cli.exit_codes import FAILED
 from library.cli.look_ahead import look_ahead
@@ -118,10 +119,7 @@ def main_account(session: boto3.Session, outputs: Mapping[str, str], settings: C
     main = settings.aws.main_account_id
     try:
         fetch_credentials(
-            session.client("secretsmanager"),
-            settings.credentials_secret,
-            jira=settings.jira.enabled,
-            slack=settings.slack.enabled,
+            session.client("secretsmanager"), settings.credentials_secret, **wiring.token_addresses(settings)
         )
     except CredentialsError as error:
         yield Obstacle(main, "credentials", settings.credentials_secret, str(error), "run deployment.put_credentials")

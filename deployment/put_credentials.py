@@ -39,8 +39,13 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
 
     Raises CredentialsError, TicketError or MessageError if an entry is malformed or not accepted.
     """
-    jira, slack = "jira" in content, "slack" in content
-    credentials = check_credentials(content, settings.credentials_secret, jira=jira, slack=slack)
+    addresses = _addresses(settings)
+    credentials = check_credentials(
+        content,
+        settings.credentials_secret,
+        jira=addresses["jira"] if "jira" in content else None,
+        slack=addresses["slack"] if "slack" in content else None,
+    )
     done = []
     if credentials.jira is not None:
         server = settings.jira.server
@@ -56,6 +61,16 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
         messages = SlackMessages(SlackCalls(token=credentials.slack_token, base_url=settings.slack.base_url))
         done.append(("Slack", settings.slack.base_url, messages.log_in()))
     return done
+
+
+def with_servers(settings: Config, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of the secret with the server of the configuration beside each entry, where we have logged in."""
+    addresses = _addresses(settings)
+    return {name: {**entry, "server": addresses[name]} for name, entry in content.items()}
+
+
+def _addresses(settings: Config) -> dict[str, str]:
+    return {"jira": settings.jira.server, "slack": settings.slack.base_url}
 
 
 def store(client: SecretsManagerClient, name: str, content: Mapping[str, Any]) -> list[str]:
@@ -124,8 +139,9 @@ def main(config_folder: str | None, path: Path | None) -> None:
 
     They go into the secret credentials.secret_name of config.json, in Secrets Manager. What is typed is not shown;
     no credential is ever taken from an argument, where every user of the machine could read it. With --file they are
-    read from a file; delete it afterwards. Nothing is stored unless JIRA and Slack accept what is new. An entry that
-    is not given (JIRA's or Slack's) stays as it is.
+    read from a file; delete it afterwards. Nothing is stored unless JIRA and Slack accept what is new. The server
+    that accepted an entry is stored beside it, and it is sent to no other. An entry that is not given (JIRA's or
+    Slack's) stays as it is.
     """
     with exit_codes():
         settings = settings_of(config_folder)
@@ -136,7 +152,8 @@ def main(config_folder: str | None, path: Path | None) -> None:
             raise KeyboardInterrupt from None
         print_table(("logged in to", "at", "as"), log_in(settings, content))
         try:
-            kept = store(session.client("secretsmanager"), settings.credentials_secret, content)
+            bound = with_servers(settings, content)
+            kept = store(session.client("secretsmanager"), settings.credentials_secret, bound)
         except ClientError as error:
             raise CredentialsError(
                 f"Secret '{settings.credentials_secret}' was not written: {error.response['Error']['Message']}",

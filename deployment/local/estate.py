@@ -114,8 +114,8 @@ class Estate:
         package = build(str(self.folder), self._scratch)
         outputs = self.aws.deploy(package)
         secret = {
-            "jira": {"token": jira_stand_in.DEFAULT_TOKEN},
-            "slack": {"api_token": slack_stand_in.DEFAULT_TOKEN},
+            "jira": {"token": jira_stand_in.DEFAULT_TOKEN, "server": self.settings.jira.server},
+            "slack": {"api_token": slack_stand_in.DEFAULT_TOKEN, "server": self.settings.slack.base_url},
         }
         self.aws.session.client("secretsmanager", endpoint_url=self.aws.endpoint).put_secret_value(
             SecretId=self.settings.credentials_secret, SecretString=json.dumps(secret)

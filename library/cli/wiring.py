@@ -118,12 +118,27 @@ def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> li
 def credentials(settings: Config) -> Credentials:
     """What the enabled channels log in with, from the secret; nothing is fetched if none is enabled.
 
-    Raises CredentialsError if the secret lacks what an enabled channel needs.
+    Warns of a token that may be sent to any server. Raises CredentialsError if the secret lacks what an enabled
+    channel needs, or has it for another server than the configuration names.
     """
     client = boto3.Session(region_name=settings.aws.region).client("secretsmanager", config=CLIENT_CONFIG)
-    return fetch_credentials(
-        client, settings.credentials_secret, jira=settings.jira.enabled, slack=settings.slack.enabled
-    )
+    name = settings.credentials_secret
+    given = fetch_credentials(client, name, **token_addresses(settings))
+    if given.for_any_server:
+        said = (
+            f"Secret '{name}' does not say for which server its entries are ({', '.join(given.for_any_server)}): who "
+            "may write the configuration decides who gets them. make put-credentials stores them with their servers"
+        )
+        messages.warning(logger, Message.TOKEN_FOR_ANY_SERVER, said)
+    return given
+
+
+def token_addresses(settings: Config) -> dict[str, str | None]:
+    """Where the tokens of JIRA and Slack are sent, by the entry of the secret; None for what is not enabled."""
+    return {
+        "jira": settings.jira.server if settings.jira.enabled else None,
+        "slack": settings.slack.base_url if settings.slack.enabled else None,
+    }
 
 
 def channels(settings: Config) -> tuple[str, ...]:

@@ -191,7 +191,9 @@ USES = [
     Use("topic", publish, "", frozenset({"PublishBatch: Successful", "PublishBatch: Successful.Id"})),
     Use(
         "secret",
-        lambda: secrets.fetch_credentials(boto3.client("secretsmanager"), "s", jira=False, slack=True),
+        lambda: secrets.fetch_credentials(
+            boto3.client("secretsmanager"), "s", jira=None, slack="https://slack.com/api/"
+        ),
         "Secret 's'",
         frozenset({"GetSecretValue: SecretString"}),
     ),

@@ -23,6 +23,7 @@ NAME = "hammer-credentials"
 OAUTH = {"access_token": "a", "access_token_secret": "b", "consumer_key": "c", "key_cert": "d"}
 BASIC = {"username": "hammer@example.com", "password": "pass word"}
 SLACK = {"api_token": "xoxb-1"}
+JIRA_URL, SLACK_URL = "https://jira.example/jira", "https://slack.com/api/"
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def store(client: SecretsManagerClient, content: object) -> None:
     client.create_secret(Name=NAME, SecretString=json.dumps(content))
 
 
-def complaint(client: SecretsManagerClient, *, jira: bool = True, slack: bool = True) -> str:
+def complaint(client: SecretsManagerClient, *, jira: str | None = JIRA_URL, slack: str | None = SLACK_URL) -> str:
     with pytest.raises(CredentialsError) as caught:
         fetch_credentials(client, NAME, jira=jira, slack=slack)
     assert f"'{NAME}'" in str(caught.value)
@@ -47,22 +48,22 @@ def complaint(client: SecretsManagerClient, *, jira: bool = True, slack: bool = 
 @pytest.mark.parametrize("jira", [{"token": "pat"}, {"basic": BASIC}, {"oauth": OAUTH}])
 def test_each_way_to_sign_in_to_jira_is_read(client: SecretsManagerClient, jira: dict[str, Any]) -> None:
     store(client, {"jira": jira, "slack": SLACK})
-    credentials = fetch_credentials(client, NAME, jira=True, slack=True)
-    assert credentials == Credentials(jira=jira, slack_token="xoxb-1")
+    credentials = fetch_credentials(client, NAME, jira=JIRA_URL, slack=SLACK_URL)
+    assert credentials == Credentials(jira=jira, slack_token="xoxb-1", for_any_server=("jira", "slack"))
 
 
 def test_only_what_is_needed_has_to_be_there(client: SecretsManagerClient) -> None:
     store(client, {"slack": SLACK})
-    assert fetch_credentials(client, NAME, jira=False, slack=True) == Credentials(None, "xoxb-1")
+    assert fetch_credentials(client, NAME, jira=None, slack=SLACK_URL) == Credentials(None, "xoxb-1", ("slack",))
 
 
 def test_without_need_nothing_is_read(client: SecretsManagerClient) -> None:
-    assert fetch_credentials(client, NAME, jira=False, slack=False) == Credentials(None, None)
+    assert fetch_credentials(client, NAME, jira=None, slack=None) == Credentials(None, None)
 
 
 def test_an_empty_way_beside_a_filled_one_counts_as_not_there(client: SecretsManagerClient) -> None:
     store(client, {"jira": {"token": "", "oauth": {}, "basic": BASIC}})
-    assert fetch_credentials(client, NAME, jira=True, slack=False).jira == {"basic": BASIC}
+    assert fetch_credentials(client, NAME, jira=JIRA_URL, slack=None).jira == {"basic": BASIC}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_a_secret_that_is_not_a_json_object_is_an_error_that_does_not_quote_it(
 ) -> None:
     client.create_secret(Name=NAME, SecretString=text)
     with pytest.raises(CredentialsError, match="JSON object") as caught:
-        fetch_credentials(client, NAME, jira=True, slack=True)
+        fetch_credentials(client, NAME, jira=JIRA_URL, slack=SLACK_URL)
     assert "hidden" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -136,3 +137,58 @@ def test_a_refusal_names_the_secret_and_what_to_do(client: SecretsManagerClient,
 def test_no_value_shows_in_the_repr() -> None:
     shown = repr(Credentials(jira={"token": "hidden"}, slack_token="xoxb-hidden"))
     assert "hidden" not in shown
+
+
+# --- the server that an entry is for ---
+
+
+@pytest.mark.parametrize(
+    ("meant", "asked"),
+    [
+        ("https://jira.example", "https://jira.example/jira"),
+        ("https://JIRA.example./", "https://jira.EXAMPLE:443"),
+        ("https://jira.example:8443", "https://jira.example:8443/"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/jira"),
+    ],
+)
+def test_an_entry_is_handed_out_for_its_own_server(client: SecretsManagerClient, meant: str, asked: str) -> None:
+    store(client, {"jira": {"token": "pat", "server": meant}, "slack": {**SLACK, "server": SLACK_URL}})
+    given = fetch_credentials(client, NAME, jira=asked, slack=SLACK_URL)
+    assert given == Credentials(jira={"token": "pat"}, slack_token="xoxb-1")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "https://evil.example",
+        "https://jira.example.evil.example",
+        "https://jira.example@evil.example",
+        "https://evil.example/jira.example",
+        "https://evil.example\\.jira.example",
+        "https://jira.example:8443",
+        "http://jira.example",
+        "http://jira.example:443",
+        "ftp://jira.example",
+        "https://jira.example:port",
+        "",
+    ],
+)
+@pytest.mark.parametrize("name", ["jira", "slack"])
+def test_an_entry_is_handed_out_for_no_other_server(client: SecretsManagerClient, name: str, asked: str) -> None:
+    meant = "https://jira.example"
+    entries = {"jira": {"token": "hidden", "server": meant}, "slack": {"api_token": "hidden", "server": meant}}
+    store(client, entries)
+    needed = {"jira": None, "slack": None, name: asked}
+    text = complaint(client, **needed)
+    assert f"entry {name} is for https://jira.example:443 and is sent nowhere else" in text
+    assert "hidden" not in text
+
+
+@pytest.mark.parametrize("server", [None, "", 17, [], "hidden", "https://", "https://[", "ftp://jira.example"])
+@pytest.mark.parametrize("name", ["jira", "slack"])
+def test_a_server_that_is_none_is_no_permission(client: SecretsManagerClient, name: str, server: object) -> None:
+    store(client, {"jira": {"token": "hidden", "server": server}, "slack": {"api_token": "hidden", "server": server}})
+    needed = {"jira": None, "slack": None, name: JIRA_URL}
+    text = complaint(client, **needed)
+    assert f"entry {name}.server is not the address of a server" in text
+    assert "hidden" not in text

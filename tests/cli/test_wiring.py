@@ -116,6 +116,21 @@ def test_an_enabled_channel_gets_its_credentials_and_no_other(
     assert wire.sent == ["GetSecretValue"]
 
 
+@pytest.mark.parametrize(
+    ("without", "said"), [(("jira", "slack"), "(jira, slack)"), (("slack",), "(slack)"), ((), "")]
+)
+def test_entries_that_are_for_any_server_are_named_in_one_warning(
+    folder: Path, wire: Wire, caplog: pytest.LogCaptureFixture, without: tuple[str, ...], said: str
+) -> None:
+    settings = configured(folder, **JIRA, **SLACK)
+    servers = {"jira": "https://jira.example", "slack": settings.slack.base_url}
+    keep(wire, {n: each if n in without else {**each, "server": servers[n]} for n, each in SECRET.items()})
+    assert wiring.credentials(settings).slack_token == "xoxb-1"
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(lines) == bool(without)
+    assert all(line.startswith("W-RUN-09 ") and said in line for line in lines)
+
+
 def test_a_secret_that_lacks_what_a_channel_needs_is_an_error(folder: Path, wire: Wire) -> None:
     keep(wire, {"slack": {"api_token": "xoxb-1"}})
     settings = configured(folder, **JIRA)

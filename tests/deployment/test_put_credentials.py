@@ -51,6 +51,13 @@ def given(folder: Path, content: object) -> tuple[str, str]:
     return "--file", str(path)
 
 
+def bound(folder: Path, content: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The content as it is stored: each entry with the server that the configuration names."""
+    config = json.loads((folder / "config.json").read_text())
+    servers = {"jira": config["jira"]["server"], "slack": config["slack"]["base_url"]}
+    return {name: {**entry, "server": servers[name]} for name, entry in content.items()}
+
+
 def stored() -> dict[str, Any] | None:
     client = boto3.Session(region_name="eu-west-1").client("secretsmanager")
     try:
@@ -64,7 +71,7 @@ def test_what_is_typed_is_tried_and_stored(folder: Path) -> None:
     done = run(folder, answers=f"\n{DEFAULT_TOKEN}\n{SLACK_TOKEN}\n")
     assert done.exit_code == 0, done.output
     assert "hammer of Stand-in" in done.output
-    assert stored() == {"jira": {"token": DEFAULT_TOKEN}, "slack": {"api_token": SLACK_TOKEN}}
+    assert stored() == bound(folder, {"jira": {"token": DEFAULT_TOKEN}, "slack": {"api_token": SLACK_TOKEN}})
 
 
 def test_a_user_name_asks_for_a_password(folder: Path) -> None:
@@ -72,14 +79,15 @@ def test_a_user_name_asks_for_a_password(folder: Path) -> None:
     assert done.exit_code == 0, done.output
     content = stored()
     assert content is not None
-    assert content["jira"] == {"basic": {"username": DEFAULT_USERNAME, "password": DEFAULT_PASSWORD}}
+    basic = {"basic": {"username": DEFAULT_USERNAME, "password": DEFAULT_PASSWORD}}
+    assert content["jira"] == bound(folder, {"jira": basic})["jira"]
 
 
 def test_an_entry_that_the_file_does_not_have_is_kept(folder: Path) -> None:
     assert run(folder, *given(folder, {"slack": {"api_token": SLACK_TOKEN}})).exit_code == 0
     done = run(folder, *given(folder, {"jira": {"token": DEFAULT_TOKEN}}))
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "Kept as it was: slack")
-    assert stored() == {"jira": {"token": DEFAULT_TOKEN}, "slack": {"api_token": SLACK_TOKEN}}
+    assert stored() == bound(folder, {"jira": {"token": DEFAULT_TOKEN}, "slack": {"api_token": SLACK_TOKEN}})
 
 
 @pytest.mark.parametrize(
@@ -90,6 +98,7 @@ def test_an_entry_that_the_file_does_not_have_is_kept(folder: Path) -> None:
         ({"jira": {"token": DEFAULT_TOKEN}, "slack": {"api_token": WRONG}}, 1, "Slack does not accept the token"),
         ({"jira": {"tokn": WRONG}}, 2, "entry jira is missing or empty"),
         ({"jra": {"token": WRONG}}, 2, "expected a JSON object with the entries jira and slack"),
+        ({"jira": {"token": DEFAULT_TOKEN, "server": "https://evil.example"}}, 2, "is for https://evil.example:443"),
         ({}, 2, "expected a JSON object with the entries jira and slack"),
     ],
 )

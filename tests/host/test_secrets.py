@@ -202,6 +202,18 @@ def test_credentials_that_are_refused_are_not_written_anywhere_either(
     assert found_in(everything(marked, log_file, outputs)) == []
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_no_token_reaches_a_server_that_only_the_configuration_names(marked: Estate, *, dry_run: bool) -> None:
+    content = credentials("token")
+    marked.secret({"jira": {**content["jira"], "server": "https://jira.example"}, "slack": content["slack"]})
+    marked.add_issue("joe")
+    result = marked.run(REPORTING, *(["--dry-run"] if dry_run else []))
+    assert "entry jira is for https://jira.example:443 and is sent nowhere else" in result.output
+    assert dry_run or result.exit_code == USAGE
+    assert marked.jira.requests == []
+    assert marked.slack.requests == []
+
+
 @pytest.mark.parametrize(
     "content",
     [
