@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from deployment.redrive import redrive
+from deployment.redrive import Stack, redrive
 from tests.wire import Wire, answer, body_of, json_failure
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 
+IDENTIFICATION_NAME = "hammer-describe-iam-user-inactive-keys"
+INITIATION_NAME = "hammer-initiate-iam-user-inactive-keys"
+STACK = Stack(INITIATION_NAME, IDENTIFICATION_NAME, {"210987654321": "slave1"})
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:hammer-describe-iam-user-inactive-keys"
 INITIATION = "arn:aws:lambda:eu-west-1:123456789012:function:hammer-initiate-iam-user-inactive-keys"
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "time": "2026-11-23T12:00:00Z"}
@@ -58,7 +61,7 @@ class Queue:
         return int(attributes["ApproximateNumberOfMessages"])
 
     def redrive(self, *, dry_run: bool = False) -> list[tuple[str, str, str, bool]]:
-        done = redrive(self.sqs, self.functions, self.url, FUNCTION, lambda _: self.scanned, dry_run=dry_run)
+        done = redrive(self.sqs, self.functions, self.url, STACK, lambda _: self.scanned, dry_run=dry_run)
         return [astuple(each) for each in done]
 
 
@@ -80,7 +83,13 @@ def event_for(account: str) -> dict[str, Any]:
     return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": notification(account)}]}
 
 
-def failed_run(event: object, function: str = FUNCTION, said: str = "Access denied") -> dict[str, Any]:
+def request_for(account: str) -> tuple[str, dict[str, Any]]:
+    """What the function is asked: nothing of the message is in it but the account's id."""
+    asked = {"account_id": account, "account_name": STACK.account_names.get(account, "")}
+    return IDENTIFICATION_NAME, {"Records": [{"Sns": {"Message": json.dumps(asked)}}]}
+
+
+def failed_run(event: object, function: str = FUNCTION, said: object = "Access denied") -> dict[str, Any]:
     """As Lambda writes it for an on-failure destination."""
     return {
         "version": "1.0",
@@ -103,14 +112,14 @@ def test_each_kind_of_message_goes_back_to_its_function(queue: Queue) -> None:
     queue.put(SCHEDULED, RULE_ARN="arn:aws:events:eu-west-1:123456789012:rule/x", TARGET_ARN=INITIATION)
     done = queue.redrive()
     assert done == [
-        ("scan of 210987654321 name-2", "Access denied", "asked for again", True),
-        ("scan of 321098765432 name-3", "the topic could not deliver it", "asked for again", True),
+        ("scan of 210987654321 slave1", "Access denied", "asked for again", True),
+        ("scan of 321098765432", "the topic could not deliver it", "asked for again", True),
         ("scan of all accounts", "the schedule could not deliver it", "asked for again", True),
     ]
     assert queue.given == [
-        (FUNCTION, event_for("210987654321")),
-        (FUNCTION, event_for("321098765432")),
-        (INITIATION, SCHEDULED),
+        request_for("210987654321"),
+        request_for("321098765432"),
+        (INITIATION_NAME, {}),
     ]
     assert queue.waiting() == 0
     assert queue.redrive() == []
@@ -129,7 +138,7 @@ def test_a_scan_that_failed_often_is_asked_for_once(queue: Queue) -> None:
 def test_a_dry_run_shows_the_same_and_leaves_everything(queue: Queue) -> None:
     queue.put(failed_run(event_for("210987654321")))
     assert queue.redrive(dry_run=True) == [
-        ("scan of 210987654321 name-2", "Access denied", "would be asked for again", True)
+        ("scan of 210987654321 slave1", "Access denied", "would be asked for again", True)
     ]
     assert (queue.given, queue.waiting()) == ([], 1)
 
@@ -157,6 +166,16 @@ def test_what_its_function_does_not_take_stays_and_stops_nothing_else(queue: Que
         '{"Type": "Notification", "Message": "no JSON"}',
         json.dumps(failed_run({"Records": [{"Sns": {"Message": "{}"}}]})),
         json.dumps(failed_run("text")),
+        json.dumps(failed_run({})),
+        json.dumps(failed_run({"Records": []})),
+        json.dumps(failed_run({"check": {"account_id": "210987654321", "account_name": "a"}})),
+        json.dumps(failed_run(event_for("21098765432"))),
+        json.dumps(failed_run(event_for("210987654321\n"))),
+        json.dumps(failed_run(event_for("210987654321"), FUNCTION.replace("hammer", "other"))),
+        json.dumps(failed_run(event_for("210987654321"), FUNCTION + "-2")),
+        json.dumps(failed_run(event_for("210987654321"), "arn")),
+        json.dumps(failed_run(event_for("210987654321"), said=["no text"])),
+        "[" * 100_000,
     ],
 )
 def test_a_message_that_is_not_one_of_ours_stays_and_is_told(queue: Queue, body: str) -> None:
@@ -166,6 +185,25 @@ def test_a_message_that_is_not_one_of_ours_stays_and_is_told(queue: Queue, body:
     assert (done, well, queue.given, queue.waiting()) == ("left in the queue: it is not understood", False, [], 1)
 
 
+@pytest.mark.parametrize("target", [FUNCTION.replace("hammer", "other"), FUNCTION, "arn", ""])
+def test_an_event_for_anybody_but_the_initiation_stays(queue: Queue, target: str) -> None:
+    queue.put(SCHEDULED, TARGET_ARN=target or " ")
+    assert [row[3] for row in queue.redrive()] == [False]
+    assert (queue.given, queue.waiting()) == ([], 1)
+
+
+def test_what_a_message_brings_beside_the_account_reaches_no_function(queue: Queue) -> None:
+    planted = {**event_for("210987654321"), "check": {"account_id": "321098765432", "account_name": "x"}}
+    planted["Records"][0]["Sns"]["Message"] = json.dumps(
+        {"account_id": "210987654321", "account_name": "\x1b[2J", "role": "admin"}
+    )
+    queue.put(failed_run(planted))
+    queue.put(failed_run({**SCHEDULED, "planted": True}, INITIATION))
+    queue.put({**SCHEDULED, "planted": True}, TARGET_ARN=INITIATION)
+    assert [row[0] for row in queue.redrive()] == ["scan of 210987654321 slave1", "scan of all accounts"]
+    assert queue.given == [request_for("210987654321"), (INITIATION_NAME, {})]
+
+
 def test_a_scan_that_has_succeeded_since_is_dropped_and_said(queue: Queue) -> None:
     scanned = datetime.now(UTC) + timedelta(minutes=1)
     queue.scanned = {"210987654321": scanned, "321098765432": datetime.now(UTC) - timedelta(minutes=1)}
@@ -173,16 +211,13 @@ def test_a_scan_that_has_succeeded_since_is_dropped_and_said(queue: Queue) -> No
         queue.put(failed_run(event_for(account)))
     said = f"dropped: scanned to the end since, at {scanned:%Y-%m-%d %H:%M} UTC"
     dry = queue.redrive(dry_run=True)
-    assert dry[0] == ("scan of 210987654321 name-2", "Access denied", f"would be {said}", True)
+    assert dry[0] == ("scan of 210987654321 slave1", "Access denied", f"would be {said}", True)
     assert queue.waiting() == 3
     done = {what: done for what, _, done, _ in queue.redrive()}
     assert done == {
-        "scan of 210987654321 name-2": said,
-        "scan of 321098765432 name-3": "asked for again",
-        "scan of 432109876543 name-4": "asked for again",
+        "scan of 210987654321 slave1": said,
+        "scan of 321098765432": "asked for again",
+        "scan of 432109876543": "asked for again",
     }
-    assert [event["Records"][0]["Sns"]["MessageId"][-12:] for _, event in queue.given] == [
-        "321098765432",
-        "432109876543",
-    ]
+    assert queue.given == [request_for("321098765432"), request_for("432109876543")]
     assert queue.waiting() == 0
