@@ -144,6 +144,8 @@ def work(estate: Estate) -> list[str]:
         estate.report().output,
         estate.remediate().output,
         estate.restore("--key", due.issue_id).output,
+        # Which of them meets what a channel refuses is a matter of chance; this one meets nothing any more.
+        estate.report().output,
     ]
 
 
