@@ -17,7 +17,7 @@ SAID := library/issues/*,library/notifications/news.py,library/notifications/*_w
 TYPED := hammer library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
 
 .PHONY: help demo demo-up new-config test test-pure test-moto test-ministack test-other coverage bench check package deploy deploy-roles \
-	check-deployment publish-config put-credentials redrive picture clean
+	check-deployment publish-config put-credentials redrive destroy picture clean
 .DEFAULT_GOAL := help
 
 help:  ## Print this list
@@ -73,6 +73,9 @@ deploy: $(STAMP)  ## Show, ask, and deploy the main account's stacks (ARGS="--st
 
 deploy-roles: $(STAMP)  ## Deploy the roles of the scanned accounts, as a StackSet
 	@$(RUN) -m deployment.deploy_roles $(CONFIG) $(ARGS)
+
+destroy: $(STAMP)  ## Remove what deploy and deploy-roles have made, and keep tables, log group and bucket
+	@$(RUN) -m deployment.destroy $(CONFIG) $(ARGS)
 
 check-deployment: $(STAMP)  ## Say per account what a scan would be refused, and how to mend it
 	@$(RUN) -m deployment.check_deployment $(CONFIG) $(ARGS)

@@ -22,6 +22,7 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
+from deployment.deploy_roles import add_the_host
 from deployment.publish_config import PREFIX, current, differing, publish
 from library.cli.command import command
 
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
     from library.config.settings import Config
-
-TEMPLATE_OF = {
-    stacks.BUCKET_STACK: "bucket.yaml",
-    stacks.MAIN_STACK: "main-account.yaml",
-    stacks.HOST_STACK: "reporting-remediation-host.yaml",
-}
 
 _PARTS: Mapping[str, tuple[str, Callable[..., Path], str]] = {
     "main": (stacks.MAIN_STACK, build, "ArtifactKey"),
@@ -71,14 +66,15 @@ def parameters_of(settings: Config) -> dict[str, str]:
 
 
 def template_body(stack: str, settings: Config) -> str:
-    """The template of a stack, with the name of the issues table written out where the table is made.
+    """The template of a stack, with the names of the tables written out where these are made.
 
     CloudFormation takes over an existing table only under a static name, not one that refers to a parameter.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
     """
-    body = (stacks.TEMPLATES / TEMPLATE_OF[stack]).read_text(encoding="utf-8")
-    by_reference = f"TableName: !Ref {stacks.ISSUES_TABLE_PARAMETER}\n"
-    return body.replace(by_reference, f'TableName: "{settings.inactive_keys.table_name}"\n')
+    body = (stacks.TEMPLATES / stacks.TEMPLATE_OF[stack]).read_text(encoding="utf-8")
+    parameter, name = stacks.ISSUES_TABLE_PARAMETER, settings.inactive_keys.table_name
+    body = body.replace(f"TableName: !Ref {parameter}\n", f'TableName: "{name}"\n')
+    return body.replace(f"TableName: !Sub ${{{parameter}}}-state\n", f'TableName: "{name}-state"\n')
 
 
 def deploy(
@@ -158,7 +154,7 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         cloudformation, s3 = session.client("cloudformation"), session.client("s3")
         name, build_package, package_parameter = _PARTS[stack]
         body = template_body(name, settings)
-        _refuse_parameters(given, stacks.declared(cloudformation, body), settings, TEMPLATE_OF[name])
+        _refuse_parameters(given, stacks.declared(cloudformation, body), settings, stacks.TEMPLATE_OF[name])
         if stack != "main" or stacks.ISSUES_TABLE_PARAMETER not in given:
             stacks.refuse_another_table(cloudformation, settings)
         if not deploy(
@@ -182,7 +178,8 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         if values["ConfigSource"] == source and current(s3, source) is None:
             publish(s3, folder, source)
             click.echo(f"The configuration is published at {source}")
-        deploy(cloudformation, name, body, values, ask=not yes)
+        if deploy(cloudformation, name, body, values, ask=not yes) and stack == "host":
+            add_the_host(cloudformation, settings, ask=not yes)
         if values["ConfigSource"] == source:
             _say_what_is_not_in_force(s3, folder, source)
 

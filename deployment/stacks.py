@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ MAIN_STACK = "hammer-iam-user-inactive-keys"
 HOST_STACK = "hammer-reporting-remediation"
 ISSUES_TABLE_PARAMETER = "IssuesTableName"
 TEMPLATES = REPOSITORY / "deployment" / "cloudformation"
+TEMPLATE_OF = {
+    BUCKET_STACK: "bucket.yaml",
+    MAIN_STACK: "main-account.yaml",
+    HOST_STACK: "reporting-remediation-host.yaml",
+}
 
 # Half an hour.
 _SECONDS_BETWEEN_LOOKS = 1
@@ -176,7 +182,7 @@ def execute(cloudformation: CloudFormationClient, planned: Plan) -> dict[str, st
 
     Raises StackError with the resources that failed, and why; CloudFormation has undone its changes then.
     """
-    seen = {event["EventId"] for event in _events(cloudformation, planned.stack)}
+    seen = _seen(cloudformation, planned.stack)
     cloudformation.execute_change_set(ChangeSetName=planned.arn, StackName=planned.stack)
     waiter = "stack_create_complete" if planned.creates else "stack_update_complete"
     try:
@@ -184,14 +190,53 @@ def execute(cloudformation: CloudFormationClient, planned: Plan) -> dict[str, st
             StackName=planned.stack, WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _LOOKS}
         )
     except WaiterError as error:
-        failures = "\n".join(
-            f"    {event['LogicalResourceId']} ({event['ResourceType']}): "
-            + plain(event.get("ResourceStatusReason", ""))
-            for event in reversed(_events(cloudformation, planned.stack))
-            if event["EventId"] not in seen and event["ResourceStatus"].endswith("_FAILED")
-        )
-        raise StackError(f"the stack {planned.stack} failed:\n{failures or f'    {error}'}") from error
+        raise StackError(_failures(cloudformation, planned.stack, planned.stack, seen, error)) from error
     return outputs(cloudformation, planned.stack)
+
+
+def delete(cloudformation: CloudFormationClient, stack: str) -> None:
+    """Delete a stack with everything but what its template retains, and wait for its end.
+
+    Raises StackError with the resources that could not be deleted, and why.
+    """
+    found = _describe(cloudformation, stack)
+    if found is None:
+        return
+    # A stack that is gone is known by its id only.
+    arn = str(found["StackId"])
+    seen = _seen(cloudformation, arn)
+    cloudformation.delete_stack(StackName=arn)
+    try:
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=arn, WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _LOOKS}
+        )
+    except WaiterError as error:
+        raise StackError(_failures(cloudformation, stack, arn, seen, error)) from error
+
+
+def retained(cloudformation: CloudFormationClient, stack: str) -> list[str]:
+    """What outlives a deployed stack: type and name of each resource that its template retains."""
+    body = (TEMPLATES / TEMPLATE_OF[stack]).read_text(encoding="utf-8")
+    logical_ids = set(re.findall(r"^  (\w+):\n    Type: \S+\n    DeletionPolicy: Retain$", body, re.MULTILINE))
+    resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    return [
+        f"{one['ResourceType']} {one.get('PhysicalResourceId', '')}".strip()
+        for one in resources
+        if one["LogicalResourceId"] in logical_ids
+    ]
+
+
+def _seen(cloudformation: CloudFormationClient, stack: str) -> set[str]:
+    return {event["EventId"] for event in _events(cloudformation, stack)}
+
+
+def _failures(cloudformation: CloudFormationClient, stack: str, arn: str, seen: set[str], error: WaiterError) -> str:
+    failures = "\n".join(
+        f"    {event['LogicalResourceId']} ({event['ResourceType']}): {plain(event.get('ResourceStatusReason', ''))}"
+        for event in reversed(_events(cloudformation, arn))
+        if event["EventId"] not in seen and event["ResourceStatus"].endswith("_FAILED")
+    )
+    return f"the stack {stack} failed:\n{failures or f'    {error}'}"
 
 
 def _events(cloudformation: CloudFormationClient, stack: str) -> list[Any]:
@@ -206,6 +251,16 @@ def outputs(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     if found is None:
         raise StackError(f"there is no stack {stack} in this region; deployment.deploy makes it", id=Message.NO_STACK)
     return _outputs_of(found)
+
+
+def exists(cloudformation: CloudFormationClient, stack: str) -> bool:
+    """Whether there is such a stack, in whatever state."""
+    return _describe(cloudformation, stack) is not None
+
+
+def outputs_if_any(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
+    """The outputs of a stack; none if there is no such stack."""
+    return _outputs_of(_describe(cloudformation, stack) or {})
 
 
 def _outputs_of(found: Mapping[str, Any]) -> dict[str, str]:
@@ -224,7 +279,7 @@ def refuse_another_table(cloudformation: CloudFormationClient, settings: Config)
     Functions and host would look for a table that does not exist and that no role allows, and everything that is
     known of the issues would stay in the previous one.
     """
-    deployed = _outputs_of(_describe(cloudformation, MAIN_STACK) or {}).get("TableName")
+    deployed = outputs_if_any(cloudformation, MAIN_STACK).get("TableName")
     wanted = settings.inactive_keys.table_name
     if deployed not in (None, wanted):
         expected = (

@@ -42,6 +42,7 @@ IN_A_CLONE = {
     "check-deployment": Subcommand("deployment.check_deployment", "What a scan would be refused, per account."),
     "publish-config": Subcommand("deployment.publish_config", "Put a configuration into force."),
     "put-credentials": Subcommand("deployment.put_credentials", "Try and store those of JIRA and Slack."),
+    "destroy": Subcommand("deployment.destroy", "Remove what was deployed, and keep what is known."),
     "redrive": Subcommand("deployment.redrive", "Ask again for scans that have failed."),
 }
 

@@ -131,7 +131,7 @@ def test_every_option_that_a_document_names_is_one_of_a_command(document: str) -
 
 def test_every_call_of_the_aws_command_line_is_one_that_aws_knows() -> None:
     calls = [call for document in DOCUMENTS for call in aws_calls(document)]
-    assert len(calls) > 10
+    assert len(calls) > 5
     session = botocore.session.get_session()
     for service, operation, options in calls:
         client: Any = session.create_client(service.removesuffix("api"), region_name="eu-west-1")

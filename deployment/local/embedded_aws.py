@@ -1,7 +1,8 @@
 """Starts and stops an AWS on this machine, and deploys the project's own template into it.
 
-`scanned_accounts` plays IAM and STS, for the main account, too, because only its keys have a last use; ministack
-plays the rest. Both are child processes that end with this one, however it ends.
+`scanned_accounts` plays IAM and STS, for the main account, too, because only its keys have a last use, and the
+organization with its StackSets; ministack plays the rest. Both are child processes that end with this one, however it
+ends.
 """
 
 import atexit
@@ -156,6 +157,7 @@ class EmbeddedAws:
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_ENDPOINT_URL_IAM": accounts,
             "AWS_ENDPOINT_URL_STS": accounts,
+            "AWS_ENDPOINT_URL_ORGANIZATIONS": accounts,
             # ministack takes an access key id of 12 digits for the account. moto, which does not know the key, takes
             # it for one of 123456789012.
             "AWS_ACCESS_KEY_ID": MAIN_ACCOUNT,

@@ -8,7 +8,7 @@ import pytest
 from cfnlint.decode import decode_str  # type: ignore[import-untyped]
 
 from deployment import stacks
-from deployment.deploy import TEMPLATE_OF, parameters_of, template_body
+from deployment.deploy import parameters_of, template_body
 from library.config.loading import load
 from tests.config.conftest import SMALLEST, Folder, with_value
 
@@ -39,14 +39,16 @@ def test_the_name_of_the_issues_table_comes_from_the_configuration(settings: Con
         assert parameter["Default"] == "hammer-iam-user-keys-inactive"
 
 
-def test_the_name_of_the_issues_table_is_static_or_an_existing_one_would_not_be_taken_over(settings: Config) -> None:
+def test_the_name_of_a_table_is_static_or_an_existing_one_would_not_be_taken_over(settings: Config) -> None:
     template = decoded(stacks.MAIN_STACK, settings)
-    assert template["Resources"]["IssuesTable"]["Properties"]["TableName"] == "my-own-table"
+    tables = [template["Resources"][name]["Properties"]["TableName"] for name in ("IssuesTable", "StateTable")]
+    assert tables == ["my-own-table", "my-own-table-state"]
 
 
 def test_nothing_else_of_a_template_is_changed(settings: Config) -> None:
-    for stack, name in TEMPLATE_OF.items():
+    for stack, name in stacks.TEMPLATE_OF.items():
         file = (stacks.TEMPLATES / name).read_text(encoding="utf-8").splitlines()
         body = template_body(stack, settings).splitlines()
         changed = [line.strip() for line, sent in zip(file, body, strict=True) if line != sent]
-        assert changed == (["TableName: !Ref IssuesTableName"] if stack == stacks.MAIN_STACK else [])
+        tables = ["TableName: !Ref IssuesTableName", "TableName: !Sub ${IssuesTableName}-state"]
+        assert changed == (tables if stack == stacks.MAIN_STACK else [])

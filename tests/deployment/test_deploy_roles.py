@@ -6,17 +6,22 @@ import json
 from typing import TYPE_CHECKING
 
 import boto3
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from deployment import deploy_roles, stacks
-from deployment.deploy_roles import STACK_SET
-from tests.wire import Wire, answer, form
+from deployment.roles import STACK_SET
+from library.config.loading import load
+from tests.wire import Wire, answer, failure, form
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+    from library.config.settings import Config
 
 
 MAIN, FIRST, SECOND = "123456789012", "210987654321", "321098765432"
@@ -30,14 +35,25 @@ OUTPUTS = {
 def folder(scanned: object, tmp_path: Path) -> Path:
     """A configuration of three accounts; both stacks of the main account are there, with what is read of them."""
     configure(tmp_path, FIRST, SECOND)
-    client = boto3.Session().client("cloudformation")
-    for stack, values in OUTPUTS.items():
-        template = {
-            "Resources": {"Any": {"Type": "AWS::SNS::Topic"}},
-            "Outputs": {name: {"Value": value} for name, value in values.items()},
-        }
-        client.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+    for stack in OUTPUTS:
+        make(stack)
     return tmp_path
+
+
+@pytest.fixture
+def without_host(scanned: object, tmp_path: Path) -> Path:
+    """The same before the host is deployed."""
+    configure(tmp_path, FIRST, SECOND)
+    make(stacks.MAIN_STACK)
+    return tmp_path
+
+
+def make(stack: str) -> None:
+    template = {
+        "Resources": {"Any": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {name: {"Value": value} for name, value in OUTPUTS[stack].items()},
+    }
+    boto3.Session().client("cloudformation").create_stack(StackName=stack, TemplateBody=json.dumps(template))
 
 
 def configure(folder: Path, *accounts: str) -> None:
@@ -59,9 +75,19 @@ def run(folder: Path, *arguments: str, answers: str = "") -> Result:
     return result
 
 
+def parameters() -> dict[str, str]:
+    stack_set = boto3.Session().client("cloudformation").describe_stack_set(StackSetName=STACK_SET)["StackSet"]
+    return {one["ParameterKey"]: one["ParameterValue"] for one in stack_set["Parameters"]}
+
+
 def accounts_with_the_roles() -> set[str]:
     client = boto3.Session().client("cloudformation")
     return {one["Account"] for one in client.list_stack_instances(StackSetName=STACK_SET)["Summaries"]}
+
+
+def adding(client: CloudFormationClient, settings: Config) -> click.Command:
+    """What a deployment of the host ends with, as a command, for its answers and its output."""
+    return click.Command("add", callback=lambda: deploy_roles.add_the_host(client, settings, ask=True))
 
 
 def accounts_of(request: AWSPreparedRequest) -> set[str]:
@@ -98,16 +124,45 @@ def test_the_roles_come_to_every_account_but_the_main_one_and_to_new_ones_when_r
     assert run(folder, "--yes").exit_code == 0
     assert accounts_with_the_roles() == {FIRST, SECOND}
     assert brought_to == [{FIRST}, {SECOND}]
-    stack_set = boto3.Session().client("cloudformation").describe_stack_set(StackSetName=STACK_SET)["StackSet"]
-    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack_set["Parameters"]}
-    assert parameters == {
+    assert parameters() == {
         **OUTPUTS[stacks.MAIN_STACK],
         **OUTPUTS[stacks.HOST_STACK],
         "RoleNameIdentification": "hammer-cloudsec-crossact-id",
         "RoleNameReporting": "hammer-cloudsec-crossact-ec2",
         "ExternalId": "agreed",
     }
+    stack_set = boto3.Session().client("cloudformation").describe_stack_set(StackSetName=STACK_SET)["StackSet"]
     assert stack_set["PermissionModel"] == "SELF_MANAGED"
+
+
+def test_without_a_host_no_account_gets_a_role_that_switches_keys_until_there_is_one(without_host: Path) -> None:
+    made = run(without_host, answers="y\n")
+    assert made.exit_code == 0, made.output
+    assert "There is no host yet" in made.output
+    assert role_names(FIRST) == {"hammer-cloudsec-crossact-id"}
+    client, settings = boto3.Session().client("cloudformation"), load(str(without_host))
+    make(stacks.HOST_STACK)
+
+    def add(answer: str) -> str:
+        return CliRunner().invoke(adding(client, settings), [], input=answer).output
+
+    assert "until `make deploy-roles`" in add("n\n")
+    assert parameters()["ReportingRoleArn"] == ""
+    assert [line.split() for line in add("y\n").splitlines()[1:3]] == [[FIRST, "updated"], [SECOND, "updated"]]
+    assert parameters()["ReportingRoleArn"] == OUTPUTS[stacks.HOST_STACK]["ReportingRoleArn"]
+    assert add("") == "", "nothing is left to do"
+
+
+def test_the_host_asks_for_no_roles_where_none_were_deployed(folder: Path, wire: Wire) -> None:
+    def refuse(request: AWSPreparedRequest) -> AWSResponse | None:
+        # So AWS answers an account that is no delegated administrator.
+        return failure("ValidationError") if form(request)["CallAs"] == "DELEGATED_ADMIN" else None
+
+    client = boto3.Session().client("cloudformation")
+    assert CliRunner().invoke(adding(client, load(str(folder))), []).output == ""
+    wire.react("DescribeStackSet", refuse)
+    assert CliRunner().invoke(adding(client, load(str(folder))), []).output == ""
+    assert wire.sent.count("DescribeStackSet") == 4
 
 
 def test_one_account_can_be_named(folder: Path) -> None:

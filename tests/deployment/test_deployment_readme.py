@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployment import deploy_roles, stacks
-from deployment.deploy import TEMPLATE_OF
+from deployment import roles, stacks
+from deployment.stacks import TEMPLATE_OF
 from tests.documents import commands_of_the_code, options_of, targets_of
 
 TEXT = (Path(__file__).resolve().parents[2] / "deployment" / "README.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_the_parameters_that_are_shown_are_those_of_the_templates() -> None:
 
 
 def test_the_stacks_have_the_names_of_the_table() -> None:
-    for stack, template in {**TEMPLATE_OF, deploy_roles.STACK_SET: deploy_roles.TEMPLATE.name}.items():
+    for stack, template in {**TEMPLATE_OF, roles.STACK_SET: roles.TEMPLATE.name}.items():
         assert re.search(rf"^\| `{template}` \| .*`{stack}` \|", TEXT, re.MULTILINE)
         assert (stacks.TEMPLATES / template).is_file()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,19 +17,22 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from deployment import stacks
 from deployment.local.embedded_aws import EmbeddedAws
-from deployment.local.estate import channels_of
+from deployment.local.estate import IDENTIFICATION, channels_of
 from deployment.local.jira_stand_in import DEFAULT_TOKEN as JIRA_TOKEN
 from deployment.local.jira_stand_in import JiraStandIn
 from deployment.local.slack_stand_in import DEFAULT_TOKEN as SLACK_TOKEN
 from deployment.local.slack_stand_in import SlackStandIn
+from deployment.roles import STACK_SET
 from library.config.loading import load
-from tests.documents import ROOT
+from tests.documents import ROOT, section
 from tests.pipeline.conftest import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deployment.local.scanned_accounts import KeySeed
 
 AMAZON_LINUX = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 HOST = (
@@ -101,6 +106,65 @@ def integrations(clone: Path) -> Iterator[None]:
         yield
 
 
+def typed(clone: Path, command: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=clone,
+        env={**os.environ, "PYTHONPATH": "reporting_remediation"},
+        input=answers,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        # Without a terminal of its own, what is hidden when it is typed is read from standard input.
+        start_new_session=True,
+        check=False,
+    )
+
+
+def test_five_commands_lead_from_a_clone_to_the_first_scan_of_an_organization_and_one_back(
+    aws: EmbeddedAws, clone: Path, tmp_path: Path
+) -> None:
+    organization = boto3.Session().client("organizations")
+    organization.create_organization(FeatureSet="ALL")
+    root = organization.list_roots()["Roots"][0]["Id"]
+    account = organization.create_account(AccountName="grown", Email="grown@example.com")["CreateAccountStatus"]
+    key: KeySeed = {"created_days_ago": 400, "last_used_days_ago": 200}
+    aws.accounts.populate({account["AccountId"]: {"alice": {"keys": [key]}}}, datetime.now(UTC))
+    (block,) = re.findall(r"```\n(.*?)```", section("deployment/README.md", "## Five commands"), re.DOTALL)
+    commands = block.strip().splitlines()
+    assert 0 < len(commands) <= 5
+    folder = f"{tmp_path}/hammer-config"
+    commands = [each.replace("../hammer-config", folder).replace("r-abcd", root) for each in commands]
+    *deploying, page = commands
+    for command in deploying:
+        done = typed(clone, command, "y\ny\n")
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert "2 of 2 accounts can be scanned; 0 things are missing otherwise" in done.stdout
+    runs = aws.finished_runs(IDENTIFICATION)
+    aws.invoke_schedule()
+    aws.wait_for(lambda: aws.finished_runs(IDENTIFICATION) >= runs + 2, "the scan of both accounts", seconds=120)
+    looked = typed(clone, page)
+    assert looked.returncode == 0, looked.stderr
+    assert "The report covers 1 issues" in looked.stderr
+
+    done = typed(clone, f"make destroy CONFIG={folder}", "y\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cloudformation = boto3.Session().client("cloudformation")
+    assert [one["StackName"] for one in cloudformation.describe_stacks()["Stacks"]] == [stacks.BUCKET_STACK]
+    with pytest.raises(cloudformation.exceptions.StackSetNotFoundException):
+        cloudformation.describe_stack_set(StackSetName=STACK_SET)
+    tables = ["hammer-iam-user-keys-inactive", "hammer-iam-user-keys-inactive-state"]
+    kept = [*(f"AWS::DynamoDB::Table {name}" for name in tables), "AWS::Logs::LogGroup /aws/ec2/hammer-reporting-"]
+    assert [one for one in kept if one not in done.stdout] == []
+    assert sorted(boto3.Session().client("dynamodb").list_tables()["TableNames"]) == tables
+    again = typed(clone, f"make deploy CONFIG={folder} ARGS=--yes")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert {tuple(line.split()[:2]) for line in again.stdout.splitlines() if line.startswith("Import")} == {
+        ("Import", name) for name in ("IssuesTable", "StateTable", "HostLogGroup")
+    }
+    assert boto3.Session().client("dynamodb").scan(TableName=tables[0])["Count"] == 1
+
+
 def test_the_commands_of_the_guide_do_what_it_says(aws: EmbeddedAws, clone: Path, integrations: None) -> None:
     boto3.Session().client("ssm").put_parameter(Name="/images/host", Value="ami-0123456789abcdef0", Type="String")
     ec2 = boto3.Session().client("ec2")
@@ -109,18 +173,7 @@ def test_the_commands_of_the_guide_do_what_it_says(aws: EmbeddedAws, clone: Path
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
     for command, (code, said) in TYPED.items():
         answers = f"\n{JIRA_TOKEN}\n{SLACK_TOKEN}\n" if "put-credentials" in command else "y\ny\n"
-        done = subprocess.run(
-            ["bash", "-c", command.replace("vpc-…", vpc).replace("subnet-…", subnet)],
-            cwd=clone,
-            env={**os.environ, "PYTHONPATH": "reporting_remediation"},
-            input=answers,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            # Without a terminal of its own, what is hidden when it is typed is read from standard input.
-            start_new_session=True,
-            check=False,
-        )
+        done = typed(clone, command.replace("vpc-…", vpc).replace("subnet-…", subnet), answers)
         assert (done.returncode, said in done.stdout + done.stderr) == (code, True), (
             f"{command}\n{done.stdout}\n{done.stderr}"
         )
