@@ -189,6 +189,8 @@ def terms(settings: Config) -> Terms:
     """What the configuration says of what people are told, and whom."""
     inactive_keys = settings.inactive_keys
     remediated = settings.remediation_accounts() if inactive_keys.remediation else ()
+    default = settings.owners.default
+    over_slack = default.slack_owner if settings.slack.enabled else ()
     return Terms(
         owners=settings.owners,
         criteria_days=inactive_keys.inactive_criteria_days,
@@ -198,7 +200,8 @@ def terms(settings: Config) -> Terms:
         account_names=settings.aws.accounts,
         remediated_accounts=frozenset(account.id for account in remediated),
         reminder_days=inactive_keys.reminder_days_before_remediation,
-        always_told=settings.owners.default.slack_owner if settings.slack.notify_default_owner else (),
+        always_told=default.slack_owner if settings.slack.notify_default_owner else (),
         jira_server=settings.jira.browse_url or settings.jira.server,
         whitelisting_url=settings.whitelisting_procedure_url,
+        default_owners=over_slack or tuple(filter(None, (default.jira_owner,))),
     )

@@ -38,8 +38,9 @@ class TextContext:
     """What the words need beside the issue.
 
     `criteria_days` is the rule (idle for more than this number of days); `now` and `remediation_due` are in UTC;
-    `remediation_due` is None unless the key will be switched off automatically; `whitelisting_url` is empty if there
-    is no procedure.
+    `remediation_due` is None unless the key will be switched off automatically. `whitelisting_url` is empty if there
+    is no procedure, `jira_server` if there is no JIRA; tickets are below it. `ask` are those who can have a key
+    switched on again, as Slack or else JIRA knows them: channels, names, e-mail addresses.
     """
 
     account_name: str
@@ -47,6 +48,8 @@ class TextContext:
     now: datetime
     remediation_due: datetime | None
     whitelisting_url: str
+    jira_server: str = ""
+    ask: tuple[str, ...] = ()
 
 
 def idleness(issue: Issue, context: TextContext) -> str:
@@ -95,14 +98,15 @@ def ending_words(issue: Issue) -> str:
     return _ENDINGS.get(ending(issue), "the access key is not an idle, active key any more")
 
 
-def restore_command(issue: Issue) -> str:
-    """What to type on the host to have the key switched on again."""
-    return f"python -m remediation.restore_iam_keys --key {key_id(issue)}"
-
-
 def key_id(issue: Issue) -> str:
     """The key's id as IAM allows it, which is word characters only."""
     return re.sub(r"\W", "", issue.issue_id, flags=re.ASCII)
+
+
+def either(names: Iterable[str]) -> str:
+    """`a`, `a or b`, `a, b or c`; whoever runs Hammer, if there are no names. They are escaped already."""
+    *others, last = [*names] or ["the people who run Hammer"]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def lines(parts: Iterable[str]) -> str:

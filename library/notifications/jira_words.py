@@ -145,7 +145,7 @@ def closing_comment(issue: Issue, context: TextContext) -> Comment:
         f"Closed: {facts.ending_words(issue)}.",
         f"Account {_account(issue, context)}, user {_wiki(issue.details.username)}, "
         f"access key {facts.key_id(issue)}.",
-        _way_back(issue) if ending == "remediated" else "",
+        _way_back(context) if ending == "remediated" else "",
     )
 
 
@@ -157,7 +157,7 @@ def remediated_comment(issue: Issue, context: TextContext) -> Comment:
         "It was not deleted: its status is Inactive, and AWS refuses calls that are signed with it.",
         _facts(issue, context),
         facts.doubt(issue),
-        _way_back(issue),
+        _way_back(context),
     )
 
 
@@ -241,11 +241,16 @@ def _reactivated(issue: Issue) -> str:
     return "Somebody switched this access key on again after it had been switched off, and it is still idle."
 
 
-def _way_back(issue: Issue) -> str:
-    return (
-        "If something needs the key after all, switch it on again on the Hammer host:\n"
-        f"{{noformat}}\n{facts.restore_command(issue)}\n{{noformat}}"
+def _way_back(context: TextContext) -> str:
+    ask = facts.either(_wiki(name) for name in context.ask)
+    text = (
+        f"If something needs the key after all, ask {ask}: they can have it switched on again, by the number of this "
+        "ticket."
     )
+    if context.whitelisting_url:
+        url = facts.address(context.whitelisting_url)
+        text += f" So that it stays on without being used, follow the [whitelisting procedure|{url}]."
+    return text
 
 
 def _stamp(moment: datetime | None) -> str:

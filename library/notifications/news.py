@@ -131,7 +131,7 @@ def _report(issue: Issue, step: Report, terms: Terms, now: datetime) -> News:
         occasion=occasion,
         on_ticket=_raise(issue, context, audience) if step.jira else None,
         comments=(*_episode_comments(issue, context), *later),
-        messages=_report_and_reminder(issue, context, terms, days_left) if step.slack else (),
+        messages=_report_and_reminder(issue, context, days_left) if step.slack else (),
         date=context.remediation_due,
     )
 
@@ -147,7 +147,7 @@ def _date(issue: Issue, step: TellDate, terms: Terms, now: datetime) -> News:
         on_ticket=_raise(issue, context, audience),
         comments=(*missed, jira_words.date_comment(issue, context)),
         # The report says the date, and all that somebody needs who has missed it.
-        messages=(slack_words.report(issue, context, terms.jira_server),),
+        messages=(slack_words.report(issue, context),),
         owed_unheard=False,
         date=step.date,
     )
@@ -163,7 +163,7 @@ def _reminder(issue: Issue, step: Remind, terms: Terms, now: datetime) -> News:
         occasion=Occasion.REMINDER,
         on_ticket=_raise(issue, context, audience),
         comments=(*missed, jira_words.reminder_comment(issue, context, step.days)),
-        messages=_report_and_reminder(issue, context, terms, step.days),
+        messages=_report_and_reminder(issue, context, step.days),
         owed_unheard=False,
         date=context.remediation_due,
     )
@@ -315,11 +315,9 @@ def _days_of_the_last_reminder(issue: Issue, terms: Terms) -> int | None:
     return reminder_step(unsaid, terms.policy(issue.account_id), reminded)
 
 
-def _report_and_reminder(
-    issue: Issue, context: TextContext, terms: Terms, days_left: int | None
-) -> tuple[Message, ...]:
+def _report_and_reminder(issue: Issue, context: TextContext, days_left: int | None) -> tuple[Message, ...]:
     """The report, or the reminder of `days_left`; both if Slack has missed even the report of this episode."""
-    report = slack_words.report(issue, context, terms.jira_server)
+    report = slack_words.report(issue, context)
     if days_left is None:
         return (report,)
     reminder = slack_words.reminder(issue, context, days_left)

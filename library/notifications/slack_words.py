@@ -28,7 +28,7 @@ _AGAIN = {
 class Message:
     """A text, and the place in it where the ticket is named, whose key is only known once JIRA has raised it.
 
-    The ticket is a link below `server`, an address, on a line of its own; without one it is in parentheses.
+    The ticket is named on a line of its own: as a link below `server`, an address, or without one as text.
     """
 
     before: str
@@ -38,19 +38,17 @@ class Message:
     def naming(self, ticket: str | None, browse_url: str = "") -> str:
         """The whole text; `ticket` is None if there is none. A `browse_url` is used instead of `server`."""
         key = facts.clean(ticket or "")
-        mention = f" ({_mrkdwn(key)})" if key else ""
-        if key and self.server:
-            url = f"{(browse_url or self.server).rstrip('/')}/browse/{key}"
-            mention = "\n" + _link(url, f"Ticket {key}")
-        return self.before + mention + self.after
+        server = browse_url or self.server
+        named = f"Ticket {key}" if key else ""
+        link = _link(f"{server.rstrip('/')}/browse/{key}", named) if key and server else _mrkdwn(named)
+        return facts.lines((self.before, link, self.after))
 
 
-def report(issue: Issue, context: TextContext, jira_server: str) -> Message:
-    """The report of an issue or its new episode; `jira_server` is the address below which tickets are."""
+def report(issue: Issue, context: TextContext) -> Message:
+    """The report of an issue or its new episode."""
     due = facts.due(context)
     used = ("" if issue.details.never_used else "last used ") + facts.last_use(issue)
     place = _mrkdwn(facts.last_use_place(issue))
-    exception = _link(context.whitelisting_url, "How to ask for an exception")
     return Message(
         facts.lines(
             (
@@ -62,8 +60,8 @@ def report(issue: Issue, context: TextContext, jira_server: str) -> Message:
                 f"Hammer will switch it off {due}." if due else "",
             )
         ),
-        f"\n{exception}" if exception else "",
-        jira_server,
+        _exception(context),
+        context.jira_server,
     )
 
 
@@ -78,26 +76,39 @@ def reminder(issue: Issue, context: TextContext, days_left: int) -> Message:
                 f"and will be switched off within {days(days_left)}{when}.",
                 facts.doubt(issue),
             )
-        )
+        ),
+        server=context.jira_server,
     )
 
 
 def closed(issue: Issue, context: TextContext) -> Message:
     """Why the issue is closed."""
-    return Message(f"*Closed:* {_key(issue, context)}: {facts.ending_words(issue)}.")
+    return Message(
+        f"*Closed:* {_key(issue, context)}: {facts.ending_words(issue)}.",
+        _way_back(context) if facts.ending(issue) == "remediated" else "",
+        context.jira_server,
+    )
 
 
 def remediated(issue: Issue, context: TextContext) -> Message:
     """Hammer has switched the key off; how to get it back."""
     return Message(
-        f"*Switched off:* {_key(issue, context)} {facts.idleness(issue, context)}. "
-        f"To get it back: `{facts.restore_command(issue)}`",
+        facts.lines(
+            (
+                f"*Switched off:* {_key(issue, context)} {facts.idleness(issue, context)}.",
+                facts.doubt(issue),
+            )
+        ),
+        _way_back(context),
+        context.jira_server,
     )
 
 
 def restored(issue: Issue, context: TextContext, who: str) -> Message:
     """Somebody had Hammer switch the key on again."""
-    return Message(f"*Switched on again:* {_key(issue, context)}, by {_code(facts.clean(who))}.")
+    return Message(
+        f"*Switched on again:* {_key(issue, context)}, by {_code(facts.clean(who))}.", server=context.jira_server
+    )
 
 
 def exemption_ends(exemption: Exemption, issues: Sequence[Issue], context: TextContext) -> Message:
@@ -115,10 +126,19 @@ def exemption_ends(exemption: Exemption, issues: Sequence[Issue], context: TextC
                 f"holds until the end of {exemption.until} (UTC).",
                 *(f"{name}: {_code(facts.name(text))}" for name, text in about if text),
                 f"It covers {count}: {', '.join(keys)}. From then on, what is still idle is reported.",
-                _link(context.whitelisting_url, "How to ask for an exception"),
+                _exception(context),
             )
         )
     )
+
+
+def _exception(context: TextContext) -> str:
+    return _link(context.whitelisting_url, "How to ask for an exception")
+
+
+def _way_back(context: TextContext) -> str:
+    ask = facts.either(_code(facts.name(name)) for name in context.ask)
+    return facts.lines((f"To get it back, ask {ask}.", _exception(context)))
 
 
 def _key(issue: Issue, context: TextContext) -> str:

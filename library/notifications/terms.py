@@ -74,7 +74,7 @@ class Terms:
 
     `retention_days` is the time from the report to the remediation, which only comes to keys of `remediated_accounts`
     (account ids). `always_told` are recipients over Slack beside those responsible. `jira_server` and
-    `whitelisting_url` are addresses, empty if there are none.
+    `whitelisting_url` are addresses, empty if there are none. `default_owners` can have a key switched on again.
     """
 
     owners: Owners
@@ -88,6 +88,7 @@ class Terms:
     always_told: tuple[str, ...] = ()
     jira_server: str = ""
     whitelisting_url: str = ""
+    default_owners: tuple[str, ...] = ()
 
     def policy(self, account_id: str) -> ReportingPolicy:
         """What reporting owes the issues of an account."""
@@ -128,4 +129,6 @@ class Terms:
             now=now,
             remediation_due=due,
             whitelisting_url=self.whitelisting_url,
+            jira_server=self.jira_server,
+            ask=self.default_owners,
         )

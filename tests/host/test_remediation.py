@@ -61,11 +61,13 @@ def test_a_key_whose_retention_period_is_over_is_switched_off_recorded_and_told(
     (ticket,) = estate.tickets_of(issue)
     (comment,) = ticket.comments
     assert "Hammer switched this access key off" in comment
-    assert f"python -m remediation.restore_iam_keys --key {issue.issue_id}" in comment
+    assert "ask #devops-channel: they can have it switched on again" in comment.replace("\\", "")
     ((recipient, text),) = estate.messages()
     assert recipient == "#devops-channel"
     assert "Switched off" in text
     assert issue.issue_id in text
+    assert f"/browse/{ticket.key}|Ticket {ticket.key}>" in text
+    assert "To get it back, ask `#devops-channel`." in text
     assert f"account={MAIN} user=joe key={issue.issue_id} verdict=switched off" in result.output
     assert "Remediation is done: 1 switched off, 0 completed, 0 skipped, 0 failed" in result.output
 

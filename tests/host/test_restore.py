@@ -229,13 +229,14 @@ def test_help_needs_neither_configuration_nor_aws(estate: Estate, monkeypatch: p
     assert "--since" in done.stdout
 
 
-def test_what_the_remediation_comment_says_to_type_brings_the_key_back(estate: Estate) -> None:
+def test_by_the_number_of_the_ticket_alone_as_its_comment_says_the_key_can_be_switched_on_again(
+    estate: Estate,
+) -> None:
     issue = estate.add_due_issue("joe")
     assert estate.process(REMEDIATION, "--batch").returncode == 0
-    comment = estate.tickets_of(issue)[0].comments[0]
-    (command,) = [line for line in comment.splitlines() if line.startswith("python -m ")]
-    _, _, module, *arguments = command.split()
-    done = estate.process(module, *arguments, "--batch")
+    (ticket,) = estate.tickets_of(issue)
+    assert "by the number of this ticket" in ticket.comments[0]
+    done = estate.process(RESTORE, "--ticket", ticket.key, "--batch")
     assert done.returncode == 0, done.stderr
     assert estate.key_status(issue) == "Active"
 

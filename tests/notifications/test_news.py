@@ -94,7 +94,7 @@ def test_the_first_report_raises_a_ticket_with_the_words_and_the_people_of_the_i
         )
     )
     assert what.comments == ()
-    assert what.messages == (slack_words.report(issue, context, "https://jira.example.com"),)
+    assert what.messages == (slack_words.report(issue, context),)
     assert (what.verdict, what.reason, what.time) == ("reported", "first episode", NOW)
     assert (what.settles, what.ends) == (True, False)
 

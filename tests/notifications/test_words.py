@@ -96,6 +96,8 @@ def context(
     now: datetime = NOW,
     due: datetime | None = None,
     url: str = "",
+    jira: str = "https://jira.example.com",
+    ask: tuple[str, ...] = (),
 ) -> TextContext:
     return TextContext(
         account_name=account_name,
@@ -103,6 +105,8 @@ def context(
         now=now,
         remediation_due=due,
         whitelisting_url=url,
+        jira_server=jira,
+        ask=ask,
     )
 
 
@@ -122,7 +126,7 @@ EVERY_WIKI_TEXT: list[Callable[[Issue, TextContext], str]] = [
     lambda i, c: restored_comment(i, c, i.details.username).text,
 ]
 EVERY_SLACK_TEXT: list[Callable[[Issue, TextContext], str]] = [
-    lambda i, c: slack_words.report(i, c, "https://jira.example.com").naming("AWSSEC-12"),
+    lambda i, c: slack_words.report(i, c).naming("AWSSEC-12"),
     lambda i, c: slack_words.reminder(i, c, 7).naming("AWSSEC-12"),
     lambda i, c: slack_words.closed(i, c).naming("AWSSEC-12"),
     lambda i, c: slack_words.remediated(i, c).naming("AWSSEC-12"),
@@ -205,7 +209,7 @@ def test_times_of_another_zone_are_shown_in_utc() -> None:
 
 def test_without_a_procedure_nothing_is_said_of_exceptions() -> None:
     assert "whitelist" not in description(issue(), context())
-    assert "exception" not in slack_words.report(issue(), context(), "").naming(None)
+    assert "exception" not in slack_words.report(issue(), context()).naming(None)
 
 
 @pytest.mark.parametrize("text", [*EVERY_WIKI_TEXT[:2], EVERY_SLACK_TEXT[0]])
@@ -248,7 +252,6 @@ def test_closing_gives_the_reason(resolution: Resolution, words: str) -> None:
     closed = issue(status=Status.RESOLVED, resolution=resolution)
     assert words in closing_comment(closed, context()).text
     assert words in slack_words.closed(closed, context()).naming(None)
-    assert "restore_iam_keys" in closing_comment(closed, context()).text or resolution != "remediated"
 
 
 def test_closing_for_an_exception_gives_that_reason_whatever_was_recorded_before() -> None:
@@ -263,21 +266,54 @@ def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None
     for words in (
         episode_comment(switched_on, context()).text,
         description(switched_on, context()),
-        slack_words.report(switched_on, context(), "").naming(None),
+        slack_words.report(switched_on, context()).naming(None),
     ):
         assert "omebody switched" in words
     for words in (
         episode_comment(idle_again, context()).text,
-        slack_words.report(idle_again, context(), "").naming(None),
+        slack_words.report(idle_again, context()).naming(None),
     ):
         assert "again" in words
         assert "omebody switched" not in words
 
 
-def test_what_was_switched_off_says_how_to_get_it_back() -> None:
-    command = f"python -m remediation.restore_iam_keys --key {KEY}"
-    assert f"{{noformat}}\n{command}\n{{noformat}}" in remediated_comment(issue(), context()).text
-    assert f"`{command}`" in slack_words.remediated(issue(), context()).naming(None)
+@pytest.mark.parametrize(
+    ("ask", "in_jira", "in_slack"),
+    [
+        ((), "ask the people who run Hammer:", "ask the people who run Hammer."),
+        (("#security",), r"ask \#security:", "ask `#security`."),
+        (("#security", "bob"), r"ask \#security or bob:", "ask `#security` or `bob`."),
+        (("a", "b", "<!c>`"), r"ask a, b or <\!c>`:", "ask `a`, `b` or `&lt;!c&gt;'`."),
+    ],
+)
+def test_what_was_switched_off_says_whom_to_ask(ask: tuple[str, ...], in_jira: str, in_slack: str) -> None:
+    gone = issue(status=Status.RESOLVED, resolution=Resolution.REMEDIATED)
+    for words in (remediated_comment(issue(), context(ask=ask)).text, closing_comment(gone, context(ask=ask)).text):
+        assert in_jira in words
+        assert "whitelist" not in words
+    for message in (slack_words.remediated(issue(), context(ask=ask)), slack_words.closed(gone, context(ask=ask))):
+        assert in_slack in message.naming(None)
+
+
+def test_what_was_switched_off_names_the_procedure_by_which_it_stays_on() -> None:
+    known = context(url="https://wiki.example.com/a?b=c")
+    assert "[whitelisting procedure|https://wiki.example.com/a?b=c]" in remediated_comment(issue(), known).text
+    assert "<https://wiki.example.com/a?b=c|How" in slack_words.remediated(issue(), known).naming(None)
+
+
+@pytest.mark.parametrize("resolution", [each for each in Resolution if each is not Resolution.REMEDIATED])
+def test_nobody_is_to_be_asked_for_a_key_that_hammer_has_not_switched_off(resolution: Resolution) -> None:
+    gone = issue(status=Status.RESOLVED, resolution=resolution)
+    assert "ask" not in closing_comment(gone, context(ask=("bob",))).text
+    assert "ask" not in slack_words.closed(gone, context(ask=("bob",))).naming("AWSSEC-12")
+
+
+@pytest.mark.parametrize("text", [*EVERY_WIKI_TEXT, *EVERY_SLACK_TEXT])
+def test_people_are_told_no_command_as_they_have_no_host_to_type_it_on(
+    text: Callable[[Issue, TextContext], str],
+) -> None:
+    for found in (issue(cause="no"), issue(cause="no", resolution=Resolution.REMEDIATED, status=Status.RESOLVED)):
+        assert "python" not in text(found, context(due=DUE, url="https://wiki.example.com"))
 
 
 def test_a_failure_tells_its_cause() -> None:
@@ -346,7 +382,7 @@ def test_each_character_with_a_meaning_is_shown_as_it_is(character: str) -> None
     assert shown_by_jira(line.removeprefix("* *User:* ")) == name
     # In Slack, a backtick would end the code that a name is shown as.
     shown = html.escape(name, quote=False).replace("`", "'")
-    assert f"`{shown}`" in slack_words.report(issue(username=name), context(), "").naming(None)
+    assert f"`{shown}`" in slack_words.report(issue(username=name), context()).naming(None)
 
 
 def test_a_user_name_with_markup_is_shown_as_it_is_and_is_no_markup() -> None:
@@ -434,9 +470,8 @@ def test_a_slack_text_names_account_user_and_key(text: Callable[[Issue, TextCont
 
 
 def test_the_report_links_the_ticket_and_the_procedure() -> None:
-    report = slack_words.report(
-        issue(), context(url="https://wiki.example.com/?a=1&b=|x>", due=DUE), "https://jira.example.com/"
-    )
+    known = context(url="https://wiki.example.com/?a=1&b=|x>", due=DUE, jira="https://jira.example.com/")
+    report = slack_words.report(issue(), known)
     *_, due, ticket, exception = report.naming("AWSSEC-12").splitlines()
     assert due.startswith("Hammer will switch it off")
     assert ticket == "<https://jira.example.com/browse/AWSSEC-12|Ticket AWSSEC-12>"
@@ -444,19 +479,27 @@ def test_the_report_links_the_ticket_and_the_procedure() -> None:
 
 
 def test_the_report_without_a_ticket_has_no_link() -> None:
-    words = slack_words.report(issue(ticket=None), context(), "https://jira.example.com").naming(None)
+    words = slack_words.report(issue(ticket=None), context()).naming(None)
     assert "Ticket" not in words
     assert "<" not in words
 
 
 @pytest.mark.parametrize("text", EVERY_SLACK_TEXT)
-def test_a_slack_text_names_the_ticket(text: Callable[[Issue, TextContext], str]) -> None:
-    assert text(issue(cause="no"), context()).count("AWSSEC-12") in (1, 2)
+def test_a_slack_text_links_the_ticket(text: Callable[[Issue, TextContext], str]) -> None:
+    link = "<https://jira.example.com/browse/AWSSEC-12|Ticket AWSSEC-12>"
+    assert text(issue(cause="no"), context()).splitlines().count(link) == 1
 
 
-def test_a_note_names_the_ticket_in_parentheses_and_says_nothing_of_one_that_is_not_there() -> None:
-    note = slack_words.closed(issue(status=Status.RESOLVED, resolution=Resolution.USED), context())
-    assert note.naming("AWSSEC-12") == f"{note.naming(None)} (AWSSEC-12)"
+def test_the_address_that_jira_says_of_itself_comes_before_the_configured_one() -> None:
+    note = slack_words.closed(issue(status=Status.RESOLVED), context())
+    assert note.naming("A-1", "https://open.example.com/").endswith(
+        "\n<https://open.example.com/browse/A-1|Ticket A-1>"
+    )
+
+
+def test_without_a_jira_the_ticket_is_named_and_without_a_ticket_nothing_is_said_of_one() -> None:
+    note = slack_words.closed(issue(status=Status.RESOLVED, resolution=Resolution.USED), context(jira=""))
+    assert note.naming("AWSSEC-12") == f"{note.naming(None)}\nTicket AWSSEC-12"
 
 
 def test_the_end_of_an_issue_whose_reason_is_not_recorded_has_words_too() -> None:
@@ -476,7 +519,7 @@ SAYING_THE_DOUBT = [
     lambda i, c: reminder_comment(i, c, 7).text,
     lambda i, c: date_comment(i, c).text,
     lambda i, c: remediated_comment(i, c).text,
-    lambda i, c: slack_words.report(i, c, "").naming("AWSSEC-12"),
+    lambda i, c: slack_words.report(i, c).naming("AWSSEC-12"),
     lambda i, c: slack_words.reminder(i, c, 7).naming("AWSSEC-12"),
 ]
 
