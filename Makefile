@@ -7,6 +7,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check
+# Each list of what is needed, with its locked one beside it.
+LISTS := requirements requirements-lambda requirements-dev
 PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 COVERAGE := $(RUN) -m coverage report
 CONFIG ?= config
@@ -16,8 +18,8 @@ HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
 SAID := library/issues/*,library/notifications/news.py,library/notifications/*_words.py,library/notifications/facts.py
 TYPED := hammer library reporting_remediation deployment tests $(wildcard identification/*.py $(HANDLERS)/*.py)
 
-.PHONY: help demo demo-up new-config test test-pure test-moto test-ministack test-other coverage bench check package deploy deploy-roles \
-	check-deployment publish-config put-credentials redrive destroy picture clean
+.PHONY: help demo demo-up new-config test test-pure test-moto test-ministack test-other coverage bench check lock package deploy \
+	deploy-roles check-deployment publish-config put-credentials redrive destroy picture clean
 .DEFAULT_GOAL := help
 
 help:  ## Print this list
@@ -62,6 +64,12 @@ check: $(STAMP)  ## Check style, types, the import contract and the templates
 	@report=$$($(VENV)/bin/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
 	@$(VENV)/bin/cfn-lint deployment/cloudformation/*.yaml
 
+lock: $(STAMP)  ## Write requirements*.txt from requirements*.in, all pinned (ARGS=--upgrade)
+	@for list in $(LISTS); do \
+		$(RUN) -m uv pip compile --quiet --no-config --universal --python-version 3.11 --only-binary :all: --generate-hashes \
+			--no-strip-extras --custom-compile-command "make lock" --output-file $$list.txt $(ARGS) $$list.in || exit; \
+	done
+
 new-config: $(STAMP)  ## Write a configuration to begin with (ARGS=../hammer-config)
 	@$(RUN) -m deployment.new_config $(ARGS)
 
@@ -97,7 +105,7 @@ clean:  ## Remove .venv and everything that was built or cached
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements.txt requirements-lambda.txt requirements-dev.txt setup.cfg pyproject.toml
+$(STAMP): $(LISTS:=.txt) setup.cfg pyproject.toml
 	@for python in $(PYTHON); do \
 		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) || continue; \
 		case $$version in 2.* | 3.[0-9] | 3.10) found="$$found $$python $$version,"; continue ;; esac; \
@@ -105,6 +113,6 @@ $(STAMP): requirements.txt requirements-lambda.txt requirements-dev.txt setup.cf
 		exec "$$python" -m venv $(VENV); \
 	done; \
 	echo "Python 3.11 or newer is needed; found:$${found:- none,} where $(strip $(PYTHON)) was looked for" >&2; exit 2
-	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.txt
 	@$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@

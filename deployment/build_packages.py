@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import base64
+import hashlib
 import importlib.metadata
-import re
 import stat
 import tempfile
 import zipfile
@@ -14,11 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from deployment.commands import REPOSITORY, config_argument, exit_codes
+from deployment.pins import BuildError, pins
 from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import FILES
-from library.errors import HammerError
-from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ PACKAGE_NAME = "hammer-iam-user-inactive-keys.zip"
 HOST_PACKAGE_NAME = "hammer-reporting-remediation.zip"
 
 _HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
-_REQUIREMENTS = REPOSITORY / "requirements-lambda.txt"
+_LOCK = REPOSITORY / "requirements-lambda.txt"
 _HOST_CODE = REPOSITORY / "reporting_remediation"
 _HOST_PACKAGES = ("reporting", "remediation", "cronjobs")
 # Its code, and what the pages of its reports are made of.
@@ -41,12 +41,6 @@ _MODE = stat.S_IFREG | 0o644
 # The operating system that made an entry; only entries of Unix have a mode.
 _UNIX = 3
 _KIBIBYTE = 1024
-
-
-class BuildError(HammerError):
-    """The zip cannot be built from what is installed here."""
-
-    ID = Message.NOT_BUILT
 
 
 def build(config_source: str | None, output: Path, *, with_configuration: bool = True) -> Path:
@@ -66,8 +60,8 @@ def build(config_source: str | None, output: Path, *, with_configuration: bool =
 def build_host(config_source: str | None, output: Path, *, with_configuration: bool = True) -> Path:
     """The same for the host's zip, which is unpacked into `/hammer-correlation-engine`, the manual's folder.
 
-    It does not hold the packages that its code needs; `requirements.txt` at its root names them. Raises
-    ConfigurationError.
+    It does not hold the packages that its code needs; `requirements.txt` at its root names them, with the digests of
+    their files. Raises ConfigurationError.
     """
     files = {
         path.relative_to(base).as_posix(): path
@@ -143,32 +137,34 @@ def _configuration(source: str | None, *, wanted: bool) -> dict[str, Path]:
 
 
 def _dependencies() -> dict[str, Path]:
-    """The files of the pinned packages, by their place in the zip, taken from where they are installed."""
+    """The files of the locked packages, by their place in the zip, taken from where they are installed."""
     files = {}
-    for name, version in _pins():
+    for pin in pins(_LOCK):
         try:
-            package = importlib.metadata.distribution(name)
+            package = importlib.metadata.distribution(pin.name)
         except importlib.metadata.PackageNotFoundError:
-            raise BuildError(f"{name} is not installed; {_REQUIREMENTS.name} asks for {version}") from None
-        if package.version != version:
-            raise BuildError(f"{name} {package.version} is installed; {_REQUIREMENTS.name} asks for {version}")
+            raise BuildError(f"{pin.name} is not installed; {_LOCK.name} asks for {pin.version}") from None
+        if package.version != pin.version:
+            raise BuildError(f"{pin.name} {package.version} is installed; {_LOCK.name} asks for {pin.version}")
         for file in package.files or ():
             if file.suffix in _COMPILED:
-                raise BuildError(f"{name} is compiled for one architecture: {file}")
+                raise BuildError(f"{pin.name} is compiled for one architecture: {file}")
             if ".." in file.parts or file.suffix == ".pyc" or file.name in _INSTALLER_FILES:
                 continue
-            files[file.as_posix()] = Path(str(package.locate_file(file)))
+            files[file.as_posix()] = _as_installed(pin.name, file)
     return files
 
 
-def _pins() -> Iterator[tuple[str, str]]:
-    for line in _REQUIREMENTS.read_text(encoding="utf-8").splitlines():
-        if not line or line.startswith("#"):
-            continue
-        pin = re.fullmatch(r"([\w.-]+)==(\S+)(?:\s+#.*)?", line)
-        if pin is None:
-            raise BuildError(f"{_REQUIREMENTS.name}: found {line!r}; expected name==version")
-        yield pin[1], pin[2]
+def _as_installed(package: str, file: importlib.metadata.PackagePath) -> Path:
+    """Where a file of a package is; raises BuildError if it is not what pip has put there, after checking its digest.
+
+    https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
+    """
+    place = Path(str(file.locate()))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(place.read_bytes()).digest()).rstrip(b"=").decode()
+    if file.hash is None or (file.hash.mode, file.hash.value) != ("sha256", digest):
+        raise BuildError(f"{package}: {file} was changed after it had been installed; install it again: `make clean`")
+    return place
 
 
 @command()

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from configparser import ConfigParser
 from contextlib import contextmanager
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from deployment.pins import pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,19 +150,8 @@ def test_an_import_in_a_function_of_a_package_below_a_room_breaks_the_contract(c
 
 def brought() -> set[str]:
     """The distributions that the requirements of the host and of the functions bring, with all that these need."""
-    files = [path for path in REPOSITORY.glob("requirements*.txt") if path.name != "requirements-dev.txt"]
-    lists = [re.findall(r"^[A-Za-z0-9][^\s;#]*==[^\s;#]+", path.read_text(encoding="utf-8"), re.M) for path in files]
-    ahead = [Requirement(line) for lines in lists for line in lines]
-    found: set[str] = set()
-    while ahead:
-        wanted = ahead.pop()
-        found.add(canonicalize_name(wanted.name))
-        for need in map(Requirement, requires(wanted.name) or []):
-            extras = ("", *wanted.extras)
-            needed = need.marker is None or any(need.marker.evaluate({"extra": each}) for each in extras)
-            if needed and (need.extras or canonicalize_name(need.name) not in found):
-                ahead.append(need)
-    return found
+    locks = (REPOSITORY / "requirements.txt", REPOSITORY / "requirements-lambda.txt")
+    return {pin.name for lock in locks for pin in pins(lock)}
 
 
 def test_the_pure_rooms_may_import_no_package_that_the_requirements_bring() -> None:

@@ -58,7 +58,7 @@ def metadata(installed: Path) -> Distribution:
 
 
 def test_what_is_installed_asks_for_all_that_the_requirements_name(installed: Path) -> None:
-    pins = re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    pins = re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements.in").read_text(encoding="utf-8"), re.M)
     assert "click" in {pin.partition("==")[0] for pin in pins}
     assert sorted(metadata(installed).requires or []) == sorted(pins)
 

@@ -77,7 +77,7 @@ def test_the_reference_of_the_owners_has_every_key_and_no_other() -> None:
 
 
 def test_every_dependency_has_its_reason_and_no_other_has() -> None:
-    files = ("requirements.txt", "requirements-lambda.txt")
+    files = ("requirements.in", "requirements-lambda.in")
     required = {
         name
         for file in files

@@ -1,8 +1,10 @@
 """The zips of the functions and of the host: complete, nothing beyond that, and the same bytes each time."""
 
+import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -188,6 +190,33 @@ def test_what_is_deployed_with_a_source_elsewhere_has_no_configuration_in_it(
     (tmp_path / "config" / "config.json").write_text('{"aws": {}}', encoding="utf-8")
     with pytest.raises(ConfigurationError):
         build_package(str(tmp_path / "config"), tmp_path, with_configuration=False)
+
+
+def test_a_file_that_was_changed_after_it_had_been_installed_is_not_packed(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    installed = importlib.metadata.distribution("marshmallow")
+    for file in installed.files or ():
+        if ".." not in file.parts and file.suffix != ".pyc":
+            (site / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(file.locate()), site / file)
+
+    def done() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "deployment.build_packages", "--output", tmp_path / "build"],
+            cwd=REPOSITORY,
+            env=os.environ | {"PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (done().returncode, done().stderr) == (0, "")
+    with (site / "marshmallow" / "schema.py").open("a") as changed:
+        changed.write("\n# not of marshmallow\n")
+    refused = done()
+    assert refused.returncode == 1
+    assert "marshmallow: marshmallow/schema.py was changed after it had been installed" in refused.stderr
 
 
 def test_the_command_leaves_the_configuration_out_when_it_is_told_to(tmp_path: Path) -> None:

@@ -73,25 +73,25 @@ def used_in_the_functions(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def test_what_runs_on_the_host_imports_only_what_its_requirements_name(used_on_the_host: set[str]) -> None:
-    assert used_on_the_host - declared("requirements.txt").keys() == set()
+    assert used_on_the_host - declared("requirements.in").keys() == set()
 
 
 def test_what_the_functions_import_is_named_by_the_requirements_of_their_zip(used_in_the_functions: set[str]) -> None:
-    assert used_in_the_functions - declared("requirements-lambda.txt").keys() == set()
+    assert used_in_the_functions - declared("requirements-lambda.in").keys() == set()
 
 
 def test_nothing_is_installed_that_is_not_used_or_says_why(
     used_on_the_host: set[str], used_in_the_functions: set[str]
 ) -> None:
     for file, used in (
-        ("requirements.txt", used_on_the_host),
-        ("requirements-lambda.txt", used_in_the_functions),
+        ("requirements.in", used_on_the_host),
+        ("requirements-lambda.in", used_in_the_functions),
     ):
         assert {name for name, reason in declared(file).items() if not reason} <= used, file
 
 
 def test_both_files_pin_the_same_version_of_what_they_share() -> None:
-    files = [REPOSITORY / f"requirements{which}.txt" for which in ("", "-lambda")]
+    files = [REPOSITORY / f"requirements{which}.in" for which in ("", "-lambda")]
     host, functions = (
         dict(re.findall(r"^([\w.-]+)==(\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)) for file in files
     )

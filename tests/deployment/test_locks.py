@@ -1,0 +1,127 @@
+"""The locked requirements hold what their lists ask for, all that this needs, and nothing without its digest."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from deployment.commands import REPOSITORY
+from deployment.pins import BuildError, Pin, pins
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LISTS = ("requirements", "requirements-lambda", "requirements-dev")
+MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+
+
+def asked(name: str) -> list[Requirement]:
+    """What a list asks for, with the lists that it includes."""
+    found = []
+    for line in (REPOSITORY / f"{name}.in").read_text(encoding="utf-8").splitlines():
+        included = re.fullmatch(r"-r ([\w-]+)\.in", line)
+        if included:
+            found += asked(included[1])
+        elif line and not line.startswith(("#", "-c ")):
+            found.append(Requirement(line.partition("#")[0].strip()))
+    return found
+
+
+def locked(name: str) -> list[Pin]:
+    return list(pins(REPOSITORY / f"{name}.txt"))
+
+
+def here(needed: Requirement, extras: set[str]) -> bool:
+    return needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras or {""})
+
+
+def needed_here(wanted: list[Requirement]) -> set[str]:
+    """The packages that are needed on this machine, as what is installed says."""
+    ahead, found = list(wanted), set()
+    while ahead:
+        one = ahead.pop()
+        if (canonicalize_name(one.name), frozenset(one.extras)) in found:
+            continue
+        found.add((canonicalize_name(one.name), frozenset(one.extras)))
+        more = map(Requirement, requires(one.name) or [])
+        ahead += [each for each in more if here(each, {"", *one.extras})]
+    return {name for name, _ in found}
+
+
+def test_the_makefile_locks_and_installs_these_lists() -> None:
+    assert f"LISTS := {' '.join(LISTS)}\n" in MAKEFILE
+    installs = re.findall(r"\$\(PIP\) install (.*)", MAKEFILE)
+    assert installs == [
+        "--require-hashes --only-binary :all: -r requirements-dev.txt",
+        "--no-build-isolation --no-deps -e .",
+    ]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_lock_has_each_version_that_its_list_asks_for_and_is_made_by_make(name: str) -> None:
+    assert (REPOSITORY / f"{name}.txt").read_text(encoding="utf-8").splitlines()[1] == "#    make lock"
+    versions = {pin.name: pin.version for pin in locked(name) if not pin.marker}
+    exact = {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in asked(name)}
+    assert exact
+    assert exact.items() <= versions.items()
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_lock_has_all_that_is_needed_and_nothing_else(name: str) -> None:
+    of_this_machine = {pin.name for pin in locked(name) if not pin.marker or Marker(pin.marker).evaluate()}
+    assert of_this_machine == needed_here(asked(name))
+
+
+def test_the_functions_list_names_all_that_is_in_their_lock() -> None:
+    assert {canonicalize_name(one.name) for one in asked("requirements-lambda")} == {
+        pin.name for pin in locked("requirements-lambda")
+    }
+
+
+def test_the_three_locks_agree_on_every_version() -> None:
+    development = {(pin.name, pin.version): set(pin.hashes) for pin in locked("requirements-dev")}
+    for name in LISTS[:2]:
+        for pin in locked(name):
+            assert development[pin.name, pin.version] == set(pin.hashes), pin.name
+
+
+def test_what_is_installed_here_is_what_is_locked() -> None:
+    others = {}
+    for pin in locked("requirements-lambda") + locked("requirements"):
+        try:
+            found = version(pin.name)
+        except PackageNotFoundError:
+            found = "none"
+        if found != pin.version:
+            others[pin.name] = (found, pin.version)
+    assert others == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "boto3==1.43.106",
+        "boto3>=1.43.106 --hash=sha256:" + "0" * 64,
+        "boto3==1.43.106 --hash=md5:" + "0" * 32,
+        "boto3==1.43.106 --hash=sha256:" + "0" * 63,
+        "--index-url https://example.com/simple",
+        "--find-links wheels",
+        "--no-binary boto3",
+        "boto3 @ https://example.com/boto3.whl --hash=sha256:" + "0" * 64,
+        "./boto3.whl --hash=sha256:" + "0" * 64,
+    ],
+)
+def test_a_line_that_names_no_version_with_digests_is_refused(line: str, tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.txt"
+    good = "click==8.5.1 \\\n    --hash=sha256:" + "0" * 64
+    lock.write_text(f"{good}\n    # via nobody\n")
+    assert list(pins(lock)) == [Pin("click", "8.5.1", "", ("0" * 64,))]
+    lock.write_text(f"{good}\n{line}\n")
+    with pytest.raises(BuildError, match=r"requirements\.txt: found "):
+        list(pins(lock))
