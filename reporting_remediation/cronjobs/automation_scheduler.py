@@ -13,10 +13,13 @@ import click
 
 from library import messages
 from library.cli import exit_codes, terminal
+from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.command import command
+from library.cli.logs import logger, logging_to_standard_error
+from library.cli.run import closing_line
 from library.config.fields import mask
 from library.config.loading import load
-from library.config.sources import CODE, CONFIG_INI, source_of_host
+from library.config.sources import CODE, CONFIG_INI, log_group, source_of_host
 from library.errors import ConfigurationError, HammerError, Problem
 from library.messages import Message
 
@@ -32,6 +35,7 @@ KEPT = (
 )
 """The way out of this host, and whom it trusts on it: cron starts a job with nothing of a login shell."""
 _JOBS = ("reporting", "remediation")
+_STREAM = "cronjobs.automation_scheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ def main(folder: Path, dry_run: bool) -> None:
         click.echo(settings.in_force)
         for job in jobs:
             click.echo(_put(folder / job.file_name, job.content, dry_run=dry_run))
+        if not dry_run:
+            _say_what_is_on(settings)
     except ConfigurationError as error:
         terminal.say(messages.line(error.id, str(error)), err=True)
         sys.exit(exit_codes.USAGE)
@@ -79,6 +85,12 @@ def main(folder: Path, dry_run: bool) -> None:
             messages.line(Message.CRON_NOT_WRITTEN, f"The cron entries cannot be written: {error}"), err=True
         )
         sys.exit(exit_codes.FAILED)
+
+
+def _say_what_is_on(settings: Config) -> None:
+    """Leave the line by which the alarms know that this host is there, though nothing may be turned on."""
+    with logging_to_standard_error(), logging_to_cloudwatch(log_group(), _STREAM, settings.aws.region):
+        logger.info(closing_line(_STREAM, exit_codes.OK, settings))
 
 
 def wanted(settings: Config, python: str, environment: Mapping[str, str]) -> tuple[Job, ...]:

@@ -71,7 +71,9 @@ def test_the_schedule_is_what_the_configuration_says(booted: Machine) -> None:
         f"hammer-iam-user-inactive-keys-{job}"
         for job in ("reporting", "remediation")
         if wanted["user_inactivekeys"][job]
-    }
+    } | {"hammer-schedule"}
+    again = f"cd {booted.home} && venv/bin/python -m cronjobs.automation_scheduler"
+    assert jobs.pop("hammer-schedule") == f"7 * * * * root {again} 2>&1 | logger -t hammer-schedule\n"
     for job in jobs.values():
         assert f"cd {booted.home} && {booted.home}/venv/bin/python -m " in job
     assert booted.calls()[-2:] == [
@@ -169,8 +171,11 @@ def test_a_configuration_in_s3_is_the_one_source_of_the_host_and_the_package_s_o
         "hammer-iam-user-inactive-keys-remediation",
     }
     assert not [name for name, job in jobs.items() if "HAMMER_CONFIG" in job]
-    again = f"cd {machine.home} && venv/bin/python -m cronjobs.automation_scheduler"
-    assert jobs["hammer-schedule"] == f"7 * * * * root {again} 2>&1 | logger -t hammer-schedule\n"
+    # What the alarms on a silent host count, from its first boot on.
+    logs = boto3.Session().client("logs", region_name="eu-west-1")
+    told = logs.filter_log_events(logGroupName="/aws/ec2/hammer-reporting-remediation")["events"]
+    closing = "INFO Run of cronjobs.automation_scheduler ended with 0, reporting=on remediation=on"
+    assert [event["message"] for event in told] == [closing]
 
 
 def test_the_stack_s_floor_is_in_config_ini_and_holds_in_every_command(machine: Machine) -> None:

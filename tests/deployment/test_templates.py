@@ -21,6 +21,7 @@ from tests.world.log_filters import matches
 FOLDER = Path(__file__).resolve().parents[2] / "deployment" / "cloudformation"
 TEMPLATES = sorted(FOLDER.glob("*.yaml"))
 # The streams of the log group, which the manual names.
+SCHEDULE = "cronjobs.automation_scheduler"
 REPORTING, REMEDIATION = "reporting.create_iam_user_inactive_keys_tickets", "remediation.clean_iam_user_inactive_keys"
 FUNCTIONS = ("Initiation", "Identification")
 # The Service Authorization Reference lists no resource types for these.
@@ -153,8 +154,6 @@ def test_every_alarm_tells_the_operators(main_account: dict[str, Any], host: dic
     of_the_host = {name: one["Properties"] for name, one in of_type(host, "AWS::CloudWatch::Alarm").items()}
     assert set(of_the_host) == {"ReportingSilenceAlarm", "RemediationSilenceAlarm", "ManyKeysAlarm"}
     assert all(one["AlarmActions"] == [{"Ref": "OperatorsTopicArn"}] for one in of_the_host.values())
-    shown = main_account["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    assert all(f"${{{name}.Arn}}" in shown for name in alarms)
 
 
 @pytest.mark.parametrize("who", FUNCTIONS)
@@ -191,15 +190,19 @@ def test_the_alarm_for_missing_scans_waits_three_hours_unless_told_otherwise(mai
     assert alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": "IdentificationFunction"}}]
 
 
-def test_the_dashboard_shows_what_the_scans_and_the_host_count(main_account: dict[str, Any]) -> None:
-    body = main_account["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    widgets = json.loads(re.sub(r"\$\{(\w+)[^}]*}", r"\1", body))["widgets"]
-    shown = {
+def metrics_of(dashboard: dict[str, Any]) -> set[tuple[str, ...]]:
+    body = re.sub(r"\$\{(\w+)[^}]*}", r"\1", dashboard["Properties"]["DashboardBody"]["Fn::Sub"])
+    return {
         tuple(metric[:-1])
-        for widget in widgets
+        for widget in json.loads(body)["widgets"]
         for metric in widget["properties"].get("metrics", ())
         if metric[0] == "Hammer"
     }
+
+
+def test_the_dashboards_show_what_the_scans_and_the_host_count(
+    main_account: dict[str, Any], host: dict[str, Any]
+) -> None:
     filters = of_type(main_account, "AWS::Logs::MetricFilter").values()
     (of_host,) = zip(*(one["Properties"]["MetricTransformations"] for one in filters), strict=True)
     assert {one["MetricName"] for one in of_host} == {"host_errors", "switched_off"}
@@ -210,7 +213,24 @@ def test_the_dashboard_shows_what_the_scans_and_the_host_count(main_account: dic
         for name in ("opened", "resolved", "duration", "oldest_open_issue_days")
     }
     not_scanned = ("Hammer", "accounts_not_scanned", "service", "InitiationFunction")
-    assert shown == of_scans | {not_scanned} | {("Hammer", one["MetricName"]) for one in of_host}
+    # Where there is no host, nothing is shown of it.
+    assert metrics_of(main_account["Resources"]["Dashboard"]) == of_scans | {not_scanned}
+    assert metrics_of(host["Resources"]["Dashboard"]) == {("Hammer", one["MetricName"]) for one in of_host}
+
+
+@pytest.mark.parametrize("file", ["main-account.yaml", "reporting-remediation-host.yaml"])
+def test_each_alarm_is_on_one_dashboard(file: str, main_account: dict[str, Any], host: dict[str, Any]) -> None:
+    shown = [one["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"] for one in (main_account, host)]
+    for name, alarm in of_type(load(FOLDER / file), "AWS::CloudWatch::Alarm").items():
+        named = f':alarm:{alarm["Properties"]["AlarmName"]}"'
+        assert sum(body.count(f"${{{name}.Arn}}") + body.count(named) for body in shown) == 1, name
+
+
+def test_an_alarm_on_silence_is_there_as_soon_as_a_host_is_that_has_left_its_first_line(host: dict[str, Any]) -> None:
+    for name in ("Reporting", "Remediation"):
+        assert host["Resources"][f"{name}SilenceAlarm"]["DependsOn"] == "HostGroup"
+    filters = {name for name, one in host["Resources"].items() if one["Type"] == "AWS::Logs::MetricFilter"}
+    assert set(host["Resources"]["HostGroup"]["DependsOn"]) == filters
 
 
 def test_the_metric_counts_the_keys_that_were_switched_off_and_no_others(
@@ -247,12 +267,11 @@ def test_a_command_counts_as_silent_unless_it_ends_or_a_closing_line_says_that_i
     off = {"reporting_ended_or_off"} if not reporting else set()
     off |= {"remediation_ended_or_off"} if not remediation else set()
     for code in (0, 1):
-        line = {
-            name: f"INFO {closing_line(name, code, settings)}" for name in (REPORTING, REMEDIATION, "remediation.x")
-        }
+        names = (REPORTING, REMEDIATION, "remediation.x", SCHEDULE)
+        line = {name: f"INFO {closing_line(name, code, settings)}" for name in names}
         assert counted(line[REPORTING]) == {"reporting_ended_or_off"} | off
         assert counted(line[REMEDIATION]) == {"remediation_ended_or_off"} | off
-        assert counted(line["remediation.x"]) == off
+        assert counted(line["remediation.x"]) == counted(line[SCHEDULE]) == off
         assert counted(f"ERROR E-JIRA-03 {line[REPORTING]}") == set()
         assert counted(f"INFO account=1 reason={line[REMEDIATION]}") == set()
     alarms = [host["Resources"][f"{name}SilenceAlarm"]["Properties"] for name in ("Reporting", "Remediation")]

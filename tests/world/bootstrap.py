@@ -93,11 +93,16 @@ class Machine:
         script = self.root.parent / "user-data.sh"
         script.write_text(user_data(**parameters)["text/x-shellscript"])
         inherited = {name: value for name, value in os.environ.items() if name != "HAMMER_CONFIG"}
-        environment = inherited | {
-            "HAMMER_ROOT": str(self.root),
-            "PACKAGE": str(self.package),
-            "PATH": f"{commands}:{os.environ['PATH']}",
-        }
+        nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+        environment = (
+            nowhere
+            | inherited
+            | {
+                "HAMMER_ROOT": str(self.root),
+                "PACKAGE": str(self.package),
+                "PATH": f"{commands}:{os.environ['PATH']}",
+            }
+        )
         return subprocess.run(
             ["bash", str(script)], env=environment, cwd="/", capture_output=True, text=True, timeout=300
         )
