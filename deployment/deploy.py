@@ -59,6 +59,7 @@ def parameters_of(settings: Config) -> dict[str, str]:
     return {
         "RoleNameIdentification": settings.aws.role_name_identification,
         "RoleNameReporting": settings.aws.role_name_reporting,
+        "RolePath": settings.aws.role_path,
         "AccountsFromOrganization": str(settings.aws.accounts_from_organization).lower(),
         "CredentialsSecretName": settings.credentials_secret,
         stacks.ISSUES_TABLE_PARAMETER: settings.inactive_keys.table_name,
@@ -78,13 +79,20 @@ def template_body(stack: str, settings: Config) -> str:
 
 
 def deploy(
-    cloudformation: CloudFormationClient, stack: str, body: str, parameters: Mapping[str, str], *, ask: bool
+    cloudformation: CloudFormationClient,
+    stack: str,
+    body: str,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    *,
+    ask: bool,
 ) -> bool:
     """Bring one stack to the state of a template: show the changes, ask, make them, and print the outputs.
 
-    `body` is the template's text. Returns False if the answer was no; then nothing was changed. Raises StackError.
+    `body` is the template's text. Without `tags` it keeps its own. Returns False if the answer was no; then nothing
+    was changed. Raises StackError.
     """
-    planned = stacks.plan(cloudformation, stack, body, parameters)
+    planned = stacks.plan(cloudformation, stack, body, parameters, tags)
     if planned is None:
         click.echo(f"Stack {stack}: no changes")
         return True
@@ -134,8 +142,17 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     metavar="NAME=VALUE",
     help="A parameter of the template; repeatable. What is not given keeps its value, or has the template's default.",
 )
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=VALUE",
+    help="A tag of all that the stack makes; repeatable. Without any, the host has the main stack's, and so have the "
+    "roles of deployment.deploy_roles; a stack without any in either place keeps its own.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool) -> None:
+def main(config_folder: str | None, stack: str, given: dict[str, str], tags: dict[str, str], yes: bool) -> None:
     """Deploy with the configuration in CONFIG_FOLDER (config/ if not given), with the AWS credentials at hand.
 
     First comes the bucket for packages and configuration, if it does not exist yet; then the package is built and
@@ -158,7 +175,7 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         if stack != "main" or stacks.ISSUES_TABLE_PARAMETER not in given:
             stacks.refuse_another_table(cloudformation, settings)
         if not deploy(
-            cloudformation, stacks.BUCKET_STACK, template_body(stacks.BUCKET_STACK, settings), {}, ask=not yes
+            cloudformation, stacks.BUCKET_STACK, template_body(stacks.BUCKET_STACK, settings), {}, tags, ask=not yes
         ):
             return
         bucket = stacks.outputs(cloudformation, stacks.BUCKET_STACK)["BucketName"]
@@ -167,7 +184,8 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         # A source that somebody has chosen for this stack stays.
         values["ConfigSource"] = stacks.parameters(cloudformation, name).get("ConfigSource", source)
         if stack == "host":
-            values["OperatorsTopicArn"] = stacks.outputs(cloudformation, stacks.MAIN_STACK)["OperatorsTopicArn"]
+            topic = stacks.outputs(cloudformation, stacks.MAIN_STACK)["OperatorsTopicArn"]
+            values |= {"OperatorsTopicArn": topic, **stacks.of_all_roles(cloudformation)}
         values |= given
         # A folder of its own: another deployment from this checkout may have another configuration in its package.
         with tempfile.TemporaryDirectory() as build_folder:
@@ -178,7 +196,8 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], yes: bool
         if values["ConfigSource"] == source and current(s3, source) is None:
             publish(s3, folder, source)
             click.echo(f"The configuration is published at {source}")
-        if deploy(cloudformation, name, body, values, ask=not yes) and stack == "host":
+        tags = tags or stacks.tags(cloudformation, stacks.MAIN_STACK)
+        if deploy(cloudformation, name, body, values, tags, ask=not yes) and stack == "host":
             add_the_host(cloudformation, settings, ask=not yes)
         if values["ConfigSource"] == source:
             _say_what_is_not_in_force(s3, folder, source)

@@ -44,8 +44,9 @@ def main(
     names except the main account, which needs no roles; each must have the role
     AWSCloudFormationStackSetExecutionRole, and the main account AWSCloudFormationStackSetAdministrationRole.
 
-    Deploy the main account's stack first: AWS refuses a role that trusts another one that does not exist. Without a
-    host only the role that scans is deployed; deploying the host adds the other one.
+    Deploy the main account's stack first: its outputs say whom the roles trust, and it has the organization, the
+    permissions boundary and the tags. Without a host only the role that scans is deployed; deploying the host adds
+    the other one.
     Run it again after a change: the roles that are there are updated, and those that are missing are added.
     """
     with exit_codes():

@@ -134,6 +134,8 @@ class Roles:
             "Capabilities": ["CAPABILITY_NAMED_IAM"],
             "CallAs": self._as,
         }
+        if tags := stacks.tags(self._client, stacks.MAIN_STACK):
+            template["Tags"] = stacks.tag_list(tags)
         failed = []
         if exists:
             updated = self._client.update_stack_set(**template, OperationPreferences=_PREFERENCES)
@@ -198,7 +200,8 @@ def parameters_of(client: CloudFormationClient, settings: Config) -> dict[str, s
         "RoleNameIdentification": settings.aws.role_name_identification,
         "RoleNameReporting": settings.aws.role_name_reporting,
         "ExternalId": settings.aws.external_id,
-    }
+        "RolePath": settings.aws.role_path,
+    } | stacks.of_all_roles(client)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, TagTypeDef
 
     from library.config.settings import Config
 
@@ -66,12 +66,18 @@ class Plan:
     changes: tuple[Change, ...]
 
 
-def plan(cloudformation: CloudFormationClient, stack: str, body: str, parameters: Mapping[str, str]) -> Plan | None:
+def plan(
+    cloudformation: CloudFormationClient,
+    stack: str,
+    body: str,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str] | None = None,
+) -> Plan | None:
     """What creating or updating the stack would do; None if nothing would change.
 
     `body` is the template's text. `parameters` that it does not have are left out; on an update, those not given keep
-    their values. Raises StackError if the template or a parameter is refused, or the stack cannot be changed in its
-    state.
+    their values. `tags` become those of the stack and of all that it makes; without any it keeps its own. Raises
+    StackError if the template or a parameter is refused, or the stack cannot be changed in its state.
     """
     try:
         existing = _describe(cloudformation, stack)
@@ -88,6 +94,7 @@ def plan(cloudformation: CloudFormationClient, stack: str, body: str, parameters
             ChangeSetType="CREATE" if creates else "UPDATE",
             TemplateBody=body,
             Parameters=_values(declared(cloudformation, body), parameters, kept.get("Parameters", [])),
+            Tags=tag_list(tags) if tags else kept.get("Tags", []),
             Capabilities=["CAPABILITY_NAMED_IAM"],
             # What outlived an earlier stack, or was Hammer's own, is taken over: the issues table above all.
             ImportExistingResources=True,
@@ -271,6 +278,22 @@ def parameters(cloudformation: CloudFormationClient, stack: str) -> dict[str, st
     """The parameters that a stack has now; none if there is no such stack."""
     found = _describe(cloudformation, stack) or {}
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])}
+
+
+def of_all_roles(cloudformation: CloudFormationClient) -> dict[str, str]:
+    """The main stack's parameters that hold for every role of every template."""
+    deployed = parameters(cloudformation, MAIN_STACK)
+    return {name: deployed[name] for name in ("OrganizationId", "PermissionsBoundary") if name in deployed}
+
+
+def tags(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
+    """The tags that a stack and all that it makes bear; none if there is no such stack."""
+    return {tag["Key"]: tag["Value"] for tag in (_describe(cloudformation, stack) or {}).get("Tags", [])}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
+    """Tags in the form that CloudFormation takes."""
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
 
 
 def refuse_another_table(cloudformation: CloudFormationClient, settings: Config) -> None:

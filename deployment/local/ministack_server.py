@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.lambda_runtime import Worker
 from ministack.services import cloudformation, iam
 
@@ -32,6 +32,7 @@ def main() -> None:
     if created := os.environ.get("IAM_CREATED"):
         iam._now = lambda: created
     _mend_permissions()
+    _mend_principals()
     if (accounts := os.environ["AWS_ENDPOINT_URL_IAM"]) != os.environ["AWS_ENDPOINT_URL"]:
         _add_stack_sets(accounts)
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)
@@ -58,6 +59,23 @@ def _mend_permissions() -> None:
         return found
 
     iam_actions.extract_iam_action, iam_actions.extract_resource_arn = action, resource
+
+
+def _mend_principals() -> None:
+    """Have ministack take for aws:PrincipalArn of a role's session what AWS does: the role's ARN.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+    """
+    value_of = iam_evaluator._resolve_condition_key
+
+    def value(key: str, context: Any) -> Any:
+        found = value_of(key, context)
+        if key.lower() != "aws:principalarn" or ":assumed-role/" not in found:
+            return found
+        role = iam._roles.get_scoped(context.principal_account, None, found.split("/")[1])
+        return role["Arn"] if role else found
+
+    iam_evaluator._resolve_condition_key = value
 
 
 def _add_stack_sets(accounts: str) -> None:

@@ -52,7 +52,8 @@ class Account:
 class AccountAccess:
     """How this process gets into accounts: into its own without a role, into others through one of the same name.
 
-    `external_id` is what that role asks for, empty if it asks for none.
+    `external_id` is what that role asks for, empty if it asks for none. `role_path` is its path (`/security/`), empty
+    if it has none.
     """
 
     region: str
@@ -60,6 +61,7 @@ class AccountAccess:
     own_account_id: str
     role_name: str
     external_id: str = ""
+    role_path: str = ""
 
     def account_of(self, account_id: str, name: str) -> Account:
         """The account, with the role to assume there."""
@@ -83,7 +85,7 @@ class AccountAccess:
         )
 
     def _assume(self, sts: STSClient, account: Account, purpose: str) -> CredentialsTypeDef:
-        role_arn = f"arn:{self.partition}:iam::{account.id}:role/{account.role}"
+        role_arn = f"arn:{self.partition}:iam::{account.id}:role{self.role_path or '/'}{account.role}"
         try:
             if self.external_id:
                 answer = sts.assume_role(RoleArn=role_arn, RoleSessionName=purpose, ExternalId=self.external_id)

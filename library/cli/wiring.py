@@ -60,7 +60,9 @@ def with_organization(settings: Config) -> Config:
 def account_access(settings: Config) -> AccountAccess:
     """How this host gets into the accounts whose keys it switches."""
     aws = settings.aws
-    return AccountAccess(aws.region, aws.partition, aws.main_account_id, aws.role_name_reporting, aws.external_id)
+    return AccountAccess(
+        aws.region, aws.partition, aws.main_account_id, aws.role_name_reporting, aws.external_id, aws.role_path
+    )
 
 
 def issues_table(settings: Config) -> IssuesTable:

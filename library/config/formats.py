@@ -1,4 +1,7 @@
-"""What a text must look like to be a URL, a region, an account id, a table's name, a time of cron; or a sample's."""
+"""What a text must look like to be a URL, a region, an account id, a role's path, a table's name, a time of cron.
+
+Or a sample's.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +63,11 @@ def is_this_machine(host: str) -> bool:
 def is_sample_host(host: str) -> bool:
     """Whether nobody can have a server of this name: it is reserved for examples (RFC 2606, sections 2 and 3)."""
     return _SAMPLE_DOMAIN.fullmatch(host) is not None
+
+
+def is_role_path(text: str) -> bool:
+    """Whether IAM takes it for the path of a role, and the templates, too: `/security/`."""
+    return re.fullmatch(r"(?=.{1,512}\Z)/([\w+=,.@-]+/)*", text, re.ASCII) is not None
 
 
 def is_region(text: str) -> bool:

@@ -23,7 +23,15 @@ from library.config.fields import (
     describe,
     nearest,
 )
-from library.config.formats import is_account_id, is_cron_expression, is_region, is_safe_url, is_table_name, is_url
+from library.config.formats import (
+    is_account_id,
+    is_cron_expression,
+    is_region,
+    is_role_path,
+    is_safe_url,
+    is_table_name,
+    is_url,
+)
 from library.config.sections import Object, Section
 from library.issues.whitelist import Exemption
 
@@ -38,33 +46,12 @@ _A_URL = "a URL with http:// or https:// and no password in it"
 _A_SAFE_URL = "a URL with https:// and no password in it (http:// only for a server on this machine)"
 # Top-level names in Hammer's own config.json that mean nothing to this playbook.
 HAMMER_SECTIONS = frozenset(
-    {
-        "api",
-        "bu_list",
-        "cloudtrails",
-        "csv",
-        "ebs_public_snapshot",
-        "ebs_unencrypted_volume",
-        "ec2_public_ami",
-        "ecs_external_image_source",
-        "ecs_logging",
-        "ecs_privileged_access",
-        "es_domain_logging",
-        "es_public_access_domain",
-        "es_unencrypted_domain",
-        "public_ami_issues",
-        "rds_encryption",
-        "rds_public_snapshot",
-        "redshift_encryption",
-        "redshift_logging",
-        "redshift_public_access",
-        "s3_bucket_acl",
-        "s3_bucket_policy",
-        "s3_encryption",
-        "secgrp_unrestricted_access",
-        "sqs_public_access",
-        "user_keysrotation",
-    }
+    """
+    api bu_list cloudtrails csv ebs_public_snapshot ebs_unencrypted_volume ec2_public_ami ecs_external_image_source
+    ecs_logging ecs_privileged_access es_domain_logging es_public_access_domain es_unencrypted_domain
+    public_ami_issues rds_encryption rds_public_snapshot redshift_encryption redshift_logging redshift_public_access
+    s3_bucket_acl s3_bucket_policy s3_encryption secgrp_unrestricted_access sqs_public_access user_keysrotation
+    """.split()  # noqa: SIM905 - one name to a line would make the file too long
 )
 
 
@@ -78,6 +65,7 @@ class AwsSchema(Section):
     role_name_identification = Text(load_default="hammer-cloudsec-crossact-id")
     role_name_reporting = Text(load_default="hammer-cloudsec-crossact-ec2")
     external_id = Text("a text in quotes", blank=True, load_default="")
+    role_path = Text('the path of the roles, as "/security/"', check=is_role_path, blank=True, load_default="")
     accounts = AccountMapping(Text("a name for the account, in quotes"), load_default=dict)
     accounts_from_organization = Boolean(load_default=False)
 

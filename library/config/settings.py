@@ -41,13 +41,17 @@ class AccountRef:
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """`aws`; `accounts` is name by account id, and an empty `external_id` means that the roles ask for none."""
+    """`aws`; `accounts` is name by account id.
+
+    An empty `external_id` means that the roles ask for none, an empty `role_path` that they have none.
+    """
 
     region: str
     main_account_id: str
     role_name_identification: str
     role_name_reporting: str
     external_id: str
+    role_path: str
     accounts: Mapping[str, str]
     accounts_from_organization: bool
 

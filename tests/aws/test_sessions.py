@@ -63,6 +63,12 @@ def test_the_role_is_assumed_in_another_account(scanned: Control, assumed: list[
     ]
 
 
+def test_the_role_s_path_is_part_of_its_arn(assumed: list[dict[str, str]]) -> None:
+    session_of(SLAVE, replace(ACCESS, role_path="/security/hammer/"))
+    (call,) = assumed
+    assert call["RoleArn"] == "arn:aws:iam::210987654321:role/security/hammer/hammer-cloudsec-crossact-id"
+
+
 def test_an_external_id_is_sent_only_if_there_is_one(assumed: list[dict[str, str]]) -> None:
     session_of(SLAVE)
     session_of(SLAVE, replace(ACCESS, external_id="shared-word"))

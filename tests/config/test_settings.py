@@ -25,7 +25,7 @@ def test_the_defaults_are_the_manuals(folder: Folder) -> None:
     assert keys.remediation_max_keys_per_run is None
     assert config.aws.role_name_identification == "hammer-cloudsec-crossact-id"
     assert config.aws.role_name_reporting == "hammer-cloudsec-crossact-ec2"
-    assert (config.aws.external_id, config.aws.accounts_from_organization) == ("", False)
+    assert (config.aws.external_id, config.aws.role_path, config.aws.accounts_from_organization) == ("", "", False)
     assert (config.cronjobs.reporting, config.cronjobs.remediation) == ("55 * * * *", "45 10 * * *")
     assert config.credentials_secret == "hammer-credentials"
     assert (config.jira.enabled, config.jira.issue_type, config.jira.priority) == (False, "Task", "Major")

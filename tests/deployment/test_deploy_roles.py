@@ -130,6 +130,7 @@ def test_the_roles_come_to_every_account_but_the_main_one_and_to_new_ones_when_r
         "RoleNameIdentification": "hammer-cloudsec-crossact-id",
         "RoleNameReporting": "hammer-cloudsec-crossact-ec2",
         "ExternalId": "agreed",
+        "RolePath": "",
     }
     stack_set = boto3.Session().client("cloudformation").describe_stack_set(StackSetName=STACK_SET)["StackSet"]
     assert stack_set["PermissionModel"] == "SELF_MANAGED"
@@ -163,6 +164,30 @@ def test_the_host_asks_for_no_roles_where_none_were_deployed(folder: Path, wire:
     wire.react("DescribeStackSet", refuse)
     assert CliRunner().invoke(adding(client, load(str(folder))), []).output == ""
     assert wire.sent.count("DescribeStackSet") == 4
+
+
+def test_the_roles_have_the_path_of_the_configuration_and_the_main_stack_s_organization_boundary_and_tags(
+    folder: Path,
+) -> None:
+    client = boto3.Session().client("cloudformation")
+    given = {"OrganizationId": "o-abcdefghij", "PermissionsBoundary": "security/limit"}
+    template = dict(client.get_template(StackName=stacks.MAIN_STACK)["TemplateBody"])
+    template["Parameters"] = {name: {"Type": "String", "Default": ""} for name in given}
+    client.update_stack(
+        StackName=stacks.MAIN_STACK,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+        Tags=[{"Key": "team", "Value": "security"}],
+    )
+    settings = json.loads((folder / "config.json").read_text())
+    settings["aws"]["role_path"] = "/security/"
+    (folder / "config.json").write_text(json.dumps(settings))
+    for _ in ("new", "updated"):
+        made = run(folder, "--account", FIRST, "--yes")
+        assert made.exit_code == 0, made.output
+        assert parameters().items() >= (given | {"RolePath": "/security/"}).items()
+        stack_set = client.describe_stack_set(StackSetName=STACK_SET)["StackSet"]
+        assert stack_set["Tags"] == [{"Key": "team", "Value": "security"}]
 
 
 def test_one_account_can_be_named(folder: Path) -> None:

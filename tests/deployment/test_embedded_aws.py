@@ -166,10 +166,11 @@ def test_the_roles_of_a_scanned_account_can_be_deployed_with_and_without_an_exte
     for name in ("hammer-cloudsec-crossact-id", "other-id"):
         document = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
         (statement,) = json.loads(json.dumps(document))["Statement"]
-        conditions[name] = statement.get("Condition")
+        conditions[name] = statement["Condition"]
+    trusted_one = {"ArnEquals": {"aws:PrincipalArn": trusted["IdentificationRoleArn"]}}
     assert conditions == {
-        "hammer-cloudsec-crossact-id": None,
-        "other-id": {"StringEquals": {"sts:ExternalId": "secret"}},
+        "hammer-cloudsec-crossact-id": trusted_one,
+        "other-id": {**trusted_one, "StringEquals": {"sts:ExternalId": "secret"}},
     }
 
 

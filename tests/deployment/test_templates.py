@@ -13,6 +13,7 @@ from library.aws.lease import LEASE
 from library.cli.logs import log_decision
 from library.cli.run import closing_line
 from library.config.floor import floor_of
+from library.config.formats import is_role_path
 from library.config.loading import load as load_config
 from library.issues.decisions import Verdict
 from library.issues.whitelist import NEVER, TAG
@@ -24,6 +25,7 @@ TEMPLATES = sorted(FOLDER.glob("*.yaml"))
 SCHEDULE = "cronjobs.automation_scheduler"
 REPORTING, REMEDIATION = "reporting.create_iam_user_inactive_keys_tickets", "remediation.clean_iam_user_inactive_keys"
 FUNCTIONS = ("Initiation", "Identification")
+ROLE = "AWS::IAM::Role"
 # The Service Authorization Reference lists no resource types for these.
 WITHOUT_RESOURCES = {
     "iam:ListUsers",
@@ -486,11 +488,73 @@ def test_a_role_that_may_switch_keys_is_denied_those_of_users_with_the_tag(file:
 def test_a_role_of_a_scanned_account_trusts_one_role_and_asks_for_the_external_id_if_there_is_one(role: str) -> None:
     template = load(FOLDER / "scanned-account-roles.yaml")
     (trust,) = template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"AWS": {"Ref": f"{role}Arn"}}
-    assert trust["Condition"]["Fn::If"][1:] == [
-        {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}},
-        {"Ref": "AWS::NoValue"},
-    ]
+    # IAM would keep a role as the principal by its id, which one that is made anew does not have.
+    root, account = trust["Principal"]["AWS"]["Fn::Sub"]
+    assert root == "arn:${AWS::Partition}:iam::${Account}:root"
+    assert account == {"Account": {"Fn::Select": [4, {"Fn::Split": [":", {"Ref": f"{role}Arn"}]}]}}
+    assert trust["Condition"]["ArnEquals"] == {"aws:PrincipalArn": {"Ref": f"{role}Arn"}}
+    condition, asked_for, otherwise = trust["Condition"]["StringEquals"]["Fn::If"]
+    nothing = {"Ref": "AWS::NoValue"}
+    assert asked_for == {
+        "sts:ExternalId": {"Fn::If": ["ExternalIdIsAskedFor", {"Ref": "ExternalId"}, nothing]},
+        "aws:PrincipalOrgID": {"Fn::If": ["OrganizationIsAskedFor", {"Ref": "OrganizationId"}, nothing]},
+    }
+    assert otherwise == nothing
+    any_of = template["Conditions"][condition]["Fn::Or"]
+    assert {one["Condition"] for one in any_of} == {"ExternalIdIsAskedFor", "OrganizationIsAskedFor"}
+
+
+@pytest.mark.parametrize("role", ["IdentificationRole", "ReportingRole"])
+def test_whom_a_role_of_a_scanned_account_trusts_is_named_without_wildcards(role: str) -> None:
+    parameter = load(FOLDER / "scanned-account-roles.yaml")["Parameters"][f"{role}Arn"]
+    pattern = re.compile(parameter["AllowedPattern"], re.ASCII)
+    assert pattern.search("arn:aws-cn:iam::123456789012:role/security/hammer-describe")
+    for name in ("*", "hammer-*", "hammer-?", "${x}", ""):
+        assert not pattern.search(f"arn:aws:iam::123456789012:role/{name}")
+
+
+ALL_ROLES = [
+    (path.name, name) for path in TEMPLATES for name in load(path)["Resources"] if of_type(load(path), ROLE).get(name)
+]
+
+
+@pytest.mark.parametrize(("file", "name"), ALL_ROLES)
+def test_each_role_can_be_given_a_path_and_a_permissions_boundary_and_has_neither_by_default(
+    file: str, name: str
+) -> None:
+    template = load(FOLDER / file)
+    properties = template["Resources"][name]["Properties"]
+    boundary = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/${PermissionsBoundary}"}
+    assert properties["PermissionsBoundary"] == {"Fn::If": ["HasBoundary", boundary, {"Ref": "AWS::NoValue"}]}
+    # Not "/": to give a role that is there a path means to replace it, which its name does not allow.
+    assert properties["Path"] == {"Fn::If": ["HasPath", {"Ref": "RolePath"}, {"Ref": "AWS::NoValue"}]}
+    for condition, parameter in (("HasBoundary", "PermissionsBoundary"), ("HasPath", "RolePath")):
+        assert template["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+        assert template["Parameters"][parameter]["Default"] == ""
+    pattern = re.compile(template["Parameters"]["RolePath"]["AllowedPattern"], re.ASCII)
+    for path in ("/", "/security/", "/a/b.c/", "security/", "/security", "/a//b/", "/*/"):
+        assert bool(pattern.search(path)) == is_role_path(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "role", "assumed"),
+    [
+        ("main-account.yaml", "IdentificationRole", "RoleNameIdentification"),
+        ("reporting-remediation-host.yaml", "HostRole", "RoleNameReporting"),
+    ],
+)
+def test_a_role_may_assume_roles_of_one_name_and_path_and_only_of_the_organization_if_one_is_given(
+    file: str, role: str, assumed: str
+) -> None:
+    found = statements({"": load(FOLDER / file)["Resources"][role]["Properties"]["Policies"]})
+    (statement,) = [one for one in found if "sts:AssumeRole" in actions(one)]
+    arn, variables = statement["Resource"]["Fn::Sub"]
+    assert arn == f"arn:${{AWS::Partition}}:iam::*:role${{Path}}${{{assumed}}}"
+    assert variables == {"Path": {"Fn::If": ["HasPath", {"Ref": "RolePath"}, "/"]}}
+    in_the_organization = {"StringEquals": {"aws:ResourceOrgID": {"Ref": "OrganizationId"}}}
+    assert statement["Condition"] == {
+        "Fn::If": ["OrganizationIsAskedFor", in_the_organization, {"Ref": "AWS::NoValue"}]
+    }
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -514,7 +578,13 @@ def test_no_policy_deletes_keys_or_allows_more_than_it_names(path: Path) -> None
 def test_no_template_trusts_a_whole_account_or_names_a_partition(path: Path) -> None:
     resources = load(path)["Resources"]
     texts = [one for one in walk(resources) if isinstance(one, str)]
-    assert not [text for text in texts if ":root" in text or "arn:aws:" in text]
+    assert not [text for text in texts if "arn:aws:" in text]
+    accounts = [one for one in statements(resources) if ":root" in str(one.get("Principal"))]
+    assert all("aws:PrincipalArn" in one["Condition"]["ArnEquals"] for one in accounts)
+    assert len([text for text in texts if ":root" in text]) == len(accounts)
+    # The one service whose name as a principal is another one in another partition.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    assert not [text for text in texts if "ec2.amazonaws.com" in text]
     granted = [one for one in walk(resources) if isinstance(one, dict) and one.get("Effect") != "Deny"]
     principals = [one["Principal"] for one in granted if "Principal" in one]
     assert all(principal not in ("*", {"AWS": "*"}) for principal in principals)

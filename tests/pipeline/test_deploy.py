@@ -185,6 +185,34 @@ def test_the_host_is_deployed_into_a_subnet_with_the_same_configuration(
     assert again.output.splitlines()[-1] == "Stack hammer-reporting-remediation: no changes"
 
 
+def test_what_holds_for_all_roles_is_given_to_the_main_stack_and_comes_to_the_host_s_with_its_next_deployment(
+    deployed: EmbeddedAws, folder: Path, host: list[str]
+) -> None:
+    session = boto3.Session()
+    cloudformation = session.client("cloudformation")
+    # IAM is that of the scanned accounts' stand-in; the roles are in the other one.
+    iam = session.client("iam", endpoint_url=deployed.environment()["AWS_ENDPOINT_URL"])
+    assert run(deploy.main, str(folder), *host, "--yes").exit_code == 0
+    of_all = ("--parameter", "OrganizationId=o-abcdefghij", "--parameter", "PermissionsBoundary=limit")
+    for arguments in ((*of_all, "--tag", "team=security"), ("--stack", "host")):
+        done = run(deploy.main, str(folder), *arguments, "--yes")
+        assert done.exit_code == 0, done.output
+    for stack, role in ((stacks.MAIN_STACK, IDENTIFICATION), (stacks.HOST_STACK, "hammer-reporting-remediation")):
+        parameters = stacks.parameters(cloudformation, stack)
+        assert (parameters["OrganizationId"], parameters["PermissionsBoundary"]) == ("o-abcdefghij", "limit")
+        assert {"Key": "team", "Value": "security"} in iam.list_role_tags(RoleName=role)["Tags"]
+        policies = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in policies]
+        assert "aws:ResourceOrgID" in json.dumps(documents)
+    kept = run(deploy.main, str(folder), "--yes")
+    assert kept.output.splitlines()[-1] == "Stack hammer-iam-user-inactive-keys: no changes"
+    assert stacks.tags(cloudformation, stacks.MAIN_STACK) == {"team": "security"}
+    back = run(
+        deploy.main, str(folder), "--yes", "--parameter", "OrganizationId=", "--parameter", "PermissionsBoundary="
+    )
+    assert back.exit_code == 0, back.output
+
+
 @pytest.mark.parametrize(
     ("parameter", "code", "said"),
     [

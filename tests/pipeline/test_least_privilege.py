@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 CONFIGURATION = "hammer-configuration"
 PACKAGE_KEY = "packages/hammer-reporting-remediation.zip"
 EXTERNAL_ID = "open-sesame"
+PATH = "/security/hammer/"
 HOST = "hammer-reporting-remediation"
 PAGE = "reporting.inactive_keys_report"
 PROTECTED = {"break-glass": "never", "auditor": "Never"}
@@ -124,7 +125,7 @@ class Deployment:
         """A client of a scanned account's role, assumed by the role that it trusts."""
         trusted = IDENTIFICATION if role == LOOKING else HOST
         credentials = self.acting_as("sts", trusted).assume_role(
-            RoleArn=f"arn:aws:iam::{OTHER}:role/{role}", RoleSessionName="test", ExternalId=EXTERNAL_ID
+            RoleArn=ROLE + role, RoleSessionName="test", ExternalId=EXTERNAL_ID
         )["Credentials"]
         return self._client(service, _as_arguments(credentials))
 
@@ -339,6 +340,7 @@ def _settings(slack: str) -> dict[str, Any]:
             "region": REGION,
             "main_account_id": MAIN_ACCOUNT,
             "external_id": EXTERNAL_ID,
+            "role_path": PATH,
             "accounts": {MAIN_ACCOUNT: "master", OTHER: "slave1"},
             "accounts_from_organization": True,
         },
@@ -369,7 +371,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         s3 = deployment.root("s3")
         s3.create_bucket(Bucket=CONFIGURATION, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket=CONFIGURATION, Key="hammer/config.json", Body=settings.encode())
-        organization = {"AccountsFromOrganization": "true", "ConfigSource": f"s3://{CONFIGURATION}/hammer"}
+        organization = {
+            "AccountsFromOrganization": "true",
+            "ConfigSource": f"s3://{CONFIGURATION}/hammer",
+            "RolePath": PATH,
+        }
         outputs = aws.deploy(package, organization)
         bucket = f"hammer-deployment-{MAIN_ACCOUNT}"
         s3.put_object(Bucket=bucket, Key=PACKAGE_KEY, Body=b"")
@@ -395,6 +401,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             "IdentificationRoleArn": outputs["IdentificationRoleArn"],
             "ReportingRoleArn": host["ReportingRoleArn"],
             "ExternalId": EXTERNAL_ID,
+            "RolePath": PATH,
         }
         cloudformation = deployment.root("cloudformation", OTHER)
         cloudformation.create_stack(
@@ -436,7 +443,7 @@ def test_no_statement_can_be_spared(
     assert isinstance(failure.value, Denied) or re.search("(?i)denied|AuthorizationError|not authorized", said), said
 
 
-ROLE = f"arn:aws:iam::{OTHER}:role/"
+ROLE = f"arn:aws:iam::{OTHER}:role{PATH}"
 KEY = {"UserName": "idle", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}
 ROW = {"account_id": {"S": MAIN_ACCOUNT}, "issue_id": {"S": "AKIAIOSFODNN7EXAMPLE"}}
 OF_NOBODY = {"RoleSessionName": "test", "ExternalId": EXTERNAL_ID}

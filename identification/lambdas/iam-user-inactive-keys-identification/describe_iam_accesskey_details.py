@@ -137,7 +137,7 @@ def identify(
 def _access(settings: Config) -> AccountAccess:
     aws = settings.aws
     return AccountAccess(
-        aws.region, aws.partition, aws.main_account_id, aws.role_name_identification, aws.external_id
+        aws.region, aws.partition, aws.main_account_id, aws.role_name_identification, aws.external_id, aws.role_path
     )
 
 
