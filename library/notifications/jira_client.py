@@ -53,6 +53,7 @@ class JiraClient(JIRA):
     def __init__(self, server: str, login: Mapping[str, Any], *, verify: str | bool, answer_seconds: float) -> None:
         login = dict(login)
         signature = login.pop("oauth1", None)
+        self._link_types: list[dict[str, Any]] | None = None
         super().__init__(
             server,
             options={"verify": verify},
@@ -79,6 +80,18 @@ class JiraClient(JIRA):
         body = {"transition": {"id": transition}, **({"fields": dict(fields)} if fields else {})}
         self._session.post(self._get_url(f"issue/{ticket}/transitions"), data=json.dumps(body))
 
+    def link(self, kind: str, ticket: str, other: str) -> None:
+        """Link two tickets; `kind` is the name of a link, or what it is called at either end."""
+        if self._link_types is None:
+            self._link_types = self._get_json("issueLinkType")["issueLinkTypes"]
+        types, ways = self._link_types, ("name", "outward", "inward")
+        name, way = next(
+            ((each["name"], way) for way in ways for each in types if each.get(way) == kind), (kind, "name")
+        )
+        ends = (other, ticket) if way == "inward" else (ticket, other)
+        body = {"type": {"name": name}, "inwardIssue": {"key": ends[0]}, "outwardIssue": {"key": ends[1]}}
+        self._session.post(self._get_url("issueLink"), data=json.dumps(body))
+
     def asked(self, path: str, **parameters: str | int) -> Any:
         """The answer to a question that the `jira` client has no method for."""
         return self._get_json(path, params=parameters)
@@ -88,7 +101,7 @@ def _prove(response: Response, *_args: object, **_kwargs: object) -> None:
     """Raise Unproven unless a success is the one that is documented; refusals are left to the client."""
     status = response.status_code
     if status in _REDIRECTS:
-        raise Unproven(f"it redirects to {response.headers.get('Location', 'nowhere')} (HTTP {status})", response)
+        raise Unproven(f"it redirects to {response.headers.get('Location') or 'nowhere'} (HTTP {status})", response)
     if status >= HTTPStatus.BAD_REQUEST:
         return
     method = response.request.method or ""
@@ -96,7 +109,7 @@ def _prove(response: Response, *_args: object, **_kwargs: object) -> None:
     proof = next((each for each in _PROOFS if each[0] == method and re.fullmatch(each[1], path)), None)
     if proof is None or status != proof[2]:
         raise Unproven(f"HTTP {status} is not how JIRA says that it did so", response)
-    if status == HTTPStatus.NO_CONTENT or path == "issueLink":
+    if status == HTTPStatus.NO_CONTENT or (path == "issueLink" and not response.content):
         return
     _prove_body(response, proof[3])
 

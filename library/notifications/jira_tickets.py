@@ -143,9 +143,7 @@ class JiraTickets:
         """Link the ticket to its parent, which changes nothing if it is; a failure costs a warning."""
         kind = self._rules_of(_project_of(ticket)).link_type
         try:
-            self._calls.change(
-                f"link {ticket} to {parent}", lambda client: client.create_issue_link(kind, ticket, parent)
-            )
+            self._calls.change(f"link {ticket} to {parent}", lambda client: client.link(kind, ticket, parent))
         except TicketError as error:
             self._missing(ticket, f"stays without a link: {error}")
 

@@ -21,13 +21,17 @@ from deployment.local.jira_stand_in import (
     DEFAULT_TOKEN,
     DEFAULT_USERNAME,
     Flavour,
+    JiraRequest,
     JiraStandIn,
     Transition,
 )
+from deployment.local.stand_in import Rule
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_creation import Ticket
+from library.notifications.jira_rules import TicketRules
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.jira_words import NewTicket
+from tests.contract.jira_bodies import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +109,6 @@ class Kind:
                         "type": {"name": "Relates"},
                         "inwardIssue": {"key": "AWSSEC-2"},
                         "outwardIssue": {"key": "AWSSEC-1"},
-                        "comment": None,
                     },
                 ),
             ],
@@ -206,6 +209,66 @@ def test_every_request_is_as_the_table_has_it(kind: Kind, jira: JiraStandIn) -> 
 
     tickets.close("AWSSEC-2", "whitelisted")
     assert wire.news() == expected["close"]
+    assert faults(kind.flavour, jira.requests) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "fault"),
+    [
+        ("POST", "issue", {"fields": {"project": {"key": "A"}, "summary": "x"}}, ".fields.issuetype is missing"),
+        ("PUT", "issue/A-1", {"fields": {"labels": "one"}}, ".fields.labels is no list"),
+        (
+            "PUT",
+            "issue/A-1",
+            {"fields": {"customfield_1": [{"value": None}]}},
+            ".fields.customfield_1.0.value is null",
+        ),
+        ("PUT", "issue/A-1", {"update": {"labels": [{"append": "one"}]}}, ".update.labels[0].append is no member"),
+        ("POST", "issue/A-1/transitions", {"transition": {"id": 11}}, ".transition.id is no str"),
+        ("POST", "issue/A-1/comment", {"body": {"type": "doc"}}, ".body is no str"),
+        ("POST", "issueLink", {"type": "Relates", "inwardIssue": {}, "outwardIssue": {}}, ".type is no object"),
+        ("DELETE", "issue/A-1", None, " is no call that we know"),
+        ("POST", "issue/A-1/comment", None, " is null"),
+    ],
+)
+def test_the_published_bodies_find_what_is_wrong(method: str, path: str, body: Any, fault: str) -> None:
+    assert faults("server", [JiraRequest(method, f"{API}/{path}", {}, body)]) == [f"{method} {API}/{path}{fault}"]
+
+
+def test_a_user_of_one_kind_of_jira_is_wrong_for_the_other() -> None:
+    sent = [JiraRequest("PUT", f"{API}/issue/A-1", {}, {"fields": {"assignee": {"name": "alice"}}})]
+    assert faults("server", sent) == []
+    assert len(faults("cloud", sent)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind_of_link", "expected"),
+    [
+        ("Blocks", ("Blocks", "AWSSEC-1", "AWSSEC-2")),
+        ("blocks", ("Blocks", "AWSSEC-1", "AWSSEC-2")),
+        ("is blocked by", ("Blocks", "AWSSEC-2", "AWSSEC-1")),
+        ("Relates", ("Relates", "AWSSEC-1", "AWSSEC-2")),
+        ("relates to", ("Relates", "AWSSEC-1", "AWSSEC-2")),
+        ("none such", ("none such", "AWSSEC-1", "AWSSEC-2")),
+    ],
+)
+def test_a_link_is_named_by_its_name_or_by_either_end(kind_of_link: str, expected: tuple[str, str, str]) -> None:
+    types = [
+        {"id": "1", "name": "Blocks", "inward": "is blocked by", "outward": "blocks"},
+        {"id": "2", "name": "Relates", "inward": "relates to", "outward": "relates to"},
+    ]
+    with JiraStandIn(issues=("AWSSEC-1", "AWSSEC-2")) as jira:
+        jira.add_rule(Rule(lambda each: each.path == f"{API}/issueLinkType", (200, {}, {"issueLinkTypes": types})))
+        calls = JiraCalls(server=jira.url, credentials={"token": DEFAULT_TOKEN})
+        tickets = JiraTickets(calls, TicketRules(link_type=kind_of_link))
+        for _ in range(2):
+            tickets.link("AWSSEC-1", "AWSSEC-2")
+        sent = [each.body for each in jira.requests if each.method == "POST"]
+        assert {(each["type"]["name"], each["inwardIssue"]["key"], each["outwardIssue"]["key"]) for each in sent} == {
+            expected
+        }
+        assert len([each for each in jira.requests if each.path == f"{API}/issueLinkType"]) == 1
+        assert faults("server", jira.requests) == []
 
 
 def test_every_request_is_signed_in_the_one_way_that_this_kind_takes(kind: Kind, jira: JiraStandIn) -> None:

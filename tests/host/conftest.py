@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contract import jira_bodies
 from tests.world import HOST_CODE
 from tests.world.estate import Estate, estate_at
 
@@ -28,3 +29,5 @@ def _host_code() -> None:
 def estate(moto_server: ScannedAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     with estate_at(moto_server.url, tmp_path / "config", monkeypatch) as estate:
         yield estate
+        # Whatever a command was asked to do, JIRA was sent what its makers publish.
+        assert jira_bodies.faults(estate.jira.site.flavour, estate.jira.requests) == []
