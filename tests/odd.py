@@ -64,7 +64,7 @@ def whole_rows(now: datetime) -> Iterator[Issue]:
                 episode=episode,
                 details=details(resolution=Resolution.REMEDIATED),
                 timestamps=replace(moments, promised=now + timedelta(days=3)),
-                jira=JiraDetails("AWSSEC-1", "bob", now, now, now),
+                jira=JiraDetails("AWSSEC-1", "bob", now, now, now, "AWSSEC"),
                 slack=SlackDetails(now, ("#devops",), now, ("bob",), now.date(), ("bob",)),
                 remediation_error=RemediationError("throttled", now),
                 restore=RestoreDetails("arn:aws:iam::123456789012:user/bob", now),

@@ -46,5 +46,5 @@ class Causes:
 
 
 def _without_numbers(text: str) -> str:
-    """Those of tickets and accounts make no other cause."""
-    return re.sub(r"\d+", "#", text)
+    """Those of tickets and accounts make no other cause, nor do the ids of access keys."""
+    return re.sub(r"\b[A-Z0-9]{16,128}\b|\d+", "#", text)

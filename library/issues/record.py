@@ -82,7 +82,8 @@ class Timestamps:
 class JiraDetails:
     """The map `jira_details`; `failed` is the time of a delivery that is still owed.
 
-    `asked` is when a ticket was asked for of which nothing is known yet, `seen` when JIRA first showed us `ticket`.
+    `asked` is when a ticket was asked for, in the project `asked_in`, of which nothing is known yet; `seen` when JIRA
+    first showed us `ticket`.
     """
 
     ticket: str | None = None
@@ -90,6 +91,12 @@ class JiraDetails:
     failed: datetime | None = None
     asked: datetime | None = None
     seen: datetime | None = None
+    asked_in: str | None = None
+
+    @property
+    def may_have_ticket(self) -> bool:
+        """Whether there is a ticket, or may be one that JIRA was asked for."""
+        return self.ticket is not None or self.asked is not None
 
 
 @dataclass(frozen=True, slots=True)

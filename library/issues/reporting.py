@@ -141,7 +141,8 @@ def reporting_step(
     if issue.status is Status.WHITELISTED and not told:
         return Skip("whitelisted, never reported")
     if issue.status is Status.RESOLVED and not told:
-        return CloseSilently()
+        waits = issue.jira.may_have_ticket and not policy.jira
+        return CLOSING_WAITS_FOR_JIRA if waits else CloseSilently()
     if not (policy.jira or policy.slack):
         return Skip("neither JIRA nor Slack is enabled")
     if issue.status in (Status.RESOLVED, Status.WHITELISTED):
@@ -156,7 +157,7 @@ def _closed_step(issue: Issue, policy: ReportingPolicy) -> Close | Skip:
 
 
 def _end_step(issue: Issue, policy: ReportingPolicy) -> Close | Skip:
-    if issue.jira.ticket is not None and not policy.jira:
+    if issue.jira.may_have_ticket and not policy.jira:
         return CLOSING_WAITS_FOR_JIRA
     if not _slack_was_told_of_the_end(issue):
         return Close(slack=policy.slack)

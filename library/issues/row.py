@@ -134,6 +134,7 @@ _READ: Mapping[str, Callable[[object], object]] = {
     "promised": values.moment,
     "ticket": values.ticket,
     "ticket_assignee_id": values.text,
+    "asked_in": values.text,
     "recipients": values.texts,
     "owed": values.texts,
     "exception_owed": values.texts,

@@ -131,22 +131,6 @@ class Occasion(StrEnum):
     NEWS = "told"
 
 
-def ticket_asked_for(issue: Issue, now: datetime) -> Step:
-    """JIRA is about to be asked for a ticket, which may be there from now on."""
-    return Step(replace(issue, jira=replace(issue.jira, asked=now)), "", "", now)
-
-
-def ticket_not_made(issue: Issue, now: datetime) -> Step:
-    """JIRA has refused the ticket that it was asked for."""
-    return Step(replace(issue, jira=replace(issue.jira, asked=None)), "", "", now)
-
-
-def ticket_made(issue: Issue, ticket: str, assignee: str | None, seen: datetime | None, now: datetime) -> Step:
-    """JIRA has given the issue this ticket, on which nothing more was said yet; `seen` if it has shown it, too."""
-    jira = replace(issue.jira, ticket=ticket, ticket_assignee_id=assignee, asked=None, seen=seen)
-    return Step(replace(issue, jira=jira), "", "", now)
-
-
 def jira_confirmed(
     issue: Issue,
     occasion: Occasion,

@@ -17,9 +17,11 @@ from library.notifications.jira_creation import Creation, Ticket
 from library.notifications.jira_errors import NotShown, Refused
 from library.notifications.jira_people import identity
 from library.notifications.jira_rules import TicketRules
+from library.notifications.jira_search import TicketSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from library.notifications.jira_calls import JiraCalls
     from library.notifications.jira_creation import Journal
@@ -64,6 +66,8 @@ class JiraTickets:
         self._rules = rules or TicketRules()
         self._projects = projects or {}
         self._browsable: dict[str, bool | None] = {}
+        self._newest: dict[str, datetime | None] = {}
+        self._search = TicketSearch(calls)
         self._lock = threading.Lock()
         self._closing = Closing(calls)
 
@@ -81,19 +85,17 @@ class JiraTickets:
 
     def find_open(self, label: str) -> Ticket | None:
         """The oldest ticket of our own making that has this label and is not done."""
-        me = identity(self._calls.me)
-        jql = f'labels = "{_quoted(label)}" AND statusCategory != Done ORDER BY created ASC'
-        found = self._calls.read(
-            f"look for tickets with the label {label}",
-            # Not limited to one: Cloud may fill a page with less than it was asked for.
-            lambda client: [
-                Ticket(str(issue.key), identity(issue.raw["fields"]["assignee"]))
-                for issue in client.search_issues(jql, maxResults=0, fields=["assignee", "status", "creator"])
-                # The index may lag behind the ticket.
-                if not is_done(issue.raw) and identity(issue.raw["fields"].get("creator")) == me
-            ],
-        )
-        return found[0] if found else None
+        return self._search.open_ticket(label)
+
+    def newest_shown(self, project: str, label: str) -> datetime | None:
+        """When JIRA made the newest ticket of our own making that its search shows in this project, looked up once.
+
+        `label` is one that all our tickets have. None if it shows none.
+        """
+        with self._lock:
+            if project not in self._newest:
+                self._newest[project] = self._search.newest(project, label)
+            return self._newest[project]
 
     def raise_ticket(self, new: NewTicket, journal: Journal | None = None) -> Ticket:
         """Create a ticket, without looking whether there is one: that is `find_open`.
@@ -232,7 +234,3 @@ def _shown(ticket: str) -> Iterator[None]:
 
 def _project_of(ticket: str) -> str:
     return ticket.rpartition("-")[0]
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')

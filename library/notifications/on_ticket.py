@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from library import messages
 from library.errors import TicketError
-from library.issues import steps
-from library.issues.record import JiraDetails
+from library.issues import lost_tickets
+from library.issues.lost_tickets import LOOKED_FOR, Fate
 from library.messages import Message
 from library.notifications import jira_words
 from library.notifications.jira_closing import TicketArchived
@@ -20,19 +21,15 @@ from library.notifications.news import CloseTicket, CommentOnTicket, RaiseTicket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from library.issues.decisions import Step
-    from library.issues.record import Issue
+    from library.issues.record import Issue, JiraDetails
     from library.notifications.jira_creation import Ticket
     from library.notifications.jira_tickets import JiraTickets
     from library.notifications.jira_words import Comment, NewTicket
     from library.notifications.news import News
 
 logger = logging.getLogger(__name__)
-
-_LOOKED_FOR = timedelta(minutes=15)
-"""JIRA's search may be this much behind: a ticket that may have been raised is looked for, and not raised again."""
 
 
 class Table(Protocol):
@@ -53,10 +50,11 @@ class OnTicket:
 
     def __init__(self, table: Table, jira: JiraTickets, issue: Issue, news: News) -> None:
         self._table, self._jira, self._news = table, jira, news
-        self._label = jira_words.labels(issue)[-1]
+        self._common_label, self._label = jira_words.labels(issue)
         self.issue = issue
         self.ticket: str | None = None
         self._seen = False
+        self._project = ""
 
     @property
     def details(self) -> JiraDetails | None:
@@ -65,7 +63,7 @@ class OnTicket:
             return None
         known = self.issue.jira
         seen = known.seen or (self._news.time if self._seen else None)
-        return JiraDetails(self.ticket, known.ticket_assignee_id, seen=seen)
+        return replace(known, ticket=self.ticket, seen=seen)
 
     def say(self) -> None:
         """Say it; raises TicketError if JIRA has not confirmed all of it."""
@@ -86,14 +84,15 @@ class OnTicket:
 
     def asking(self) -> None:
         """A ticket is about to be asked for: whatever becomes of this process, it may be there from now on."""
-        self._record(partial(steps.ticket_asked_for, now=self._news.time))
+        # Not the time of the news: a run may be under way for long.
+        self._record(partial(lost_tickets.asked_for, project=self._project, now=datetime.now(UTC)))
 
     def made(self, ticket: Ticket) -> None:
         """JIRA has given this ticket."""
         self._made(ticket, seen=None)
 
     def _made(self, ticket: Ticket, *, seen: datetime | None) -> None:
-        step = partial(steps.ticket_made, ticket=ticket.key, assignee=ticket.assignee, seen=seen, now=self._news.time)
+        step = partial(lost_tickets.made, ticket=ticket.key, assignee=ticket.assignee, seen=seen, now=self._news.time)
         self._record(step)
 
     def _say_on_open_ticket(self, new: NewTicket) -> None:
@@ -116,13 +115,14 @@ class OnTicket:
                 "for the account or globally",
                 id=Message.NO_PROJECT,
             )
+        self._project = new.project
         try:
             return self._jira.raise_ticket(new, self).key
         except Unanswered:
             raise
         except TicketError:
             if self.issue.jira.asked is not None:
-                self._record(partial(steps.ticket_not_made, now=self._news.time))
+                self._record(partial(lost_tickets.not_made, now=self._news.time))
             raise
 
     def _read_back(self, key: str) -> None:
@@ -135,19 +135,41 @@ class OnTicket:
         kept = self.issue.jira.ticket
         if kept and self._is_there(kept, open_only=True):
             return kept
+        newest_shown = self._newest_shown()
         found = self._jira.find_open(self._label)
         if found is not None:
             if recorded:
                 self._made(found, seen=self._news.time)
             return found.key
-        asked = self.issue.jira.asked
-        if asked is not None and self._news.time - asked < _LOOKED_FOR:
-            raise TicketError(
-                "JIRA has not said what became of the ticket that it was asked for at "
-                f"{asked:%H:%M} UTC: it is looked for, and asked for again after {(asked + _LOOKED_FOR):%H:%M} UTC",
-                id=Message.TICKET_LOOKED_FOR,
-            )
+        if self.issue.jira.asked is not None:
+            self._be_sure_that_there_is_none(self.issue.jira.asked, newest_shown)
         return None
+
+    def _newest_shown(self) -> datetime | None:
+        """What library.issues.lost_tickets wants to know; None where nothing was asked for."""
+        asked_in = self.issue.jira.asked_in
+        return self._jira.newest_shown(asked_in, self._common_label) if asked_in else None
+
+    def _be_sure_that_there_is_none(self, asked: datetime, newest_shown: datetime | None) -> None:
+        project = self.issue.jira.asked_in
+        said = f"JIRA has not said what became of the ticket that it was asked for at {asked:%Y-%m-%d %H:%M} UTC" + (
+            f" in {project}" if project else ""
+        )
+        match lost_tickets.fate(asked, newest_shown, self._news.time):
+            case Fate.LOOKED_FOR:
+                raise TicketError(
+                    f"{said}: it is looked for, and asked for again after {(asked + LOOKED_FOR):%H:%M} UTC at the "
+                    "earliest, once JIRA's search shows a ticket of ours that was made later",
+                    id=Message.TICKET_LOOKED_FOR,
+                )
+            case Fate.UNKNOWN:
+                raise TicketError(
+                    f"{said}, and shows none with the label {self._label}, nor one of ours that was made later: it "
+                    "may be there and hidden. Give the user Browse Projects and the security level of the tickets "
+                    "there; if JIRA has no ticket with that label, run reporting with --raise-again "
+                    f"{self.issue.issue_id}",
+                    id=Message.TICKET_HIDDEN_OR_LOST,
+                )
 
     def _is_there(self, key: str, *, open_only: bool = False) -> bool:
         """Whether the kept ticket exists and is the issue's; raises NotShown where that is not known."""

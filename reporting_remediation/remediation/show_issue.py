@@ -125,7 +125,7 @@ def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:
         ("reminded", _moment(times.reminded)),
         ("switched off", _moment(times.remediated)),
         ("switched on", _moment(times.restored) + (f", wanted by {issue.restore.by}" if issue.restore else "")),
-        ("ticket", issue.jira.ticket or "none"),
+        ("ticket", _ticket(issue)),
         ("assignee", issue.jira.ticket_assignee_id or "none"),
         ("remediation", _verdict(settings, issue, state, now)),
         ("last scan", _last_scan(state, now)),
@@ -137,6 +137,12 @@ def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:
     for entry in issue.history:
         why = f" -- {entry['why']}" if entry.get("why") else ""
         yield f"  {_shown(str(entry.get('time', '')))}  {entry.get('what', '')}{why}"
+
+
+def _ticket(issue: Issue) -> str:
+    jira = issue.jira
+    lost = f"one was asked for at {_moment(jira.asked)}, and JIRA has not answered" if jira.asked else ""
+    return "; ".join(filter(None, (jira.ticket, lost))) or "none"
 
 
 def _last_scan(state: AccountState | None, now: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ from library.issues.reporting import exemptions_that_end
 from library.messages import Message
 from library.notifications import news
 from reporting import plan
+from reporting.options import Options
+from reporting.raise_again import RAISE_AGAIN, forget_tickets, only_thought_of
 from reporting.tasks import tasks_of
 
 if TYPE_CHECKING:
@@ -50,22 +52,14 @@ WORKERS = 10
 VERDICTS = (*plan.VERDICTS, "skipped", "failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the operator asked for on the command line."""
-
-    dry_run: bool = False
-    limit: int | None = None
-    accounts: tuple[str, ...] = ()
-
-
 @command()
 @click.option("--dry-run", is_flag=True, help="Print what a run would do; change nothing anywhere.")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Report at most N new issues, the longest idle first."
 )
 @click.option("--account", "accounts", metavar="ID", multiple=True, help="Only this account. Repeatable.")
-def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...]) -> None:
+@click.option("--raise-again", metavar="KEY", multiple=True, help=RAISE_AGAIN)
+def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...], raise_again: tuple[str, ...]) -> None:
     """Tell people of the idle access keys in the table of issues.
 
     \b
@@ -86,7 +80,7 @@ def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...]) -> None:
     Exit codes: 0 done, 1 something failed (it is tried again by the next run), 2 configuration or usage, 3 another
     instance is running, 130 interrupted.
     """
-    options = Options(dry_run, limit, accounts)
+    options = Options(dry_run, limit, accounts, raise_again)
     sys.exit(run_with_lease(STREAM, lambda settings, hold: Reporting(settings, options, hold).run(), dry_run=dry_run))
 
 
@@ -131,12 +125,16 @@ class Reporting:
 
     def _read(self) -> list[Issue]:
         chosen = self._options.accounts
-        return [
+        issues = [
             issue
             for account in self._settings.accounts()
             if not chosen or account.id in chosen
             for issue in wiring.read_issues(self._table, account.id, self._counts)
         ]
+        if self._options.raise_again:
+            self._hold()
+        change = only_thought_of if self._options.dry_run else self._table.change
+        return forget_tickets(issues, self._options.raise_again, change, self._counts, self._now)
 
     def _tasks(self, issues: Sequence[Issue], terms: Terms) -> list[Task]:
         return tasks_of(issues, terms, self._settings.whitelist, self._options.limit, self._counts, self._now)

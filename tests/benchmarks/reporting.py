@@ -33,7 +33,8 @@ SIXTH = 6
 _RUN = """
 import sys
 from library.cli.run import run
-from reporting.create_iam_key_inactive_tickets import STREAM, Options, Reporting
+from reporting.create_iam_key_inactive_tickets import STREAM, Reporting
+from reporting.options import Options
 sys.exit(run(STREAM, lambda settings: Reporting(settings, Options(), lambda: None, int(sys.argv[1])).run()))
 """
 

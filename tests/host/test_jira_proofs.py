@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deployment.local.stand_in import Silence
+from deployment.local.stand_in import Rule, Silence
 from library.issues.record import Resolution, Status
-from tests.world import REPORTING, label_of
+from tests.world import MAIN, OTHER, REPORTING, label_of
 
 if TYPE_CHECKING:
+    from deployment.local.jira_stand_in import JiraRequest
     from library.issues.record import Issue
     from tests.world.estate import Estate
 
@@ -57,15 +58,135 @@ def test_a_creation_that_was_not_answered_is_looked_for_and_not_repeated_for_a_q
     assert (estate.read(issue).jira.ticket, estate.read(issue).jira.asked) == (ticket.key, None)
 
 
-def test_what_is_not_found_after_a_quarter_of_an_hour_is_asked_for_again(estate: Estate) -> None:
-    issue = estate.add_issue()
-    estate.jira.fail_next("POST", CREATION, silence=Silence.RESET)
+def lose_creations(estate: Estate, *users: str, made: bool) -> list[Issue]:
+    """Issues whose tickets were asked for 16 minutes ago, and maybe `made`, as the answers were lost."""
+    issues = [estate.add_issue(user) for user in users]
+    estate.jira.fail_next("POST", CREATION, silence=Silence.RESET, after_doing=made, times=len(users))
     assert estate.report().exit_code == 1
-    asked = estate.read(issue)
-    assert asked.jira.asked is not None
-    estate.put(replace(asked, jira=replace(asked.jira, asked=asked.jira.asked - timedelta(minutes=16))))
+    for issue in map(estate.read, issues):
+        assert issue.jira.asked is not None
+        estate.put(replace(issue, jira=replace(issue.jira, asked=issue.jira.asked - timedelta(minutes=16))))
+    return issues
+
+
+def lose_creation(estate: Estate, *, made: bool) -> Issue:
+    (issue,) = lose_creations(estate, "joe", made=made)
+    return issue
+
+
+@pytest.mark.parametrize("flavour", ["server", "cloud"])
+def test_what_is_not_found_is_asked_for_again_once_a_ticket_that_was_made_later_is(
+    estate: Estate, flavour: str
+) -> None:
+    estate.jira.site.flavour = "cloud" if flavour == "cloud" else "server"
+    issue = lose_creation(estate, made=False)
+    result = estate.report()
+    assert result.exit_code == 1
+    assert "E-JIRA-11" in result.output
+    assert estate.tickets_of(issue) == []
+    # Its own is shown to the run after it: until then the index may not have it.
+    other = estate.add_issue("bob")
+    assert "E-JIRA-11" in estate.report().output
+    assert len(estate.tickets_of(other)) == 1
     assert estate.report().exit_code == 0
+    (ticket,) = estate.tickets_of(issue)
+    assert (estate.read(issue).jira.ticket, estate.read(issue).jira.asked_in) == (ticket.key, None)
+
+
+@pytest.mark.parametrize("why", ["hidden", "not searchable", "not browsable", "by another", "in another project"])
+def test_without_proof_it_is_owed_and_said_once_for_a_project_with_the_way_out(estate: Estate, why: str) -> None:
+    site = estate.jira.site
+    site.hides_new, site.lags = why in ("hidden", "by another"), why == "not searchable"
+    issues = lose_creations(estate, "joe", "jim", "jack", made=why != "in another project")
+    # Nobody could tell from this one that the others are not there.
+    newest = estate.jira.issues[
+        estate.add_ticket(estate.add_issue("bob", account=OTHER, reported=estate.ago(days=1)))
+    ]
+    match why:
+        case "hidden":
+            newest.hidden = True
+        case "not searchable":
+            site.unsearchable.add(newest.key)
+        case "not browsable":
+            site.denied = {"AWSSEC": {"BROWSE_PROJECTS"}}
+        case "by another":
+            newest.creator = "alice"
+        case "in another project":
+            site.projects["OTHER"], newest.project = 0, "OTHER"
+    before, estate.jira.requests[:] = list(estate.jira.issues), []
+    result = estate.run(REPORTING, "--account", MAIN)
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if " ERROR " in line]
+    assert "E-JIRA-11" in line
+    assert "and 2 more: JIRA: " in line
+    for said in ("none with the label hammer-", "Browse Projects and the security level", "--raise-again AKIA"):
+        assert said in line
+    assert list(estate.jira.issues) == before
+    assert all(estate.read(issue).jira.failed for issue in issues)
+    # Whether a project shows its tickets is looked up once.
+    assert ["DESC" in each.query["jql"] for each in estate.jira.requests if "jql" in each.query].count(True) == 1
+
+
+def test_a_search_that_catches_up_in_between_shows_no_second_ticket(estate: Estate) -> None:
+    estate.jira.site.lags = True
+    issue = lose_creation(estate, made=True)
+    estate.add_issue("bob")
+    assert estate.report().exit_code == 1
+    searches = []
+
+    def catches_up(request: JiraRequest) -> bool:
+        searches.extend(["search"] if request.path.endswith("/search") else [])
+        if len(searches) == 2:
+            estate.jira.site.unsearchable.clear()
+        return False
+
+    estate.jira.add_rule(Rule(catches_up, Silence.RESET))
+    assert estate.report().exit_code == 0
+    assert len(searches) == 2
     assert len(estate.tickets_of(issue)) == 1
+
+
+def test_an_issue_that_is_over_is_not_closed_while_its_lost_ticket_may_be_open(estate: Estate) -> None:
+    estate.jira.site.hides_new = True
+    issue = estate.read(lose_creation(estate, made=True))
+    issue = replace(issue, status=Status.RESOLVED, details=replace(issue.details, resolution=Resolution.USED))
+    estate.put(issue)
+    result = estate.report()
+    assert result.exit_code == 1
+    assert "E-JIRA-11" in result.output
+    assert estate.read(issue).status is Status.RESOLVED
+    estate.tickets_of(issue)[0].hidden = False
+    assert estate.report().exit_code == 0
+    assert estate.read(issue).status is Status.CLOSED
+    assert [ticket.status for ticket in estate.tickets_of(issue)] == ["Closed"]
+
+
+def test_an_operator_who_has_looked_says_that_there_is_none(estate: Estate) -> None:
+    issue = lose_creation(estate, made=False)
+    assert estate.report().exit_code == 1
+    key = f" {issue.issue_id.lower()} "
+    before = estate.read(issue)
+    dry = estate.run(REPORTING, "--dry-run", "--raise-again", key)
+    assert (dry.exit_code, estate.read(issue)) == (0, before)
+    result = estate.run(REPORTING, "--raise-again", key)
+    assert result.exit_code == 0, result.output
+    (ticket,) = estate.tickets_of(issue)
+    after = estate.read(issue)
+    assert (after.jira.ticket, after.jira.asked) == (ticket.key, None)
+    assert "an operator says that JIRA has none" in [entry["why"] for entry in after.history]
+    again = estate.run(REPORTING, "--raise-again", key, "--raise-again", "AKIANOBODY")
+    assert again.exit_code == 1
+    assert f"--raise-again {issue.issue_id}: it has no ticket that JIRA has not shown" in again.output
+    assert "--raise-again AKIANOBODY: no issue that is reported on has this key" in again.output
+    assert estate.tickets_of(issue) == [ticket]
+
+
+def test_a_ticket_that_was_deleted_before_jira_showed_it_is_raised_again_by_hand(estate: Estate) -> None:
+    issue = estate.add_issue(ticket="AWSSEC-77")
+    estate.put(replace(issue, jira=replace(issue.jira, seen=None)))
+    assert "E-JIRA-07" in estate.report().output
+    assert estate.run(REPORTING, "--raise-again", issue.issue_id).exit_code == 0
+    assert [ticket.key for ticket in estate.tickets_of(issue)] == [estate.read(issue).jira.ticket]
 
 
 def test_a_creation_that_jira_refuses_is_asked_for_again_at_once(estate: Estate) -> None:

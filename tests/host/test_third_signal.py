@@ -91,7 +91,7 @@ def test_a_ticket_that_was_being_raised_is_raised_once(estate: Estate, jira: Mut
     jira.mute = False
     let_the_lease_run_out()
     estate.put(replace(after, jira=replace(after.jira, asked=estate.ago(hours=1))))
-    assert estate.report().exit_code == 0
+    assert estate.run(REPORTING, "--raise-again", issue.issue_id).exit_code == 0
     assert len(estate.tickets_of(issue)) == 1
     assert len(estate.messages()) == 1
 

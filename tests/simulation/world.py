@@ -24,7 +24,7 @@ from tests.world import HANDLERS, MAIN, NAMES, OTHER, OWN_KEY, REMEDIATION, REPO
 from tests.world import configuration as files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from deployment.local.jira_stand_in import JiraIssue, JiraRequest
 
@@ -233,8 +233,8 @@ class World:
         self.scan(account)
         self.out.iam.stale = {}
 
-    def report(self, plan: Plan = None) -> None:
-        self._host(REPORTING, [], plan)
+    def report(self, plan: Plan = None, *, raise_again: Iterable[str] = ()) -> None:
+        self._host(REPORTING, [f"--raise-again={key}" for key in raise_again], plan)
 
     def remediate(self, plan: Plan = None) -> None:
         self._host(REMEDIATION, ["--batch"], plan)
@@ -483,7 +483,7 @@ class World:
             scanned[account] = self.now
             self.scan(account)
         self.out.pass_time(REPORT_LATER)
-        self.report()
+        self.report(raise_again=self._not_in_jira())
         self._compare(scanned)
 
     def _compare(self, scanned: Mapping[str, datetime]) -> None:
@@ -512,19 +512,25 @@ class World:
             if closed and reports and settings.jira and open_ones:
                 wrong.append(f"has no open issue, and the open ticket {open_ones[0].key}")
             if row is not None and reports and row.status is Status.OPEN:
-                if settings.jira and row.jira.failed and not self._may_be_hidden(row):
+                if settings.jira and row.jira.failed:
                     wrong.append("owes JIRA a message")
                 if settings.slack and row.slack.failed:
                     wrong.append("owes Slack a message")
             self.wrong += [f"after a calm round {key.id} {each}: {_short(row)}" for each in wrong]
 
-    def _may_be_hidden(self, row: Issue) -> bool:
-        """Whether its ticket was deleted before we had seen it: that it is gone nobody can prove to us."""
-        return row.jira.seen is None and row.jira.ticket not in self.out.jira.issues
+    def _not_in_jira(self) -> list[str]:
+        """The keys of which an operator who has looked says that JIRA has no ticket: nobody else can prove that."""
+        return [
+            key.id
+            for key in self.out.iam.keys.values()
+            if (row := self.rows.get((key.user.account, key.id))) is not None
+            and (row.jira.asked is not None or (row.jira.ticket is not None and row.jira.seen is None))
+            and all(ticket.status in ("Closed", "Done") for ticket in self.tickets(key))
+        ]
 
     def _waits_for_jira(self, row: Issue) -> bool:
         """An issue with a ticket is not closed while JIRA is switched off."""
-        return row.jira.ticket is not None and not self.settings.jira
+        return row.jira.may_have_ticket and not self.settings.jira
 
     def end_of_all(self) -> None:
         """With everything switched on and nobody in the way, every idle key is off and every ticket closed."""

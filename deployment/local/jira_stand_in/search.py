@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployment.local.jira_stand_in.calls import Refusal, page_of, page_size
 from deployment.local.jira_stand_in.site import number_of
-from deployment.local.jira_stand_in.tickets import is_visible, shown_issue
+from deployment.local.jira_stand_in.tickets import is_browsable, is_visible, shown_issue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +44,9 @@ def search_by_token(site: JiraSite, call: Call) -> Reply:
 
 def _found(site: JiraSite, call: Call) -> list[dict[str, Any]]:
     clauses, descending = _parsed(call.query.get("jql", ""))
+    project = clauses.get("project")
+    if project is not None and not is_browsable(site, project):
+        raise Refusal(400, f"The value '{project}' does not exist for the field 'project'.")
     found = [
         issue
         for issue in site.issues.values()

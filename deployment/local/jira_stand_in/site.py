@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class Transition:
 class JiraIssue:
     """A ticket; `assignee` and `creator` are user names (Server) or account ids (Cloud), `links` are keys.
 
-    An archived one is shown and refuses every change; a hidden one has a security level without the caller.
+    An archived one is shown and refuses every change; a hidden one has a security level without the caller. `created`
+    is a time as ISO 8601 writes it.
     """
 
     key: str
@@ -73,6 +75,7 @@ class JiraIssue:
     fields: dict[str, Any] = field(default_factory=dict)
     archived: bool = False
     hidden: bool = False
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
 DEFAULT_USERS = (

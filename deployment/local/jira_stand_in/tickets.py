@@ -134,7 +134,12 @@ def visible_issue(site: JiraSite, call: Call, key: str) -> JiraIssue:
 
 def is_visible(site: JiraSite, issue: JiraIssue) -> bool:
     """Whether the user who logs in may see a ticket."""
-    return not issue.hidden and "BROWSE_PROJECTS" not in site.denied.get(issue.project, ())
+    return not issue.hidden and is_browsable(site, issue.project)
+
+
+def is_browsable(site: JiraSite, project: str) -> bool:
+    """Whether the user who logs in may see a project."""
+    return project in site.projects and "BROWSE_PROJECTS" not in site.denied.get(project, ())
 
 
 def writable_issue(site: JiraSite, call: Call, key: str) -> JiraIssue:
@@ -156,6 +161,8 @@ def shown_issue(site: JiraSite, call: Call, issue: JiraIssue) -> dict[str, Any]:
             "assignee": None if assignee is None else shown_user(site, call, assignee),
             "status": site.status(issue.status),
             "creator": None if creator is None else shown_user(site, call, creator),
+            # JIRA's own way to write a time has no colon in its offset.
+            "created": re.sub(r":(\d\d)$", r"\1", issue.created),
             "archiveddate": "2026-01-31T00:00:00.000+0000" if issue.archived else None,
         }
     }
