@@ -86,8 +86,13 @@ class AccountIssues:
             if is_idle(key, self._criteria_days, self._now) and key.key_id not in self._unreadable:
                 finding = idle_finding(key, self._issues.get(key.key_id), asked.tags.get(key.user_name))
                 yield self._reconcile(finding)
-        waits = {issue.issue_id for issue in self._issues.values() if issue.is_live} | self._unreadable
-        yield from lines_of_the_rest(asked.keys, asked.ruled_out, self._decided | waits, self._now)
+        waits = {key.key_id for key in asked.keys if self._waits(key.key_id)}
+        yield from lines_of_the_rest(asked.keys, asked.ruled_out, waits, self._now)
+
+    def _waits(self, key_id: str) -> bool:
+        """Whether a key has had its line, or gets it when everybody was looked at."""
+        issue = self._issues.get(key_id)
+        return key_id in self._decided or key_id in self._unreadable or (issue is not None and issue.is_live)
 
     def resolve(self, scan: HourlyScan, issues: Iterable[Kept]) -> Iterator[Line]:
         """Resolve each of these issues whose key a complete scan has looked at and not found idle."""

@@ -10,7 +10,7 @@ from library import messages
 from library.aws.hourly_scan import HourlyScan
 from library.errors import HammerError
 from library.issues import counter_check, memory
-from library.issues.account_state import Seen
+from library.issues.account_state import UNMATCHED_KEPT, Seen
 from library.issues.scan_result import result_of
 from library.issues.scan_task import Task
 from library.messages import Message
@@ -155,8 +155,12 @@ class AccountScan:
         # Of a round that was cut off only the last part's keys are known here.
         all_keys = everything and self._began == self._now
         unmatched = issues.unmatched(scan, self._state.unmatched, all_keys=all_keys)
-        if set(unmatched) - set(self._state.unmatched):
-            said = f"whitelist.json has entries that mean no user and no key of this account: {', '.join(unmatched)}"
+        if set(unmatched[:UNMATCHED_KEPT]) - set(self._state.unmatched):
+            more = f" and {len(unmatched) - UNMATCHED_KEPT} more" if len(unmatched) > UNMATCHED_KEPT else ""
+            said = (
+                "whitelist.json has entries that mean no user and no key of this account: "
+                f"{', '.join(unmatched[:UNMATCHED_KEPT])}{more}"
+            )
             messages.warning(self._log, Message.EXEMPTION_MEANS_NOTHING, said)
         self._change(
             lambda state: state.complete(

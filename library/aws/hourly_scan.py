@@ -62,6 +62,7 @@ class HourlyScan:
         self._looks = LiveLooks(iam, rule, watched, task.wants_tags)
         self._request = ReportRequest(iam, rule, task.now)
         self._users: dict[str, User] = {}
+        self._by_name: dict[str, User] = {}
         self._fetched: Fetched | None = None
         self._plan = looking.Plan({}, ())
         self._looked: dict[datetime, list[AccessKey]] = {}
@@ -98,6 +99,7 @@ class HourlyScan:
 
     def _list_users(self) -> None:
         self._users = {user.id: user for user in list_users(self._iam)}
+        self._by_name = {user.name: user for user in self._users.values()}
 
     def _wait(self, patience: float) -> None:
         if self._fetched is not None or self.report_problem:
@@ -156,9 +158,7 @@ class HourlyScan:
 
     def _created(self, issue: Kept) -> datetime | None:
         """The second in which the user of an issue was created (UTC), None if there is no such user."""
-        user = self._users.get(issue.user_id)
-        if user is None and not issue.user_id:
-            user = next((user for user in self._users.values() if user.name == issue.user_name), None)
+        user = self._users.get(issue.user_id) if issue.user_id else self._by_name.get(issue.user_name)
         return None if user is None else second(user.created)
 
     # --- looking ------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def with_organization(config: Config, found: Mapping[str, str]) -> Config:
     """
     added = {account: name for account, name in found.items() if account not in config.aws.accounts}
     grown = replace(config, aws=replace(config.aws, accounts={**config.aws.accounts, **added}))
-    outdated = cross_checks(config, all_accounts_known=False)
+    outdated = set(cross_checks(config, all_accounts_known=False))
     kept = [warning for warning in config.warnings if warning not in outdated]
     return replace(grown, warnings=(*kept, *cross_checks(grown, all_accounts_known=True)))
 

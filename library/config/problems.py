@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from marshmallow import ValidationError, missing
@@ -22,8 +23,8 @@ class JsonObject(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs if not is_comment(name)]
-        self.repeated = [name for name in self if names.count(name) > 1]
+        written = Counter(name for name, _ in pairs if not is_comment(name))
+        self.repeated = [name for name in self if written[name] > 1]
 
 
 def check(file: str, schema: Section, document: object) -> tuple[dict[str, Any], list[Problem]]:

@@ -220,9 +220,9 @@ def _complaints_about(accounts: list[str], written: object, expected: str) -> An
     complaints = [Complaint(describe(account), expected) for account in accounts]
     if not isinstance(written, list):
         return complaints
-    items = [str(item).strip() for item in written]
-    positions = [items.index(account) for account in accounts]
-    return {position: [complaint] for position, complaint in zip(positions, complaints, strict=True)}
+    # The first place of each.
+    places = {str(item).strip(): place for place, item in reversed(list(enumerate(written)))}
+    return {places[account]: [complaint] for account, complaint in zip(accounts, complaints, strict=True)}
 
 
 class ExemptionSchema(Section):

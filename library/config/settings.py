@@ -161,9 +161,9 @@ class Config:
         return self.accounts() if listed is None else self._without_ignored(listed)
 
     def _without_ignored(self, listed: tuple[str, ...] | None) -> tuple[AccountRef, ...]:
-        names = self.aws.accounts
+        names, ignored = self.aws.accounts, set(self.inactive_keys.ignore_accounts)
         return tuple(
             AccountRef(account, names.get(account, account))
             for account in (names if listed is None else listed)
-            if account not in self.inactive_keys.ignore_accounts
+            if account not in ignored
         )

@@ -224,7 +224,7 @@ def due_after(
     active = [key for key in keys if key.status == ACTIVE]
     idle = [key for key in active if is_idle(key, criteria_days, now)]
     # Their last use was not asked for, or there was none.
-    young = [key for key in active if key.last_used is None and key not in idle]
+    young = [key for key in active if key.last_used is None and not is_idle(key, criteria_days, now)]
     due = [key.create_date + timedelta(days=criteria_days) for key in young]
     held = group.slots(SlotKind.HELD)
     never_held, never_idle = sum(not slot.used for slot in held), sum(key.last_used is None for key in idle)

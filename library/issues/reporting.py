@@ -260,7 +260,7 @@ def exemptions_that_end(issues: Sequence[Issue], whitelist: Whitelist, now: date
     for (_, exemption), theirs in covered.items():
         recorded = [issue for issue in theirs if issue.slack.exception_told == exemption.until]
         alone = tuple(dict.fromkeys(each for issue in recorded for each in issue.slack.exception_owed))
-        to_record = theirs if alone else [issue for issue in theirs if issue not in recorded]
+        to_record = [issue for issue in theirs if alone or issue.slack.exception_told != exemption.until]
         if to_record:
             said = bool(recorded) and not alone
             ending.append(ExemptionEnds(exemption, tuple(to_record), said=said, alone=alone))
@@ -277,9 +277,7 @@ def _last_to_hold(issue: Issue, whitelist: Whitelist, now: datetime) -> Exemptio
     if exemption_by_tag(issue.details.tags) is not None:
         return None
     holding = [
-        each
-        for each in whitelist.entries.get(issue.account_id, ())
-        if each.holds(now) and each.names(issue.details.username, issue.issue_id)
+        each for each in whitelist.naming(issue.account_id, issue.details.username, issue.issue_id) if each.holds(now)
     ]
     ends = [each.until for each in holding if each.until is not None]
     if not ends or len(ends) < len(holding) or max(ends) > (now + EXEMPTION_NOTICE).astimezone(UTC).date():

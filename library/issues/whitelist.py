@@ -1,13 +1,15 @@
 """Which keys are left alone: the exemptions of `whitelist.json`, what they match, and the tag of the user's own."""
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 
 _MAY_BE_A_KEY = re.compile(r"(?=.{16}|.*\*)[A-Z0-9*?]+")
 """Key ids have 16 characters or more, capitals and digits (IAM API reference, AccessKey)."""
+_WILDCARD = re.compile(r"[*?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +34,6 @@ class Exemption:
         """How a sentence names it."""
         return f"the user's tag {self.id!r}" if self == BY_TAG else repr(self.id)
 
-    def names(self, user_name: str, key_id: str) -> bool:
-        """Whether the entry means this user or this key, whatever its last day."""
-        return self.names_user(user_name) or self.names_key(key_id)
-
-    def names_user(self, user_name: str) -> bool:
-        """Whether it means this user; IAM takes names that differ only in case for the same name."""
-        return _matches(self.id.lower(), user_name.lower())
-
-    def names_key(self, key_id: str) -> bool:
-        """Whether it means this key."""
-        return _matches(self.id, key_id)
-
 
 TAG, NEVER = "hammer", "never"
 BY_TAG = Exemption(f"{TAG}: {NEVER}", reason="by the user's tag")
@@ -59,11 +49,78 @@ def exemption_by_tag(tags: Mapping[str, str] | None) -> Exemption | None:
     return BY_TAG if (tags or {}).get(TAG, "").strip().lower() == NEVER else None
 
 
+class _Index:
+    """Finds the patterns that mean a name: by the whole name, or by what stands before their first wildcard."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._plain: dict[str, list[int]] = {}
+        self._beginnings: dict[str, list[tuple[int, _Pattern]]] = {}
+        for place, pattern in enumerate(patterns):
+            beginning = _WILDCARD.split(pattern, maxsplit=1)[0]
+            if beginning == pattern:
+                self._plain.setdefault(pattern, []).append(place)
+            else:
+                self._beginnings.setdefault(beginning, []).append((place, _Pattern(pattern)))
+        self._longest = max(map(len, self._beginnings), default=-1)
+
+    def places(self, name: str) -> Iterator[int]:
+        """The places of the patterns that mean the name, in no order."""
+        yield from self._plain.get(name, ())
+        for end in range(min(len(name), self._longest) + 1):
+            for place, pattern in self._beginnings.get(name[:end], ()):
+                if pattern.means(name):
+                    yield place
+
+
+class _Pattern:
+    """A name with wildcards, which is compiled when it is needed first: most never are."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    @cached_property
+    def means(self) -> Callable[[str], object]:
+        # fnmatch knows a third wildcard, [abc]; a set that holds nothing but the bracket stands for the bracket.
+        return re.compile(translate(self._pattern.replace("[", "[[]"))).match
+
+
+class _Entries:
+    """The entries of one account; IAM takes user names that differ only in case for the same name."""
+
+    def __init__(self, entries: tuple[Exemption, ...]) -> None:
+        self._entries = entries
+        self._of_user = _Index(entry.id.lower() for entry in entries)
+        self._of_key = _Index(entry.id for entry in entries)
+
+    def naming(self, user_name: str, key_id: str) -> tuple[Exemption, ...]:
+        """Those that mean this user or this key, in their order and whatever their last day."""
+        places = {*self._of_user.places(user_name.lower()), *self._of_key.places(key_id)}
+        return tuple(self._entries[place] for place in sorted(places))
+
+    def meaning_nothing(self, users: Iterable[str], keys: Iterable[str]) -> Iterator[Exemption]:
+        """Those that mean none of these users and none of these keys."""
+        found = {place for user in users for place in self._of_user.places(user.lower())}
+        found.update(place for key in keys for place in self._of_key.places(key))
+        return (entry for place, entry in enumerate(self._entries) if place not in found)
+
+
+_NO_ENTRIES = _Entries(())
+
+
 @dataclass(frozen=True, slots=True)
 class Whitelist:
-    """All exemptions, by account id."""
+    """All exemptions, by account id. What means a name is looked up: there may be tens of thousands."""
 
     entries: Mapping[str, tuple[Exemption, ...]]
+    _by_account: Mapping[str, _Entries] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_account = {account: _Entries(entries) for account, entries in self.entries.items()}
+        object.__setattr__(self, "_by_account", by_account)
+
+    def naming(self, account_id: str, user_name: str, key_id: str) -> tuple[Exemption, ...]:
+        """The entries of the account that mean this user or this key, in their order and whatever their last day."""
+        return self._by_account.get(account_id, _NO_ENTRIES).naming(user_name, key_id)
 
     def find(
         self, account_id: str, user_name: str, key_id: str, now: datetime, tags: Mapping[str, str] | None = None
@@ -72,8 +129,8 @@ class Whitelist:
 
         `tags` are those of the user, as far as they are known.
         """
-        for exemption in self.entries.get(account_id, ()):
-            if exemption.holds(now) and exemption.names(user_name, key_id):
+        for exemption in self.naming(account_id, user_name, key_id):
+            if exemption.holds(now):
                 return exemption
         return exemption_by_tag(tags)
 
@@ -93,17 +150,7 @@ class Whitelist:
         (`all_keys`), once in seven days, `keys` are all of them. In between an entry that can be a key's id is
         unmatched if it was so `before`, by the last such listing, and none of the keys that were seen now is meant.
         """
-        found = []
-        for entry in self.entries.get(account_id, ()):
-            if not entry.holds(now) or any(entry.names_user(user) for user in users):
-                continue
-            if any(entry.names_key(key) for key in keys):
-                continue
-            if all_keys or entry.id in before or not _MAY_BE_A_KEY.fullmatch(entry.id):
-                found.append(entry.id)
-        return tuple(sorted(set(found)))
-
-
-def _matches(pattern: str, text: str) -> bool:
-    # fnmatch knows a third wildcard, [abc]; a set that holds nothing but the bracket stands for the bracket.
-    return fnmatchcase(text, pattern.replace("[", "[[]"))
+        known = set(before)
+        nothing = self._by_account.get(account_id, _NO_ENTRIES).meaning_nothing(users, keys)
+        found = {entry.id for entry in nothing if entry.holds(now)}
+        return tuple(sorted(id for id in found if all_keys or id in known or not _MAY_BE_A_KEY.fullmatch(id)))

@@ -13,7 +13,7 @@ from library.reports.entries import ON, UNREAD, Failure, Standing, entry_of, sta
 from library.text import unexpected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from library.issues.record import Issue
     from library.issues.whitelist import Exemption
@@ -250,22 +250,29 @@ def _exemptions(
         if entry.standing in (*ON, Standing.WHITELISTED):
             idle[entry.issue.account_id].append(entry.issue)
     counted = [
-        ExemptionFigures(
-            account_id=account,
-            exemption=exemption,
-            holds=exemption.holds(now),
-            keys=sum(1 for issue in issues if exemption.names(issue.details.username, issue.issue_id)),
-            means_nothing=exemption.holds(now) and exemption.id in scans.unmatched(account),
-        )
-        for account, issues in idle.items()
-        for exemption in settings.whitelist.entries.get(account, ())
+        each for account, issues in idle.items() for each in _of_account(account, issues, scans, settings, now)
     ]
-    for account, issues in idle.items():
-        tagged = sum(1 for issue in issues if exemption_by_tag(issue.details.tags) is not None)
-        if tagged:
-            of_tag = ExemptionFigures(account, exemption=BY_TAG, holds=True, keys=tagged, means_nothing=False)
-            counted.append(of_tag)
     return tuple(sorted(counted, key=_end_of_exemption))
+
+
+def _of_account(
+    account: str, issues: Sequence[Issue], scans: Scans, settings: ReportSettings, now: datetime
+) -> Iterator[ExemptionFigures]:
+    """The exemptions of one account, whose idle keys have these issues."""
+    whitelist = settings.whitelist
+    keys = Counter(
+        exemption
+        for issue in issues
+        for exemption in whitelist.naming(account, issue.details.username, issue.issue_id)
+    )
+    unmatched = set(scans.unmatched(account))
+    for exemption in whitelist.entries.get(account, ()):
+        holds = exemption.holds(now)
+        nothing = holds and exemption.id in unmatched
+        yield ExemptionFigures(account, exemption, holds=holds, keys=keys[exemption], means_nothing=nothing)
+    tagged = sum(1 for issue in issues if exemption_by_tag(issue.details.tags) is not None)
+    if tagged:
+        yield ExemptionFigures(account, exemption=BY_TAG, holds=True, keys=tagged, means_nothing=False)
 
 
 def _end_of_exemption(of: ExemptionFigures) -> tuple[date, str, str]:

@@ -54,6 +54,8 @@ class Estate:
         self.looked_at: set[str] = set()
         self.users_asked: list[str] = []
         self.errors: list[str] = []
+        self.warnings: list[str] = []
+        """Those of all scans."""
         self.latency = 0.0
         """Seconds that each call of IAM takes."""
         self.whitelist = Whitelist({})
@@ -82,7 +84,7 @@ class Estate:
         with _serving(self):
             states = StateTable(self._dynamodb, state_table_name(TABLE), self.errors.append)
             days = self.criteria_days
-            scan = AccountScan(ACCOUNT, states, seconds_left, _Log(self.errors), criteria_days=days, now=self.now)
+            scan = AccountScan(ACCOUNT, states, seconds_left, _Log(self), criteria_days=days, now=self.now)
             iam = IamClients(AccountRef(ACCOUNT, "master"), lambda: self._client)
             issues = AccountIssues(
                 IssuesTable(self._dynamodb, TABLE, lambda: self.now),
@@ -173,14 +175,16 @@ def install() -> None:
 
 
 class _Log:
-    def __init__(self, errors: list[str]) -> None:
-        self._errors = errors
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
 
     def info(self, msg: object, /, *args: object, **_: object) -> None:
         """Nobody reads it here."""
 
-    warning = info
+    def warning(self, msg: object, /, *args: object, **_: object) -> None:
+        """Kept."""
+        self._estate.warnings.append(str(msg) % args)
 
     def error(self, msg: object, /, *args: object, **_: object) -> None:
         """Kept."""
-        self._errors.append(str(msg) % args)
+        self._estate.errors.append(str(msg) % args)

@@ -10,12 +10,14 @@ import pytest
 from library.aws import hourly_scan, report_request
 from library.aws.account_scan import CutOff
 from library.errors import AccessDenied
+from library.issues.account_state import UNMATCHED_KEPT
 from library.issues.counter_check import PERIOD
 from library.issues.record import Status
 from library.issues.whitelist import Exemption, Whitelist
 from tests.benchmarks import drifting
 from tests.benchmarks.account import ACCOUNT, Account
 from tests.benchmarks.estate import Estate, install
+from tests.growth import MOST, growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,3 +264,33 @@ def test_an_entry_of_the_whitelist_that_means_nothing_is_in_the_state_until_it_m
     later(estate)
     estate.scan()
     assert estate.state().unmatched == ()
+
+
+def test_of_many_entries_that_mean_nothing_the_first_are_named_once(estate: Estate) -> None:
+    many = UNMATCHED_KEPT + 100
+    estate.whitelist = Whitelist({ACCOUNT: tuple(Exemption(f"mistyped-{number:03}") for number in range(many))})
+    for _ in range(2):
+        estate.scan()
+        later(estate)
+    assert len(estate.state().unmatched) == UNMATCHED_KEPT
+    (warning,) = [line for line in estate.warnings if "mistyped-" in line]
+    assert warning.endswith(f", mistyped-{UNMATCHED_KEPT - 1} and 100 more")
+
+
+def test_a_scan_takes_steps_of_the_size_of_its_account() -> None:
+    """The first one, which opens every issue; one that sees nothing new; and one that everything is new to."""
+
+    def scanning(size: int) -> Callable[[], object]:
+        estate = Estate(Account(size, 3, NOW), DAYS)
+
+        def work() -> None:
+            estate.scan()
+            later(estate)
+            estate.scan()
+            later(estate, DAYS * 24 * HOUR)
+            estate.scan()
+            assert len(live(estate)) == len(idle(estate)) > size // 2
+
+        return work
+
+    assert growth(scanning, 40, 400) < MOST

@@ -15,6 +15,10 @@ USER_NAMES = st.text(string.ascii_letters + string.digits + "+=,.@_-", min_size=
 KEY_IDS = st.from_regex(r"\AA[KS]IA[A-Z2-7]{16}\Z")
 
 
+def _means(entry: str, user: str, key: str) -> bool:
+    return bool(Whitelist({"1": (Exemption(entry),)}).naming("1", user, key))
+
+
 @pytest.mark.parametrize(
     ("entry", "user", "key", "means"),
     [
@@ -49,35 +53,35 @@ KEY_IDS = st.from_regex(r"\AA[KS]IA[A-Z2-7]{16}\Z")
     ],
 )
 def test_an_entry_means_the_users_and_keys_it_names(entry: str, user: str, key: str, means: bool) -> None:
-    assert Exemption(entry).names(user, key) is means
+    assert _means(entry, user, key) is means
 
 
 @given(USER_NAMES, USER_NAMES, KEY_IDS)
 def test_an_entry_without_wildcards_means_one_user_name_in_any_case(entry: str, user: str, key: str) -> None:
-    assert Exemption(entry).names(user, key) == (entry.lower() == user.lower() or entry == key)
-    assert Exemption(entry).names(entry.swapcase(), key)
+    assert _means(entry, user, key) == (entry.lower() == user.lower() or entry == key)
+    assert _means(entry, entry.swapcase(), key)
 
 
 @given(KEY_IDS, KEY_IDS)
 def test_an_entry_that_is_a_key_id_means_that_key_alone(entry: str, key: str) -> None:
-    assert Exemption(entry).names("somebody", key) == (entry == key)
-    assert not Exemption(entry.lower()).names("somebody", key)
+    assert _means(entry, "somebody", key) == (entry == key)
+    assert not _means(entry.lower(), "somebody", key)
 
 
 @given(USER_NAMES, KEY_IDS, st.data())
 def test_a_star_stands_for_any_part_of_a_name(user: str, key: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(user)))
     end = data.draw(st.integers(start, len(user)))
-    assert Exemption(user[:start] + "*" + user[end:]).names(user, key)
+    assert _means(user[:start] + "*" + user[end:], user, key)
 
 
 @given(USER_NAMES, KEY_IDS, st.data())
 def test_a_question_mark_stands_for_exactly_one_character(user: str, key: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(user) - 1))
-    entry = Exemption(user[:at] + "?" + user[at + 1 :])
-    assert entry.names(user, key)
-    assert not entry.names(user + "x", key)
-    assert not entry.names(user[:at] + user[at + 1 :], key)
+    entry = user[:at] + "?" + user[at + 1 :]
+    assert _means(entry, user, key)
+    assert not _means(entry, user + "x", key)
+    assert not _means(entry, user[:at] + user[at + 1 :], key)
 
 
 @given(st.text("ab[]!-*?", max_size=30), st.text("ab[]!-", max_size=30))
@@ -93,11 +97,23 @@ def test_no_other_character_is_a_wildcard(entry: str, user: str) -> None:
                 reached = {at + 1 for at in reached if at < len(text) and sign in ("?", text[at])}
         return len(text) in reached
 
-    assert Exemption(entry).names(user, "-no key-") == (means(entry, user) or means(entry, "-no key-"))
+    assert _means(entry, user, "-no key-") == (means(entry, user) or means(entry, "-no key-"))
+
+
+_SHORT = st.text("abAB*?[", min_size=1, max_size=4)
+
+
+@given(st.lists(_SHORT, unique=True, max_size=12), st.text("abAB[", max_size=4), st.text("abAB[", max_size=4))
+def test_among_many_an_entry_means_what_it_means_alone(entries: list[str], user: str, key: str) -> None:
+    whitelist = Whitelist({"1": tuple(map(Exemption, entries))})
+    found = whitelist.naming("1", user, key)
+    assert [entry.id for entry in found] == [entry for entry in entries if _means(entry, user, key)]
+    rest = whitelist.unmatched("1", [user], [key], NOW, all_keys=True, before=())
+    assert list(rest) == sorted(entry for entry in entries if not _means(entry, user, key))
 
 
 def test_many_stars_take_no_noticeable_time() -> None:
-    assert not Exemption("*a" * 30 + "b").names("a" * 64, KEY)
+    assert not _means("*a" * 30 + "b", "a" * 64, KEY)
 
 
 @pytest.mark.parametrize(
