@@ -31,7 +31,7 @@ class Text(str):
 
     def __eq__(self, other: object) -> bool:
         Text.compared += 1
-        return str.__eq__(self, other)  # type: ignore[arg-type]
+        return str.__eq__(self, other)
 
     __hash__ = str.__hash__
 
