@@ -241,9 +241,30 @@ def main(
         if not _may_go_on(s3, folder, destination, without_whitelist=without_whitelist, ask=ask) or dry_run:
             click.echo("Nothing was published")
             return
+        before, after = in_force(s3, destination), load(str(folder))
         print_table(("file", "what became of it"), publish(s3, folder, destination))
         _refuse_readers_of(reading_elsewhere(cloudformation, destination), destination)
         click.echo(f"In force from {destination}")
+        if left := what_is_left(before, after, has_host=stacks.exists(cloudformation, stacks.HOST_STACK)):
+            click.echo(left)
+
+
+def what_is_left(before: Config | None, after: Config, *, has_host: bool) -> str:
+    """When what was turned on or off begins, or what keeps it from it; empty if there is nothing to say."""
+    on = _jobs(after)
+    if on and not has_host:
+        return (
+            f"Turned on: {' and '.join(on)}. But there is no host that would do it, so nobody is told and no key is "
+            "switched off until `make deploy` with --stack host (deployment/README.md, step 5)"
+        )
+    if has_host and on != (() if before is None else _jobs(before)):
+        return "The host's schedule follows by itself, at seven minutes past the hour"
+    return ""
+
+
+def _jobs(settings: Config) -> tuple[str, ...]:
+    """The jobs that the configuration turns on."""
+    return tuple(job for job in ("reporting", "remediation") if getattr(settings.inactive_keys, job))
 
 
 def _refuse_readers_of(elsewhere: Mapping[str, str], destination: str) -> None:

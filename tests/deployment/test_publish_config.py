@@ -10,7 +10,7 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from deployment import publish_config
+from deployment import publish_config, stacks
 from deployment.commands import DeploymentError
 from deployment.config_change import changes
 from deployment.publish_config import publish
@@ -274,6 +274,38 @@ def test_a_setting_by_which_keys_lose_protection_is_shown_and_asked_about_and_it
     changed(folder, **safe)
     again = asked(folder)
     assert (again.exit_code, "[y/N]" in again.output) == (0, False)
+
+
+FOLLOWS = "The host's schedule follows by itself, at seven minutes past the hour"
+NO_HOST = "Turned on: {}. But there is no host that would do it, so nobody is told"
+
+
+@pytest.mark.parametrize("has_host", [True, False])
+def test_who_turns_a_job_on_is_told_when_it_begins_or_what_is_left_to_do(
+    s3: S3Client, tmp_path: Path, has_host: bool
+) -> None:
+    if has_host:
+        template = json.dumps({"Resources": {"Any": {"Type": "AWS::SNS::Topic"}}})
+        cloudformation = boto3.Session().client("cloudformation", region_name="us-east-1")
+        cloudformation.create_stack(StackName=stacks.HOST_STACK, TemplateBody=template)
+
+    def said(**settings: object) -> str:
+        result = asked(changed(folder, **settings), "--yes")
+        assert result.exit_code == 0, result.output
+        return result.output.partition(f"In force from {PLACE}\n")[2]
+
+    folder = files(tmp_path / "a", "old")
+    assert said() == ""
+    first, second = said(reporting=True), said(remediation=True)
+    assert said(reporting=False, remediation=False).strip() == (FOLLOWS if has_host else "")
+    assert said() == ""
+    if has_host:
+        assert first.strip() == second.strip() == FOLLOWS
+    else:
+        assert first.startswith(NO_HOST.format("reporting"))
+        assert second.startswith(NO_HOST.format("reporting and remediation"))
+    assert bool(said(reporting=True)) is True
+    assert bool(said(inactive_criteria_days=11)) is not has_host, "what a host does already needs no word"
 
 
 def whitelist(folder: Path, *entries: object) -> Path:

@@ -157,7 +157,7 @@ def test_a_change_is_shown_before_it_is_made_and_the_rest_keeps_its_values(
     )
     back = run(deploy.main, str(folder), "--yes", "--parameter", f"ConfigSource={PUBLISHED}")
     assert back.exit_code == 0
-    assert run(publish_config.main, str(folder)).output.splitlines()[-1] == f"In force from {PUBLISHED}"
+    assert f"In force from {PUBLISHED}" in run(publish_config.main, str(folder)).output.splitlines()
 
 
 def test_the_host_is_deployed_into_a_subnet_with_the_same_configuration(
