@@ -161,7 +161,8 @@ def test_every_link_leads_somewhere(document: str) -> None:
 def test_every_file_that_a_document_names_is_there(document: str) -> None:
     folders = "library|identification|reporting_remediation|deployment|tests|config"
     for span in code_spans(text_of(document)):
-        if re.fullmatch(rf"(?:{folders})/[\w./-]+", span):
+        # The manual's folder of that name is Hammer's.
+        if re.fullmatch(rf"(?:{folders})/[\w./-]+", span) and not span.startswith("deployment/terraform/"):
             assert (ROOT / span).exists(), span
 
 
