@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.api import lint, lint_file  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from library.aws.lease import LEASE
@@ -397,6 +398,16 @@ def test_the_host_may_do_what_it_does_and_nothing_else(host: dict[str, Any]) -> 
         "logs:DescribeLogGroups",
         "organizations:ListAccounts",
     }
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_the_linter_of_cloudformation_finds_nothing(path: Path) -> None:
+    assert lint_file(path) == []
+
+
+def test_the_linter_of_cloudformation_finds_what_it_is_for() -> None:
+    wrong = (FOLDER / "bucket.yaml").read_text().replace("BucketName:", "BucketNam:")
+    assert "E3002" in {one.rule.id for one in lint(wrong)}
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

@@ -10,8 +10,6 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.resources import files
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -37,6 +35,7 @@ from tests.world import HANDLERS, OTHER, SECRET, TABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from types import ModuleType
 
 
 CONFIGURATION = "hammer-configuration"
@@ -536,39 +535,3 @@ def test_a_role_of_a_scanned_account_trusts_one_role_that_knows_the_external_id(
     assert not asks(deployment.acting_as("sts", INITIATION), **known)
     assert not asks(deployment.root("sts"), **known)
     assert not asks(deployment.root("sts", "333333333333"), **known)
-
-
-@pytest.fixture
-def linter(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """parliament, which asks setuptools where its files are. The setuptools of today do not say that any more."""
-    resources = ModuleType("pkg_resources")
-    resources.resource_filename = lambda package, name: str(files(package) / name)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pkg_resources", resources)
-    return importlib.import_module("parliament")
-
-
-def test_a_policy_linter_finds_nothing_in_any_policy(deployment: Deployment, linter: ModuleType) -> None:
-    queue = deployment.root("sqs").get_queue_url(QueueName="hammer-iam-user-inactive-keys-failures")["QueueUrl"]
-    attributes = deployment.root("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]
-    documents = {"queue": json.loads(attributes["Policy"])}
-    for topic in deployment.root("sns").list_topics()["Topics"]:
-        if topic["TopicArn"].endswith("-lambda"):
-            policy = deployment.root("sns").get_topic_attributes(TopicArn=topic["TopicArn"])["Attributes"]["Policy"]
-            documents["topic"] = json.loads(policy)
-    for account, role in ROLES.values():
-        iam = deployment.root("iam", account)
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            documents[f"{role} {name}"] = document
-    assert len(documents) == 2 + len(ROLES) + 3
-    found = {
-        name: [f"{one.issue} {one.detail}" for one in linter.analyze_policy_string(json.dumps(document)).findings]
-        for name, document in documents.items()
-    }
-    assert {name: problems for name, problems in found.items() if problems} == {}
-
-
-def test_the_policy_linter_finds_what_it_is_for(linter: ModuleType) -> None:
-    statement = {"Effect": "Allow", "Action": "iam:UpdateAccessKey", "Resource": "arn:aws:s3:::bucket"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    assert [one.issue for one in linter.analyze_policy_string(document).findings] == ["RESOURCE_MISMATCH"]
