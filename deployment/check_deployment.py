@@ -26,6 +26,7 @@ from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
 from library.cli import wiring
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.exit_codes import FAILED
 from library.cli.look_ahead import look_ahead
@@ -158,6 +159,7 @@ def channels(settings: Config) -> Iterator[Message]:
 
 @command(epilog=EXIT_CODES)
 @config_argument
+@aws_options
 def main(config_folder: str | None) -> None:
     """Try every AWS call that a scan needs, with no effect, in every account of CONFIG_FOLDER (config/ if not given).
 

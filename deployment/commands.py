@@ -13,6 +13,7 @@ import click
 from library.aws.caller import signed_in
 from library.cli import exit_codes as codes
 from library.cli import terminal
+from library.cli.aws_options import refuse_another_region
 from library.cli.signals import ended_by_the_third
 from library.config.loading import load
 from library.errors import HammerError
@@ -51,8 +52,13 @@ def exit_codes() -> Iterator[None]:
 
 
 def settings_of(config_folder: str | None) -> Config:
-    """The checked configuration of the folder (or S3 address), of the repository's `config/` without one."""
-    return load(config_folder or str(REPOSITORY / "config"))
+    """The checked configuration of the folder (or S3 address), of the repository's `config/` without one.
+
+    Raises WrongOption if `--region` names another region than the configuration.
+    """
+    settings = load(config_folder or str(REPOSITORY / "config"))
+    refuse_another_region(settings.aws.region)
+    return settings
 
 
 def main_account_session(settings: Config) -> boto3.Session:

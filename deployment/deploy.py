@@ -24,6 +24,7 @@ from deployment.commands import (
 )
 from deployment.deploy_roles import add_the_host
 from deployment.publish_config import PREFIX, current, differing, publish
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     "roles of deployment.deploy_roles; a stack without any in either place keeps its own.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@aws_options
 def main(config_folder: str | None, stack: str, given: dict[str, str], tags: dict[str, str], yes: bool) -> None:
     """Deploy with the configuration in CONFIG_FOLDER (config/ if not given), with the AWS credentials at hand.
 

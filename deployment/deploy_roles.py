@@ -16,7 +16,11 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.roles import HOST_PARAMETER, STACK_SET, Roles, Targets, parameters_of, refuse_failures, told
+from library.aws import organizations
+from library.cli.aws_options import aws_options
 from library.cli.command import command
+from library.cli.options import account_option, chosen_accounts
+from library.config.checks import with_organization
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -29,11 +33,12 @@ if TYPE_CHECKING:
 @click.option(
     "--ou", "units", multiple=True, help="An organizational unit, or the root of the organization; repeatable."
 )
-@click.option("--account", "accounts", multiple=True, help="An account by its id; repeatable.")
+@account_option
 @click.option(
     "--delegated-admin", is_flag=True, help="The main account is not the organization's management account."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@aws_options
 def main(
     config_folder: str | None, units: tuple[str, ...], accounts: tuple[str, ...], delegated_admin: bool, yes: bool
 ) -> None:
@@ -57,8 +62,11 @@ def main(
         client = session.client("cloudformation")
         parameters = parameters_of(client, settings)
         others = tuple(account for account in settings.aws.accounts if account != settings.aws.main_account_id)
-        wanted = accounts or others
-        targets = Targets(units=units) if units else Targets(accounts=wanted)
+        targets = Targets(units=units) if units else Targets(accounts=others)
+        if accounts:
+            if settings.aws.accounts_from_organization:
+                settings = with_organization(settings, organizations.active_accounts(session.client("organizations")))
+            targets = Targets(accounts=chosen_accounts(accounts, settings.aws.accounts, "aws.accounts"))
         roles = Roles(client, settings.aws.region, delegated=delegated_admin)
         with told():
             exists = roles.exists()

@@ -17,6 +17,7 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.roles import STACK_SET, Roles, refuse_failures, told
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _REMOVED = (stacks.HOST_STACK, stacks.MAIN_STACK)
 @command(epilog=EXIT_CODES)
 @config_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@aws_options
 def main(config_folder: str | None, yes: bool) -> None:
     """Remove the host, the main account's stack and the roles of the scanned accounts, as CONFIG_FOLDER names them.
 

@@ -13,20 +13,24 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.commands import EXIT_CODES, REPOSITORY, exit_codes
+from library.cli.aws_options import profile_option
 from library.cli.command import command
+from library.cli.options import account_id
 from library.config.loading import load
 from library.config.sources import CONFIG, FILES, OWNERS, WHITELIST
 
-_ACCOUNT = re.compile(r"(\d{12})(?:=(.+))?")
+# A name may have commas, too.
+_NEXT = re.compile(r",(?=\s*[\d-]{12,}\s*(?:[=,]|\Z))")
 
 
 def _accounts(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for each in given:
-        match = _ACCOUNT.fullmatch(each.strip())
-        if match is None:
+    for each in (part for value in given for part in _NEXT.split(value)):
+        typed, _, name = each.partition("=")
+        id = account_id(typed)
+        if id is None:
             raise click.BadParameter(f"{each!r} is not an account id of 12 digits, or ID=NAME")
-        found[match[1]] = match[2] or match[1]
+        found[id] = name.strip() or id
     return found
 
 
@@ -76,8 +80,9 @@ def _ask_for_accounts(caller: str) -> dict[str, str]:
         given = click.prompt(question, "" if accounts else caller or None, show_default=not accounts).strip()
         if accounts and not given:
             return accounts
-        if re.fullmatch(r"\d{12}", given):
-            accounts[given] = click.prompt(f"Name of {given}", given)
+        id = account_id(given)
+        if id is not None:
+            accounts[id] = click.prompt(f"Name of {id}", id)
         else:
             click.echo("An account id has 12 digits.")
 
@@ -106,12 +111,13 @@ def _ask(given: dict[str, Any]) -> dict[str, Any]:
     multiple=True,
     callback=_accounts,
     metavar="ID[=NAME]",
-    help="An account to scan, the main account first; repeatable.",
+    help="An account to scan, the main account first. Repeatable, or a list with commas.",
 )
 @click.option("--organization", is_flag=True, help="Scan all active accounts of the AWS organization, too.")
 @click.option("--jira-server", default="", help="URL of JIRA; without it JIRA is off.")
 @click.option("--jira-project", default="", help="Key of the project in which tickets are raised.")
 @click.option("--slack-owner", default="", help="Channel (#…), user or e-mail that is told; without it Slack is off.")
+@profile_option
 def main(folder: Path, **given: Any) -> None:
     """Write a configuration to begin with into FOLDER: config.json, whitelist.json and ticket_owners.json.
 

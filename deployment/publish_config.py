@@ -23,6 +23,7 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.config_change import changes
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import CURRENT, FILES, WHITELIST, PublishedSet, published_set
@@ -208,6 +209,7 @@ def _may_go_on(s3: S3Client, folder: Path, destination: str, *, without_whitelis
     "--without-whitelist", is_flag=True, help="Give up all exemptions: there is no whitelist.json any more."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@aws_options
 def main(
     config_folder: str | None,
     destination: str | None,

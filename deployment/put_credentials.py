@@ -18,6 +18,7 @@ from deployment.commands import (
     settings_of,
 )
 from library.aws.secrets import check_credentials
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.errors import CredentialsError
 from library.messages import Message
@@ -134,6 +135,7 @@ def _from_prompts(settings: Config) -> dict[str, Any]:
     help='A JSON file: {"jira": {"token": "…"} or {"basic": {"username", "password"}} or {"oauth": {"access_token", '
     '"access_token_secret", "consumer_key", "key_cert"}}, "slack": {"api_token": "xoxb-…"}}.',
 )
+@aws_options
 def main(config_folder: str | None, path: Path | None) -> None:
     """Ask for the credentials of the integrations that CONFIG_FOLDER enables, log in with them, and store them.
 

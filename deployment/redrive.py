@@ -24,6 +24,7 @@ from deployment.commands import (
 from library import text
 from library.aws import organizations
 from library.aws.state_table import StateTable, state_table_name
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.errors import HammerError
 from library.issues import values
@@ -264,6 +265,7 @@ def _account_names(session: boto3.Session, settings: Config) -> Mapping[str, str
 @command(epilog=EXIT_CODES)
 @config_argument
 @click.option("--dry-run", is_flag=True, help="Show what lies in the queue, and leave it there.")
+@aws_options
 def main(config_folder: str | None, dry_run: bool) -> None:
     """Ask again for the scans that failed permanently, and empty the queue of failures.
 

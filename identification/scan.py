@@ -15,8 +15,10 @@ import click
 
 from identification.look import Wanted, look_at
 from library.cli import exit_codes, terminal
+from library.cli.aws_options import profile_option, region_option
 from library.cli.command import command
 from library.cli.logs import logger, logging_to_standard_error
+from library.cli.options import account_ids
 from library.cli.signals import ended_by_the_third
 from library.errors import HammerError
 from library.reports.files import csv_text, write
@@ -27,26 +29,15 @@ from library.reports.page import render
 from library.text import as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from library.reports.first_look import FirstLook
 
 FINDINGS = 10
 """Exit code of --fail-on-findings, unlike every other one so that a pipeline can tell them apart."""
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ROLE_NAME = re.compile(r"[\w+=,.@/-]+", re.ASCII)
 
 
 class ResultNotWritten(HammerError):
     """The file of --output cannot be written."""
-
-
-def _account_ids(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
-    ids = [part.strip() for value in values for part in value.split(",")]
-    for each in ids:
-        if not _ACCOUNT_ID.fullmatch(each):
-            raise click.BadParameter(f"found {each!r}; expected account ids of 12 digits, separated by commas")
-    return tuple(ids)
 
 
 def _role_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -71,9 +62,10 @@ def _writable(_context: click.Context, _parameter: click.Parameter, value: Path 
     help="List keys that were not used for more than this number of days; of a key never used, its age counts.",
 )
 @click.option(
-    "--accounts",
     "--account",
-    callback=_account_ids,
+    "--accounts",
+    "accounts",
+    callback=account_ids,
     multiple=True,
     metavar="ID[,ID]",
     help="Scan these accounts instead of the one that the credentials belong to. Repeatable.",
@@ -105,6 +97,8 @@ def _writable(_context: click.Context, _parameter: click.Parameter, value: Path 
     help="Write it to this file, which is overwritten, instead of standard output.",
 )
 @click.option("--fail-on-findings", is_flag=True, help="Exit with code 10 if there is an idle key, for pipelines.")
+@profile_option
+@region_option
 def main(
     days: int,
     accounts: tuple[str, ...],

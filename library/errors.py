@@ -57,6 +57,16 @@ class CredentialsError(HammerError):
     ID = Message.SECRET_UNUSABLE
 
 
+class WrongOption(HammerError):
+    """An option of the command line names what the configuration does not know; a sentence for each value."""
+
+    ID = Message.NOTHING_NAMED_SO
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
 class AlreadyRunning(HammerError):
     """Another run that changes something is going on."""
 

@@ -93,6 +93,8 @@ def test_nothing_is_logged_at_warning_or_above_without_an_id() -> None:
 
 
 COMMANDS = commands_of_the_code()
+COMMON = {"--profile", "--region", "--accounts"}
+"""The same in many commands, and explained once."""
 
 
 @pytest.mark.parametrize("module", COMMANDS)
@@ -120,7 +122,13 @@ def test_every_option_of_a_command_is_explained_where_the_command_is(module: str
         if any(re.search(name, part) for name in names)
     )
     assert where
-    assert {option for option in options_of(COMMANDS[module]) if not re.search(rf"{option}\b(?!-)", where)} == set()
+    assert {
+        option for option in options_of(COMMANDS[module]) - COMMON if not re.search(rf"{option}\b(?!-)", where)
+    } == set()
+
+
+def test_what_many_commands_take_is_explained_with_the_commands() -> None:
+    assert COMMON - set(re.findall(r"--[a-z]+", section("README.md", "## Commands"))) == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library.aws.calls import unusable
-from library.errors import AlreadyRunning, ConfigurationError, CredentialsError, CredentialsUnusable, HammerError
+from library.errors import (
+    AlreadyRunning,
+    ConfigurationError,
+    CredentialsError,
+    CredentialsUnusable,
+    HammerError,
+    WrongOption,
+)
 from library.messages import Message, line
 from library.text import unexpected
 
@@ -26,7 +33,7 @@ def told(error: BaseException, say: Callable[[str], None], *, interrupted: str) 
     `interrupted` is what is said of Ctrl-C: how far the command has come, it alone knows.
     """
     match _in_our_words(error):
-        case ConfigurationError() as error:
+        case (ConfigurationError() | WrongOption()) as error:
             for problem in error.problems:
                 say(line(error.id, str(problem)))
             return USAGE

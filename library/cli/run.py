@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from library import messages
 from library.cli import exit_codes, wiring
+from library.cli.aws_options import refuse_another_region
 from library.cli.cloudwatch import logging_to_cloudwatch
 from library.cli.logs import log_files, logger, logging_to, logging_to_standard_error
 from library.cli.signals import ended_by_the_third
@@ -47,6 +48,7 @@ def run(
             stack.enter_context(ended_by_the_third())
             logs.to_file()
             settings = load(alone=alone)
+            refuse_another_region(settings.aws.region)
             logs.to_cloudwatch(settings.aws.region)
             logger.info(settings.in_force)
             settings = _with_organization(settings, alone=alone)

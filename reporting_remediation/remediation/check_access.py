@@ -13,6 +13,7 @@ import click
 from library import text
 from library.aws import permissions
 from library.cli import exit_codes, wiring
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.run import run
 from library.errors import AwsUnusable, CredentialsError, HammerError
@@ -39,6 +40,7 @@ class _Lack:
 
 
 @command(epilog="Exit codes: 0 nothing is missing, 1 something is, 2 configuration or usage, 130 interrupted.")
+@aws_options
 def main() -> None:
     """Try every AWS call that reporting and remediation on this host need, with no effect, account by account.
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from library.cli import exit_codes
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.logs import logger
+from library.cli.options import selectors
 from library.cli.run import run_with_lease
 from remediation import plan
 from remediation.key_by_key import STREAM, Run
@@ -17,6 +19,7 @@ from remediation.options import Options
 from remediation.switching_off import SwitchingOff
 
 if TYPE_CHECKING:
+    from library.cli.options import Selection
     from library.cli.run import Hold
     from library.config.settings import Config
 
@@ -33,18 +36,9 @@ if TYPE_CHECKING:
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Switch off at most N keys, the longest idle first."
 )
-@click.option("--account", "accounts", multiple=True, help="Only this account id. Repeatable.")
-@click.option("--user", "users", multiple=True, help="Only keys of this IAM user. Repeatable.")
-@click.option("--key", "keys", multiple=True, help="Only this access key id. Repeatable.")
-def main(
-    batch: bool,
-    dry_run: bool,
-    form: str | None,
-    limit: int | None,
-    accounts: tuple[str, ...],
-    users: tuple[str, ...],
-    keys: tuple[str, ...],
-) -> None:
+@selectors()
+@aws_options
+def main(batch: bool, dry_run: bool, form: str | None, limit: int | None, selection: Selection) -> None:
     """Switch off idle access keys whose retention period is over.
 
     Shows each key and asks: y switches it off, Enter or n does not, a switches off this one and the rest of its
@@ -64,7 +58,7 @@ def main(
     """
     if form is not None and not dry_run:
         raise click.UsageError("--format is for the plan of a --dry-run")
-    options = Options(batch, dry_run, form or "table", limit, accounts, users, keys)
+    options = Options(batch, dry_run, form or "table", limit, selection)
     sys.exit(run_with_lease(STREAM, lambda settings, hold: _remediate(settings, options, hold), dry_run=dry_run))
 
 

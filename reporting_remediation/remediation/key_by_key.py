@@ -14,6 +14,7 @@ from library.cli import exit_codes, wiring
 from library.cli.causes import Causes
 from library.cli.logs import log_decision, logger
 from library.cli.one_by_one import by_itself
+from library.cli.options import chosen_accounts
 from library.cli.prompt import Answer, Prompt
 from library.cli.signals import stoppable_between_keys, uninterrupted
 from library.errors import AwsUnusable, ConfigurationError, HammerError, LeaseLost
@@ -44,7 +45,10 @@ _COMPLETED = "completed"
 
 
 class Run:
-    """One run in one direction, over the issues that the options name; `hold` is called before each of them."""
+    """One run in one direction, over the issues that the options name; `hold` is called before each of them.
+
+    Raises WrongOption if they name an account that has no part in it.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,8 @@ class Run:
         self._direction = towards(settings, options, self._keys, wiring.channels(settings))
         self._way = self._direction.way
         self._causes = Causes()
+        known = {account_id: settings.aws.accounts.get(account_id, "") for account_id in self._direction.accounts}
+        self._accounts = chosen_accounts(options.selection.accounts, known, self._way.listed_in)
         self._untold: list[tuple[Issue, News]] = []
         if not (options.dry_run or self._way.alone):
             # Where nobody can be told, no key is switched off.
@@ -127,21 +133,13 @@ class Run:
 
     def _chosen(self) -> list[Issue]:
         """Every readable issue that the options name, in order; a value that names nothing counts as a failure."""
-        options, accounts = self._options, self._direction.accounts
-        for unknown in sorted(set(options.accounts) - set(accounts)):
-            self._complain(Message.NOTHING_NAMED_SO, f"--account {unknown}: not one of {self._way.listed_in}")
-        issues = [
-            issue
-            for account_id in accounts
-            if not options.accounts or account_id in options.accounts
-            for issue in wiring.read_issues(self._table, account_id, self._counts)
-        ]
-        nothing = "no issue of the accounts looked at has this"
-        for missing in sorted(set(options.keys) - {issue.issue_id for issue in issues}):
-            self._complain(Message.NOTHING_NAMED_SO, f"--key {missing}: {nothing} key")
-        for missing in sorted(set(options.tickets) - {issue.jira.ticket or "" for issue in issues}):
-            self._complain(Message.NOTHING_NAMED_SO, f"--ticket {missing}: {nothing} ticket")
-        return sorted(filter(options.name, issues), key=self._direction.order)
+        chosen, missing = self._options.among(
+            [issue for each in self._accounts for issue in wiring.read_issues(self._table, each, self._counts)]
+        )
+        all_read = not self._counts[Verdict.FAILED]
+        for each in missing:
+            self._complain(Message.NOTHING_NAMED_SO, each.said(all_read=all_read))
+        return sorted(chosen, key=self._direction.order)
 
     # --- one issue ---
 

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from library.cli.options import Selection
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
+    from library.cli.options import Missing
     from library.issues.record import Issue
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run (`form` is that of a dry run's plan), and which keys: an empty option names all of them.
+    """How to run (`form` is that of a dry run's plan), and which keys.
 
-    `accounts`, `keys` and `tickets` are ids, `users` names in any case; `since` (UTC) names what was switched off, or
-    was about to be switched on, from then on.
+    `since` (UTC) names what was switched off, or was about to be switched on, from then on.
     """
 
     batch: bool = False
     dry_run: bool = False
     form: str = "table"
     limit: int | None = None
-    accounts: tuple[str, ...] = ()
-    users: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    tickets: tuple[str, ...] = ()
+    selection: Selection = field(default_factory=Selection)
     since: datetime | None = None
 
-    def name(self, issue: Issue) -> bool:
-        """Whether each option that is given names the issue."""
-        users = {user.lower() for user in self.users}
-        return (
-            (not self.accounts or issue.account_id in self.accounts)
-            and (not users or issue.details.username.lower() in users)
-            and (not self.keys or issue.issue_id in self.keys)
-            and (not self.tickets or issue.jira.ticket in self.tickets)
-            and self._is_recent(issue)
-        )
+    def among(self, issues: Collection[Issue]) -> tuple[list[Issue], list[Missing]]:
+        """The issues that every option names, and each value that names none at all."""
+        named, missing = self.selection.among(issues)
+        return [issue for issue in named if self._is_recent(issue)], missing
 
     def _is_recent(self, issue: Issue) -> bool:
         # A run that was cut off may have switched the key on, and a scan may have begun a new episode since.

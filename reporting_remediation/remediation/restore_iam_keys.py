@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from library.cli.aws_options import aws_options
 from library.cli.command import command
+from library.cli.options import Since, selectors
 from library.cli.run import run
 from remediation import plan
 from remediation.key_by_key import STREAM, Run
 from remediation.options import Options
 from remediation.switching_on import SwitchingOn
 
-
-class Since(click.ParamType[datetime]):
-    """A day (`2026-11-01`, UTC) or a number of days before now (`3d`); both inclusive."""
-
-    name = "since"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The moment from which on, in UTC."""
-        text = str(value)
-        if days := re.fullmatch(r"(\d{1,5})d", text):
-            return datetime.now(UTC) - timedelta(days=int(days[1]))
-        try:
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-        except ValueError:
-            self.fail(f"{text!r} is neither a date like 2026-11-01 nor a number of days like 3d", param, ctx)
+if TYPE_CHECKING:
+    from library.cli.options import Selection
 
 
 @command()
-@click.option("--key", "keys", multiple=True, help="This access key id. Repeatable.")
-@click.option("--ticket", "tickets", multiple=True, help="The key of this JIRA ticket, like AWSSEC-12. Repeatable.")
-@click.option("--since", type=Since(), help="Every key switched off since a date (2026-11-01) or days ago (3d).")
-@click.option("--account", "accounts", multiple=True, help="Only this account id. Repeatable.")
-@click.option("--user", "users", multiple=True, help="Only keys of this IAM user. Repeatable.")
+@selectors(arguments=True)
+@click.option(
+    "--since",
+    type=Since(),
+    help="Every key switched off since then: 2026-11-01, 2026-11-01T08:30 (UTC), 3d (days ago), 24h (hours ago).",
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Switch on at most N keys.")
 @click.option("--batch", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing anywhere.")
@@ -48,8 +36,9 @@ class Since(click.ParamType[datetime]):
     type=plan.FORMATS,
     help="With --dry-run: how to print the plan. JSON and CSV come alone on standard output.  [default: table]",
 )
-def main(form: str | None, **given: Any) -> None:
-    """Switch on again what this system switched off.
+@aws_options
+def main(form: str | None, selection: Selection, **given: Any) -> None:
+    """Switch on again what this system switched off: the KEYs, or what the options name.
 
     Only keys whose issue says that they were switched off here, and that are still Inactive. Shows each key and asks:
     y switches it on, Enter or n does not, a switches on this one and the rest of its account, q ends the run. At
@@ -63,11 +52,11 @@ def main(form: str | None, **given: Any) -> None:
 
     Exit codes: 0 done, 1 something failed, 2 configuration or usage, 130 interrupted.
     """
-    if not (given["keys"] or given["tickets"] or given["since"]):
-        raise click.UsageError("say which keys: --key, --ticket or --since")
+    if not (selection.narrows or given["since"]):
+        raise click.UsageError("say which keys: their ids, --ticket, --user or --since")
     if form is not None and not given["dry_run"]:
         raise click.UsageError("--format is for the plan of a --dry-run")
-    options = Options(form=form or "table", **given)
+    options = Options(form=form or "table", selection=selection, **given)
     sys.exit(
         run(
             STREAM,

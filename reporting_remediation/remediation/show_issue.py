@@ -11,9 +11,11 @@ import click
 
 from library import messages, text
 from library.cli import exit_codes, wiring
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
+from library.cli.options import chosen_accounts, selectors
 from library.cli.run import run
 from library.config.sources import WHITELIST
 from library.errors import HammerError
@@ -25,10 +27,11 @@ from library.issues.switching import Due, remediation_verdict, where_it_stands
 from library.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from library.aws.issues_table import IssuesTable
     from library.aws.state_table import StateTable
+    from library.cli.options import Selection
     from library.config.settings import Config
     from library.issues.account_state import AccountState
 
@@ -36,7 +39,7 @@ STREAM = "remediation.show_issue"
 
 
 @command()
-@click.option("--key", "keys", multiple=True, required=True, help="This access key id. Repeatable.")
+@selectors(arguments=True)
 @click.option(
     "--format",
     "form",
@@ -45,36 +48,58 @@ STREAM = "remediation.show_issue"
     show_default=True,
     help="How to print it; json is a list of the table's rows as they are.",
 )
-def main(keys: tuple[str, ...], form: str) -> None:
-    """Show the issue of an access key, and step by step what has happened to it and why.
+@aws_options
+def main(selection: Selection, form: str) -> None:
+    """Show the issue of each KEY, or those that the options name, and step by step what has happened to it and why.
 
     Reads the tables only, changes nothing, and may run beside every other command.
 
     Exit codes: 0 done, 1 a key has no issue or something failed, 2 configuration or usage, 130 interrupted.
     """
-    sys.exit(run(STREAM, lambda settings: _show(settings, keys, form), read_only=True, alone=True))
+    if not selection.narrows:
+        raise click.UsageError("say which keys: their ids, --ticket or --user")
+    sys.exit(run(STREAM, lambda settings: _show(settings, selection, form), read_only=True, alone=True))
 
 
-def _show(settings: Config, keys: Sequence[str], form: str) -> int:
-    table, scans = wiring.issues_table(settings), _Scans(wiring.state_table(settings), datetime.now(UTC))
+def _show(settings: Config, selection: Selection, form: str) -> int:
     counts: Counter[str] = Counter()
+    issues = _issues(settings, selection, counts)
+    scans = _Scans(wiring.state_table(settings), datetime.now(UTC))
     shown: list[Any] = []
-    for key in dict.fromkeys(keys):
-        failed = counts["failed"]
-        issues = _issues_of(key, table, settings.aws.accounts, counts)
-        if not issues and counts["failed"] == failed:
-            counts["failed"] += 1
-            messages.error(logger, Message.NOTHING_NAMED_SO, f"--key {key}: no issue has this key")
-        for issue in issues:
-            with by_itself(issue.name, counts):
-                shown.append(
-                    to_item(issue) if form == "json" else "\n".join(map(text.plain, _lines(settings, issue, scans)))
-                )
+    for issue in issues:
+        with by_itself(issue.name, counts):
+            shown.append(
+                to_item(issue) if form == "json" else "\n".join(map(text.plain, _lines(settings, issue, scans)))
+            )
     if form == "json":
         click.echo(text.as_json(shown))
     else:
         click.echo("\n\n".join(shown))
     return exit_codes.FAILED if counts["failed"] or scans.failed else exit_codes.OK
+
+
+def _issues(settings: Config, selection: Selection, counts: Counter[str]) -> list[Issue]:
+    """The issues to show; what cannot be read, and what names none, is said and counted as `failed`."""
+    table = wiring.issues_table(settings)
+    accounts = chosen_accounts(selection.accounts, settings.aws.accounts, "aws.accounts")
+    unread: set[str] = set()
+    if selection.users or selection.tickets:
+        found = [issue for account_id in accounts for issue in wiring.read_issues(table, account_id, counts)]
+    else:
+        found = []
+        for key in selection.keys:
+            failed = counts["failed"]
+            found += _issues_of(key, table, accounts, counts)
+            if counts["failed"] > failed:
+                unread.add(key)
+    all_read = not counts["failed"]
+    issues, missing = selection.among(found)
+    for each in missing:
+        # Of a key that could not be looked up it was said.
+        if each.value not in unread:
+            counts["failed"] += 1
+            messages.error(logger, Message.NOTHING_NAMED_SO, each.said(all_read=all_read or bool(unread)))
+    return issues
 
 
 class _Scans:

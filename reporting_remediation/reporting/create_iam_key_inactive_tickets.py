@@ -13,11 +13,13 @@ import click
 
 from library import messages, text
 from library.cli import exit_codes, terminal, wiring
+from library.cli.aws_options import aws_options
 from library.cli.causes import Causes
 from library.cli.command import command
 from library.cli.logs import log_decision, logger
 from library.cli.look_ahead import look_ahead
 from library.cli.one_by_one import by_itself
+from library.cli.options import access_keys, chosen_accounts, selectors
 from library.cli.run import run_with_lease
 from library.cli.signals import stoppable
 from library.errors import AwsUnusable, HammerError, LeaseLost
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
+    from library.cli.options import Selection
     from library.cli.run import Hold
     from library.config.settings import Config
     from library.issues.record import Issue
@@ -57,9 +60,10 @@ VERDICTS = (*plan.VERDICTS, "skipped", "failed")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Report at most N new issues, the longest idle first."
 )
-@click.option("--account", "accounts", metavar="ID", multiple=True, help="Only this account. Repeatable.")
-@click.option("--raise-again", metavar="KEY", multiple=True, help=RAISE_AGAIN)
-def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...], raise_again: tuple[str, ...]) -> None:
+@selectors()
+@click.option("--raise-again", metavar="KEY", multiple=True, callback=access_keys, help=RAISE_AGAIN)
+@aws_options
+def main(dry_run: bool, limit: int | None, raise_again: tuple[str, ...], selection: Selection) -> None:
     """Tell people of the idle access keys in the table of issues.
 
     \b
@@ -80,7 +84,7 @@ def main(dry_run: bool, limit: int | None, accounts: tuple[str, ...], raise_agai
     Exit codes: 0 done, 1 something failed (it is tried again by the next run), 2 configuration or usage, 3 another
     instance is running, 130 interrupted.
     """
-    options = Options(dry_run, limit, accounts, raise_again)
+    options = Options(dry_run, limit, selection, raise_again)
     sys.exit(run_with_lease(STREAM, lambda settings, hold: Reporting(settings, options, hold).run(), dry_run=dry_run))
 
 
@@ -100,17 +104,12 @@ class Reporting:
         self._terms = wiring.terms(settings)
         self._counts: Counter[str] = Counter()
         self._causes = Causes()
+        self._accounts: tuple[str, ...] = ()
 
     def run(self) -> int:
         """Do what the options say; returns the exit code."""
-        known = {account.id for account in self._settings.accounts()}
-        unknown = [account for account in self._options.accounts if account not in known]
-        for account in unknown:
-            messages.error(
-                logger, Message.NOTHING_NAMED_SO, f"--account {account}: not one of the accounts to report on"
-            )
-        if unknown:
-            return exit_codes.USAGE
+        known = {account.id: account.name for account in self._settings.accounts()}
+        self._accounts = chosen_accounts(self._options.selection.accounts, known, "the accounts to report on")
         if self._options.dry_run:
             self._dry_run()
         elif self._settings.inactive_keys.reporting:
@@ -124,13 +123,13 @@ class Reporting:
         return self._terms.jira or self._terms.slack
 
     def _read(self) -> list[Issue]:
-        chosen = self._options.accounts
-        issues = [
-            issue
-            for account in self._settings.accounts()
-            if not chosen or account.id in chosen
-            for issue in wiring.read_issues(self._table, account.id, self._counts)
-        ]
+        issues, missing = self._options.selection.among(
+            [issue for each in self._accounts for issue in wiring.read_issues(self._table, each, self._counts)]
+        )
+        all_read = not self._counts["failed"]
+        for each in missing:
+            self._counts["failed"] += 1
+            messages.error(logger, Message.NOTHING_NAMED_SO, each.said(all_read=all_read))
         if self._options.raise_again:
             self._hold()
         change = only_thought_of if self._options.dry_run else self._table.change
@@ -140,8 +139,10 @@ class Reporting:
         return tasks_of(issues, terms, self._settings.whitelist, self._options.limit, self._counts, self._now)
 
     def _ending(self, issues: Sequence[Issue], terms: Terms) -> list[ExemptionEnds]:
-        """The exemptions whose end people are to be told of."""
-        return exemptions_that_end(issues, self._settings.whitelist, self._now) if terms.slack else []
+        """The exemptions whose end people are to be told of: with all that each of them holds, or not at all."""
+        if not terms.slack or self._options.selection.narrows:
+            return []
+        return exemptions_that_end(issues, self._settings.whitelist, self._now)
 
     def _counted(self) -> str:
         return ", ".join(f"{self._counts[verdict]} {verdict}" for verdict in VERDICTS)

@@ -13,8 +13,10 @@ import click
 
 from library import messages, text
 from library.cli import exit_codes, wiring
+from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.logs import logger
+from library.cli.options import account_option, chosen_accounts
 from library.cli.run import run
 from library.errors import AwsUnusable, HammerError
 from library.messages import Message
@@ -52,7 +54,8 @@ _NAMED = 20
     type=click.Path(path_type=Path),
     help=f"Write to this file instead; with asff, to this new folder.  [default: {PAGE}, the others standard output]",
 )
-@click.option("--account", "accounts", metavar="ID", multiple=True, help="Only this account. Repeatable.")
+@account_option
+@aws_options
 def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
     """Report on all issues of the table: for a security lead, a spreadsheet, a program or Security Hub.
 
@@ -86,12 +89,7 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
 
 
 def _report(settings: Config, form: str, output: Path | None, accounts: tuple[str, ...]) -> int:
-    unknown = [account for account in accounts if account not in settings.aws.accounts]
-    for account in unknown:
-        messages.error(logger, Message.NOTHING_NAMED_SO, f"--account {account}: not one of aws.accounts")
-    if unknown:
-        return exit_codes.USAGE
-    in_force = _in_force(settings, accounts)
+    in_force = _in_force(settings, chosen_accounts(accounts, settings.aws.accounts, "aws.accounts"))
     now = datetime.now(UTC)
     reading = _Reading()
     table = wiring.issues_table(settings)
@@ -141,7 +139,7 @@ def _warn_of_exemptions(found: Figures) -> None:
 def _in_force(settings: Config, accounts: tuple[str, ...]) -> ReportSettings:
     names, inactive_keys = settings.aws.accounts, settings.inactive_keys
     return ReportSettings(
-        accounts={account: name for account, name in names.items() if not accounts or account in accounts},
+        accounts={account: name for account, name in names.items() if account in accounts},
         table_name=inactive_keys.table_name,
         criteria_days=inactive_keys.inactive_criteria_days,
         reporting=inactive_keys.reporting,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from library.cli.options import Selection
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run, on which `accounts` (ids; empty for all), and of which keys JIRA has no ticket: `raise_again`."""
+    """How to run, on which issues, and of which keys JIRA has no ticket: `raise_again`."""
 
     dry_run: bool = False
     limit: int | None = None
-    accounts: tuple[str, ...] = ()
+    selection: Selection = field(default_factory=Selection)
     raise_again: tuple[str, ...] = ()

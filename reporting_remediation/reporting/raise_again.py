@@ -36,10 +36,9 @@ def forget_tickets(
 
     What cannot be done is said and counted as `failed`.
     """
-    wanted = dict.fromkeys(key.strip().upper() for key in keys)
-    for key in wanted.keys() - {issue.issue_id for issue in issues}:
+    for key in set(keys) - {issue.issue_id for issue in issues}:
         _refuse(key, "no issue that is reported on has this key", counts)
-    return list(_forgotten(issues, wanted.keys(), change, counts, now))
+    return list(_forgotten(issues, keys, change, counts, now))
 
 
 def _forgotten(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HERE = {
     "hammer --help": "scan",
     "hammer --version": "1.0.0",
+    "hammer restore AKIA…": "There is no terminal to ask at",
     "hammer scan": "alice",
     "hammer scan --days 180 --format csv --output idle.csv": "",
     "hammer scan --accounts 111111111111,222222222222 --role-name audit": "threshold",

@@ -149,7 +149,7 @@ def test_only_the_chosen_accounts_are_looked_at(estate: Estate) -> None:
     assert estate.read(here).timestamps.reported is not None
 
 
-@pytest.mark.parametrize("account", ["999999999999", OTHER, "master"])
+@pytest.mark.parametrize("account", ["999999999999", OTHER, "slave1"])
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
 def test_an_account_that_is_not_reported_on_is_a_usage_error(
     estate: Estate, account: str, more: tuple[str, ...]

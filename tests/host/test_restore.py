@@ -432,10 +432,10 @@ def test_the_plan_can_be_had_as_json(estate: Estate) -> None:
     }
 
 
-def test_an_account_that_is_unknown_is_said_with_exit_code_1(estate: Estate) -> None:
+def test_an_account_that_is_unknown_is_said_with_exit_code_2(estate: Estate) -> None:
     issue = switched_off(estate, "joe")
     result = estate.restore("--since", "3d", "--account", "999999999999")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--account 999999999999: not one of aws.accounts" in result.output
     assert estate.key_status(issue) == "Inactive"
 

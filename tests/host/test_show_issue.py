@@ -98,7 +98,7 @@ def test_a_key_without_an_issue_is_said_with_exit_code_1_and_the_others_are_show
     issue = estate.add_issue()
     result = estate.run(SHOW, "--key", "AKIANOSUCHKEY", "--key", issue.issue_id)
     assert result.exit_code == 1
-    assert "--key AKIANOSUCHKEY: no issue has this key" in result.output
+    assert "--key AKIANOSUCHKEY: no issue of the accounts looked at has this key" in result.output
     assert issue.issue_id in result.stdout
 
 
