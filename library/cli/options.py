@@ -11,11 +11,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import click
 
-from library import text
+from library import messages, text
+from library.cli.logs import logger
 from library.errors import WrongOption
+from library.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections import Counter
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from library.issues.record import Issue
 
@@ -203,6 +206,14 @@ class Selection:
             and (not self.keys or issue.issue_id.upper() in self.keys)
             and (not self.tickets or (issue.jira.ticket or "").upper() in self.tickets)
         )
+
+
+def say_missing(missing: Iterable[Missing], counts: Counter[str]) -> None:
+    """Say at ERROR each value that no issue has, and count it as `failed`; what failed before was not looked at."""
+    all_read = not counts["failed"]
+    for each in missing:
+        counts["failed"] += 1
+        messages.error(logger, Message.NOTHING_NAMED_SO, each.said(all_read=all_read))
 
 
 account_option = click.option(

@@ -14,7 +14,7 @@ from library.cli import exit_codes, wiring
 from library.cli.causes import Causes
 from library.cli.logs import log_decision, logger
 from library.cli.one_by_one import by_itself
-from library.cli.options import chosen_accounts
+from library.cli.options import chosen_accounts, say_missing
 from library.cli.prompt import Answer, Prompt
 from library.cli.signals import stoppable_between_keys, uninterrupted
 from library.errors import AwsUnusable, ConfigurationError, HammerError, LeaseLost
@@ -136,9 +136,7 @@ class Run:
         chosen, missing = self._options.among(
             [issue for each in self._accounts for issue in wiring.read_issues(self._table, each, self._counts)]
         )
-        all_read = not self._counts[Verdict.FAILED]
-        for each in missing:
-            self._complain(Message.NOTHING_NAMED_SO, each.said(all_read=all_read))
+        say_missing(missing, self._counts)
         return sorted(chosen, key=self._direction.order)
 
     # --- one issue ---

@@ -15,7 +15,7 @@ from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
-from library.cli.options import chosen_accounts, selectors
+from library.cli.options import Missing, chosen_accounts, say_missing, selectors
 from library.cli.run import run
 from library.config.sources import WHITELIST
 from library.errors import HammerError
@@ -24,7 +24,6 @@ from library.issues.decisions import Skip
 from library.issues.record import Issue, Status
 from library.issues.row import to_item
 from library.issues.switching import Due, remediation_verdict, where_it_stands
-from library.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,23 +81,19 @@ def _issues(settings: Config, selection: Selection, counts: Counter[str]) -> lis
     """The issues to show; what cannot be read, and what names none, is said and counted as `failed`."""
     table = wiring.issues_table(settings)
     accounts = chosen_accounts(selection.accounts, settings.aws.accounts, "aws.accounts")
-    unread: set[str] = set()
     if selection.users or selection.tickets:
         found = [issue for account_id in accounts for issue in wiring.read_issues(table, account_id, counts)]
-    else:
-        found = []
-        for key in selection.keys:
-            failed = counts["failed"]
-            found += _issues_of(key, table, accounts, counts)
-            if counts["failed"] > failed:
-                unread.add(key)
-    all_read = not counts["failed"]
-    issues, missing = selection.among(found)
-    for each in missing:
-        # Of a key that could not be looked up it was said.
-        if each.value not in unread:
-            counts["failed"] += 1
-            messages.error(logger, Message.NOTHING_NAMED_SO, each.said(all_read=all_read or bool(unread)))
+        issues, missing = selection.among(found)
+        say_missing(missing, counts)
+        return issues
+    issues = []
+    for key in selection.keys:
+        of_key: Counter[str] = Counter()
+        found = _issues_of(key, table, accounts, of_key)
+        issues += found
+        if not found and not of_key:
+            say_missing([Missing("key", key)], of_key)
+        counts.update(of_key)
     return issues
 
 

@@ -19,7 +19,7 @@ from library.cli.command import command
 from library.cli.logs import log_decision, logger
 from library.cli.look_ahead import look_ahead
 from library.cli.one_by_one import by_itself
-from library.cli.options import access_keys, chosen_accounts, selectors
+from library.cli.options import access_keys, chosen_accounts, say_missing, selectors
 from library.cli.run import run_with_lease
 from library.cli.signals import stoppable
 from library.errors import AwsUnusable, HammerError, LeaseLost
@@ -126,10 +126,7 @@ class Reporting:
         issues, missing = self._options.selection.among(
             [issue for each in self._accounts for issue in wiring.read_issues(self._table, each, self._counts)]
         )
-        all_read = not self._counts["failed"]
-        for each in missing:
-            self._counts["failed"] += 1
-            messages.error(logger, Message.NOTHING_NAMED_SO, each.said(all_read=all_read))
+        say_missing(missing, self._counts)
         if self._options.raise_again:
             self._hold()
         change = only_thought_of if self._options.dry_run else self._table.change
