@@ -23,11 +23,7 @@ def look_ahead(
     JIRA is asked about tickets in these `projects`, Slack about messages to these `recipients`.
     """
     if settings.jira.enabled and projects:
-        try:
-            for obstacle in _of_jira(settings, projects):
-                yield Message.JIRA_WILL_REFUSE, f"JIRA: {obstacle}"
-        except HammerError as error:
-            yield Message.JIRA_NOT_ASKED, f"JIRA was not asked what it will refuse: {error}"
+        yield from _of_jira(settings, projects)
     if settings.slack.enabled and recipients:
         try:
             calls = wiring.slack_calls(settings, wiring.credentials(settings))
@@ -37,7 +33,20 @@ def look_ahead(
             yield Message.SLACK_NOT_ASKED, f"Slack was not asked what it will refuse: {error}"
 
 
-def _of_jira(settings: Config, projects: Collection[str]) -> Iterator[str]:
-    calls = wiring.jira_calls(settings, wiring.credentials(settings))
+def _of_jira(settings: Config, projects: Collection[str]) -> Iterator[tuple[Message, str]]:
+    """Each project is asked by itself; one cause is said once, with those that it has kept from being asked."""
+    not_asked: dict[str, list[str]] = {}
+    try:
+        calls = wiring.jira_calls(settings, wiring.credentials(settings))
+    except HammerError as error:
+        yield Message.JIRA_NOT_ASKED, f"JIRA was not asked what it will refuse: {error}"
+        return
     for project in sorted(projects):
-        yield from jira_look_ahead.obstacles(calls, project, wiring.ticket_rules(settings, project))
+        try:
+            for obstacle in jira_look_ahead.obstacles(calls, project, wiring.ticket_rules(settings, project)):
+                yield Message.JIRA_WILL_REFUSE, f"JIRA: {obstacle}"
+        except HammerError as error:
+            cause = next(reversed(not_asked), "") if error.id is Message.JIRA_GIVEN_UP else ""
+            not_asked.setdefault(cause or str(error), []).append(project)
+    for cause, met in not_asked.items():
+        yield Message.JIRA_NOT_ASKED, f"JIRA was not asked what it will refuse in {', '.join(met)}: {cause}"

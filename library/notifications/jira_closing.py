@@ -50,10 +50,10 @@ class Closing:
         taken: set[str] = set()
         for _ in range(_STEPS):
             offered = self._offered(ticket)
-            for transition in _candidates(offered, names):
+            for transition in candidates(offered, names):
                 if transition["id"] in refusals.keys() | taken:
                     continue
-                if self._taken(ticket, transition, _values(transition, fields), refusals):
+                if self._taken(ticket, transition, values(transition, fields), refusals):
                     break
             else:
                 raise self._stuck(ticket, offered, refusals)
@@ -111,7 +111,7 @@ class Closing:
         )
 
 
-def _candidates(offered: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+def candidates(offered: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
     """The configured ones in their order, of one name the one that leads to done first; then what else does."""
     configured = [
         each
@@ -123,7 +123,7 @@ def _candidates(offered: Sequence[dict[str, Any]], names: Sequence[str]) -> list
     return [*configured, *others]
 
 
-def _values(transition: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+def values(transition: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """What the screen of the transition has a place for; JIRA refuses any other field."""
     screen = transition.get("fields") or {}
     allowed = (screen.get("resolution") or {}).get("allowedValues") or []

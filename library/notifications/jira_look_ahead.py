@@ -5,7 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from library.errors import TicketError
+from library.notifications.jira_closing import candidates, is_done, values
 from library.notifications.jira_errors import Refused
+from library.notifications.jira_words import SUBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,13 +18,17 @@ if TYPE_CHECKING:
 
 # https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-permissions/, the same on Server.
 _PERMISSIONS = ("BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES")
-_SET_BY_US = {"project", "summary", "description", "labels", "issuetype", "reporter"}
+_ALWAYS_SENT = ("summary", "description", "labels")
+# JIRA knows them from the call, or fills them in; an assignee is looked for.
+_NEVER_LACKING = {*_ALWAYS_SENT, "project", "issuetype", "reporter", "assignee"}
+_TICKETS_LOOKED_AT = 50
 
 
 def obstacles(calls: JiraCalls, project: str, rules: TicketRules) -> Iterator[str]:
     """Each thing that a creation or a closing in the project will lack, as a sentence.
 
-    Raises TicketError where JIRA cannot be asked.
+    A closing is asked about on a ticket that is open, if there is one. Raises TicketError where JIRA cannot be
+    asked, after all else was.
     """
     try:
         shown = calls.read(
@@ -36,7 +43,14 @@ def obstacles(calls: JiraCalls, project: str, rules: TicketRules) -> Iterator[st
     missing = [name for name in _PERMISSIONS if not shown.get(name, {}).get("havePermission")]
     if missing:
         yield f"in the project {project} this user lacks the permissions {', '.join(missing)}"
-    yield from _of_creation(calls, project, rules)
+    errors: list[TicketError] = []
+    for ask in (_of_creation, _of_closing):
+        try:
+            yield from ask(calls, project, rules)
+        except TicketError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _of_creation(calls: JiraCalls, project: str, rules: TicketRules) -> Iterator[str]:
@@ -46,14 +60,82 @@ def _of_creation(calls: JiraCalls, project: str, rules: TicketRules) -> Iterator
         names = ", ".join(str(each["name"]) for each in types) or "none"
         yield f"the project {project} has no issue type {rules.issue_type}: set issue_type to one of its ({names})"
         return
-    for field in _listed(calls, f"issue/createmeta/{project}/issuetypes/{chosen['id']}", project):
-        name = field["fieldId"]
-        if field.get("required") and not field.get("hasDefaultValue") and name not in {*_SET_BY_US, *rules.fields_}:
-            yield f"a ticket in {project} wants the field {field.get('name', name)}: set {name} in fields"
+    sent = {*_NEVER_LACKING, *rules.fields_, *(["priority"] if rules.priority else [])}
+    fields = {str(each["fieldId"]): each for each in _listed(calls, _path_of(project, chosen), project)}
+    for name in _wanted(fields, sent):
+        yield f"a ticket in {project} wants the field {_named(fields[name], name)}: set {name} in fields"
+    for name in (*_ALWAYS_SENT, *rules.fields_):
+        if name not in fields and name not in ("project", "issuetype"):
+            yield f"a new ticket in {project} has no field {name}: put it on the screen of the issue type's creation"
+
+
+def _of_closing(calls: JiraCalls, project: str, rules: TicketRules) -> Iterator[str]:
+    ticket = _open_one(calls, project)
+    if ticket is None:
+        return
+    offered: list[dict[str, Any]] = calls.read(
+        f"show the transitions of {ticket}", lambda client: client.transitions(ticket, expand="transitions.fields")
+    )
+    chosen = candidates(offered, rules.close_transitions)
+    if not chosen:
+        names = ", ".join(str(each["name"]) for each in offered) or "none"
+        mend = "set close_transitions to the first step towards done"
+        yield f"no transition closes {ticket}: {mend} (it offers {names})"
+        return
+    refused = []
+    for transition in chosen:
+        screen = transition.get("fields") or {}
+        lacking = _wanted(screen, values(transition, rules.close_fields))
+        if not lacking:
+            return
+        wanted = ", ".join(f"{_named(screen[name], name)} ({name})" for name in lacking)
+        refused.append(f"'{transition['name']}' wants {wanted}")
+    yield f"{ticket} cannot be closed: {'; '.join(refused)}: set close_fields, or another of close_transitions"
+
+
+def _open_one(calls: JiraCalls, project: str) -> str | None:
+    """A ticket about an access key that is not done."""
+    jql = f'project = "{project}" AND labels = "{SUBJECT}" AND statusCategory != Done ORDER BY created DESC'
+    found: list[dict[str, Any]] = calls.read(
+        f"look for a ticket in {project}",
+        lambda client: [
+            issue.raw for issue in client.search_issues(jql, maxResults=_TICKETS_LOOKED_AT, fields=["status"])
+        ],
+    )
+    # The index may lag behind the ticket.
+    return next((str(each["key"]) for each in found if not is_done(each)), None)
+
+
+def _wanted(fields: Mapping[str, Mapping[str, Any]], sent: Mapping[str, Any] | set[str]) -> list[str]:
+    """The fields that have to be there, and neither are `sent` nor have a default."""
+    return [
+        name
+        for name, each in fields.items()
+        if each.get("required") and not each.get("hasDefaultValue") and name not in sent
+    ]
+
+
+def _named(field: Mapping[str, Any], name: str) -> str:
+    return str(field.get("name") or name)
+
+
+def _path_of(project: str, issue_type: Mapping[str, Any]) -> str:
+    return f"issue/createmeta/{project}/issuetypes/{issue_type['id']}"
 
 
 def _listed(calls: JiraCalls, path: str, project: str) -> list[Mapping[str, Any]]:
     """A listing of the creation's metadata, which each flavour has under another name."""
-    shown = calls.read(f"say what tickets in {project} want", lambda client: client.asked(path, maxResults=200))
-    found: list[Mapping[str, Any]] = shown.get("values") or shown.get("issueTypes") or shown.get("fields") or []
-    return found
+    listed: list[Mapping[str, Any]] = []
+    while True:
+        shown = _page(calls, path, project, len(listed))
+        page = shown.get("values") or shown.get("issueTypes") or shown.get("fields") or []
+        listed += page
+        if not page or len(listed) >= shown.get("total", 0):
+            return listed
+
+
+def _page(calls: JiraCalls, path: str, project: str, start: int) -> dict[str, Any]:
+    shown: dict[str, Any] = calls.read(
+        f"say what tickets in {project} want", lambda client: client.asked(path, startAt=start, maxResults=200)
+    )
+    return shown

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from library.notifications.facts import TextContext
     from library.notifications.terms import Audience
 
+SUBJECT = "inactive-iam-keys"
+"""The label of every ticket of ours."""
+
 # JIRA refuses a longer one.
 _SUMMARY_LIMIT = 255
 _CAUSE_LIMIT = 1000
@@ -59,7 +62,7 @@ class Comment:
 
 def labels(issue: Issue) -> tuple[str, str]:
     """The labels of a ticket: what it is about, and which issue it belongs to."""
-    return "inactive-iam-keys", f"hammer-{issue.account_id}-{issue.issue_id}"
+    return SUBJECT, f"hammer-{issue.account_id}-{issue.issue_id}"
 
 
 def new_ticket(issue: Issue, context: TextContext, audience: Audience) -> NewTicket:

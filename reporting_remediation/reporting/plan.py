@@ -39,9 +39,10 @@ class Row:
 
 
 def asked_of(rows: Sequence[Row]) -> tuple[set[str], set[str]]:
-    """The projects in which tickets are planned, and the recipients over Slack."""
+    """The projects in which tickets are raised or changed, and the recipients over Slack."""
     planned = [row.news for row in rows]
     projects = {news.on_ticket.new.project for news in planned if isinstance(news.on_ticket, RaiseTicket)}
+    projects |= {row.ticket.rpartition("-")[0] for row in rows if row.news.on_ticket is not None}
     return projects - {""}, {each for news in planned if news.messages for each in news.audience.slack}
 
 

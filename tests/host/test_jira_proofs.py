@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deployment import check_deployment
+from deployment.local.jira_stand_in import Transition
 from deployment.local.stand_in import Rule, Silence
+from library.config.loading import load
 from library.issues.record import Resolution, Status
+from library.messages import Message
 from tests.world import MAIN, OTHER, REPORTING, label_of
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from tests.world.estate import Estate
 
 CREATION = "/rest/api/2/issue"
+CAUSE = Transition("Close Issue", "Closed", "done", screen={"customfield_11": ()}, required=("customfield_11",))
 
 
 def ended(estate: Estate, user: str = "joe") -> Issue:
@@ -307,6 +312,9 @@ def test_a_part_that_a_project_refuses_is_one_line_with_a_count(estate: Estate, 
         ({"issue_types": {"AWSSEC": ("Bug",)}}, "has no issue type Task: set issue_type to one of its (Bug)"),
         ({"denied": {"AWSSEC": {"TRANSITION_ISSUES"}}}, "lacks the permissions TRANSITION_ISSUES"),
         ({"denied": {"AWSSEC": {"BROWSE_PROJECTS"}}}, "does not show the project AWSSEC"),
+        ({"refused_fields": {"labels"}}, "a new ticket in AWSSEC has no field labels: put it on the screen"),
+        ({"required": {"AWSSEC": {"priority": "Priority"}}, "page_size": 2}, ""),
+        ({"required": {"AWSSEC": {"customfield_10": "Team"}}, "page_size": 2}, "wants the field Team"),
         ({}, ""),
     ],
 )
@@ -319,6 +327,78 @@ def test_a_dry_run_says_what_jira_will_refuse(estate: Estate, flavour: str, fact
     assert said in result.output
     assert ("W-JIRA-06" in result.output) is bool(said)
     assert {request.method for request in estate.jira.requests} == {"GET"}
+
+
+NO_WAY = "set close_transitions to the first step towards done (it offers Retire, Start)"
+
+
+@pytest.mark.parametrize("flavour", ["server", "cloud"])
+@pytest.mark.parametrize(
+    ("transitions", "settings", "said"),
+    [
+        ((Transition("Close Issue", "Closed", "done"),), {}, ""),
+        ((Transition("Close Issue", "Closed", "done", needs_resolution=True),), {}, ""),
+        ((Transition("Retire", "Review", "new"), Transition("Start", "Doing", "new")), {}, NO_WAY),
+        ((CAUSE,), {}, "'Close Issue' wants Customfield_11 (customfield_11): set close_fields"),
+        ((CAUSE,), {"close_fields": {"customfield_11": "key"}}, ""),
+        ((CAUSE, Transition("Done", "Done", "done")), {}, ""),
+        (
+            (CAUSE, replace(CAUSE, name="Done", to="Done")),
+            {},
+            "'Done' wants Customfield_11 (customfield_11): set close",
+        ),
+    ],
+)
+def test_a_dry_run_says_whether_tickets_can_be_closed_and_a_run_agrees(
+    estate: Estate, flavour: Any, transitions: Any, settings: dict[str, Any], said: str
+) -> None:
+    issue = ended(estate)
+    estate.jira.site.flavour, estate.jira.site.transitions = flavour, transitions
+    estate.configure(jira=settings)
+    result = estate.run(REPORTING, "--dry-run")
+    assert result.exit_code == 0, result.output
+    lines = [line.partition("W-JIRA-06 ")[2] for line in result.output.splitlines() if "W-JIRA-06" in line]
+    assert [said in line and str(issue.jira.ticket) in line for line in lines] == ([True] if said else [])
+    assert {request.method for request in estate.jira.requests} == {"GET"}
+    assert estate.report().exit_code == (1 if said else 0)
+
+
+def test_each_project_is_asked_by_itself(estate: Estate, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that cannot be asked keeps no other from it, nor its own other questions."""
+    estate.jira.site.projects |= {"AAA": 0, "BBB": 0, "ZZZ": 0}
+    estate.jira.site.issue_types = {"ZZZ": ("Bug",)}
+    estate.jira.site.transitions = (CAUSE,)
+    ended(estate)
+
+    def fails(request: JiraRequest) -> bool:
+        return (
+            "AAA" in request.query.values() or "createmeta/AWSSEC" in request.path or "createmeta/BBB" in request.path
+        )
+
+    estate.jira.add_rule(Rule(fails, (409, {}, {"errorMessages": ["Not now."]})))
+    places = {MAIN: {"jira_project": "AAA"}, OTHER: {"jira_project": "ZZZ"}}
+    bu = {"web": {"jira_project": "BBB"}}
+    estate.owners({"account": places, "bu": bu, "jira_project": "AWSSEC", "slack_owner": "#devops-channel"})
+    found = list(check_deployment.channels(load(str(estate.folder))))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "-JIRA-" in line]
+    assert found == [Message.JIRA_WILL_REFUSE] * 2
+    assert "cannot be closed: 'Close Issue' wants" in lines[0]
+    assert "the project ZZZ has no issue type Task" in lines[1]
+    assert [line.partition(": ")[0] for line in lines[2:]] == [
+        f"W-JIRA-07 JIRA was not asked what it will refuse in {project}" for project in ("AAA", "AWSSEC", "BBB")
+    ]
+
+
+@pytest.mark.parametrize("how", [{"status": 401}, {"silence": Silence.RESET}])
+def test_one_cause_keeps_all_projects_from_being_asked_and_is_one_line(
+    estate: Estate, capsys: pytest.CaptureFixture[str], how: Any
+) -> None:
+    estate.jira.fail_next("GET", "/rest", times=99, **how)
+    places = {MAIN: {"jira_project": "AAA"}, OTHER: {"jira_project": "ZZZ"}}
+    estate.owners({"account": places, "jira_project": "AWSSEC", "slack_owner": "#devops-channel"})
+    assert list(check_deployment.channels(load(str(estate.folder)))) == []
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "-JIRA-" in line]
+    assert line.startswith("W-JIRA-07 JIRA was not asked what it will refuse in AAA, AWSSEC, ZZZ: JIRA ")
 
 
 def test_where_jira_cannot_be_asked_the_plan_is_shown_all_the_same(estate: Estate) -> None:

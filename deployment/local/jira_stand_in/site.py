@@ -36,8 +36,9 @@ class Transition:
     """A way to the status `to`, whose category is `new`, `indeterminate` or `done`, from those `of`, or from any.
 
     `screen` are the fields that may be sent, with the names of the values that are allowed, if they are limited;
-    `wants` are those that a validator asks for, which the screen does not say, and `needs_resolution` is what it
-    says. A transition that `refuses` says so to everybody; one that `lies` answers as if it had been taken.
+    `required` are those that it wants, as `needs_resolution` says of the resolution; `wants` are those that a
+    validator asks for, which the screen does not say. A transition that `refuses` says so to everybody; one that
+    `lies` answers as if it had been taken.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Transition:
     needs_resolution: bool = False
     of: tuple[str, ...] = ()
     screen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     refuses: str = ""
     lies: bool = False

@@ -55,18 +55,22 @@ def create(site: JiraSite, call: Call) -> Reply:
     return 201, _reference(call, issue.key)
 
 
-def issue_types(site: JiraSite, _call: Call, project: str) -> Reply:
+def issue_types(site: JiraSite, call: Call, project: str) -> Reply:
     """The types that tickets of a project may have."""
     names = site.issue_types.get(project, ("Task", "Bug"))
     shown = [{"id": str(number), "name": name} for number, name in enumerate(names)]
-    return 200, {"issueTypes" if site.flavour == "cloud" else "values": shown}
+    return 200, page_of(site, call, shown, "issueTypes" if site.flavour == "cloud" else "values")
 
 
-def wanted_fields(site: JiraSite, _call: Call, project: str, _issue_type: str) -> Reply:
-    """The fields of a creation."""
-    wanted = {"summary": "Summary", **site.required.get(project, {})}
-    shown = [{"fieldId": name, "name": each, "required": True} for name, each in wanted.items()]
-    return 200, {"fields" if site.flavour == "cloud" else "values": shown}
+def wanted_fields(site: JiraSite, call: Call, project: str, _issue_type: str) -> Reply:
+    """The fields of a creation; those on its screen, and whether JIRA wants them."""
+    usual = {name: name.capitalize() for name in _USUAL if name not in site.refused_fields}
+    wanted = site.required.get(project, {})
+    shown = [
+        {"fieldId": name, "name": each, "required": name in ("project", "summary", "issuetype", *wanted)}
+        for name, each in {**usual, **wanted}.items()
+    ]
+    return 200, page_of(site, call, shown, "fields" if site.flavour == "cloud" else "values")
 
 
 def read(site: JiraSite, call: Call, key: str) -> Reply:

@@ -43,7 +43,7 @@ def take(site: JiraSite, call: Call, key: str) -> Reply:
     }
     if errors:
         raise Refusal(400, **errors)
-    wanted = [*transition.wants, *(["resolution"] if transition.needs_resolution else [])]
+    wanted = [*transition.required, *transition.wants, *(["resolution"] if transition.needs_resolution else [])]
     if missing := [name for name in wanted if name not in sent]:
         raise Refusal(400, *(f"Field {name.capitalize()} is required." for name in missing))
     if transition.refuses:
@@ -77,7 +77,8 @@ def _fields(transition: Transition) -> dict[str, Any]:
     """The fields on the screen of a transition, as JIRA shows them."""
     return {
         name: {
-            "required": name == "resolution" and transition.needs_resolution,
+            "name": name.capitalize(),
+            "required": name in transition.required or (name == "resolution" and transition.needs_resolution),
             **(
                 {"allowedValues": [{"id": str(number), "name": each} for number, each in enumerate(values)]}
                 if values
