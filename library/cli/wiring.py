@@ -28,7 +28,7 @@ from library.config import checks
 from library.errors import ConfigurationError, HammerError
 from library.issues.deliveries import JIRA, SLACK
 from library.messages import Message
-from library.notifications.jira_calls import JiraCalls
+from library.notifications.jira_calls import JiraCalls, address_for_people
 from library.notifications.jira_rules import TicketRules
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.notices import Notices
@@ -203,7 +203,7 @@ def terms(settings: Config) -> Terms:
         remediated_accounts=frozenset(account.id for account in remediated),
         reminder_days=inactive_keys.reminder_days_before_remediation,
         always_told=default.slack_owner if settings.slack.notify_default_owner else (),
-        jira_server=settings.jira.browse_url or settings.jira.server,
+        jira_server=settings.jira.browse_url or address_for_people(settings.jira.server),
         whitelisting_url=settings.whitelisting_procedure_url,
         default_owners=over_slack or tuple(filter(None, (default.jira_owner,))),
     )

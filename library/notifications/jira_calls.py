@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -35,11 +36,18 @@ for _name in ("oauthlib", "requests_oauthlib"):
 T = TypeVar("T")
 
 ANSWER_SECONDS = 30.0
+# Where Cloud takes scoped tokens.
+_GATEWAY = "api.atlassian.com"
 # One call is made at most once more than there are waits.
 _WAITS_SECONDS = (0.5, 1.0, 2.0)
 # A server that asks for a longer wait is left alone until the next run.
 _LONGEST_WAIT_SECONDS = 30
 _PASSING = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+
+def address_for_people(server: str) -> str:
+    """Where people open a JIRA that programs find at `server`; empty if it is Atlassian's gateway for programs."""
+    return "" if urlsplit(server).hostname == _GATEWAY else server
 
 
 class JiraCalls:
@@ -64,10 +72,7 @@ class JiraCalls:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.server = server.rstrip("/")
-        self.browse_url = browse_url or self.server
-        """Where people open JIRA: as configured, else what JIRA says once it was contacted, as `server` may be a
-        gateway for programs only."""
-        self._ask_for_address = not browse_url
+        self._address, self._asked_for_address = browse_url, False
         self._login = _login(credentials)
         self._verify: str | bool = ca_bundle or True
         self._answer_seconds = answer_seconds
@@ -81,6 +86,18 @@ class JiraCalls:
         self._limited = threading.RLock()
         # Apart, as a search that is answered says nothing of a creation that is not.
         self._reading, self._writing = Patience(), Patience()
+
+    @property
+    def browse_url(self) -> str:
+        """Where people open JIRA: as configured, else what JIRA says, which is contacted for it if it was not yet.
+
+        Where it cannot be asked, what `address_for_people` makes of `server`.
+        """
+        if not self._address and not self._asked_for_address:
+            self._asked_for_address = True
+            with suppress(TicketError):
+                self._client()
+        return self._address or address_for_people(self.server)
 
     @property
     def is_cloud(self) -> bool:
@@ -148,8 +165,8 @@ class JiraCalls:
             # With wrong credentials Cloud shows an empty JIRA instead of refusing: no ticket would be found.
             self._me = client.myself()
             self._deployment = str(info["deploymentType"])
-            if self._ask_for_address and str(info.get("baseUrl", "")).startswith(("https://", "http://")):
-                self.browse_url = str(info["baseUrl"]).rstrip("/")
+            if not self._address and str(info.get("baseUrl", "")).startswith(("https://", "http://")):
+                self._address = str(info["baseUrl"]).rstrip("/")
         client.deploymentType = self._deployment
         return client
 

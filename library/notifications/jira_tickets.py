@@ -73,7 +73,7 @@ class JiraTickets:
 
     @property
     def browse_url(self) -> str:
-        """Where people open JIRA, as far as it is known now."""
+        """Where people open JIRA, which is asked for it if it has to be; empty if nobody knows."""
         return self._calls.browse_url
 
     def _rules_of(self, project: str) -> TicketRules:

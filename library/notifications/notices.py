@@ -113,7 +113,7 @@ class Notices:
         if not audience.slack:
             cause = "no slack_owner is configured for the account, nor globally, in ticket_owners.json"
             return None, [Failure(SLACK, cause, Message.NO_SLACK_OWNER)]
-        browse_url = self._jira.browse_url if self._jira else ""
+        browse_url = self._jira.browse_url if self._jira and ticket else ""
         text = "\n\n".join(message.naming(ticket, browse_url) for message in news.messages)
         delivery = slack.send(audience.slack, text, audience.slack_otherwise)
         # Who can never be reached is owed nothing, as long as somebody else is.

@@ -113,6 +113,7 @@ def test_who_did_not_get_it_gets_it_in_the_next_run_and_nobody_else_does(
     estate: Estate, kind: Kind, jira: bool
 ) -> None:
     issue = issue_of(estate, kind)
+    estate.jira.site.base_url = "https://acme.example.net"
     if not jira:
         estate.configure(jira={"enabled": False})
         issue = replace(issue, jira=replace(issue.jira, ticket=None))
@@ -135,6 +136,14 @@ def test_who_did_not_get_it_gets_it_in_the_next_run_and_nobody_else_does(
     assert again.exit_code == 0, again.output
     assert told(estate) == [("#devops-channel", kind.begins), ("bob", kind.begins)]
     paid = estate.read(issue)
+    # Not to where programs find JIRA, though the second run had nothing to do there.
+    where = {
+        link.partition("/browse/")[0]
+        for _, text in estate.messages()
+        for link in text.split("<")
+        if "/browse/" in link
+    }
+    assert where == ({"https://acme.example.net"} if paid.jira.ticket else set())
     assert (paid.slack.owed, paid.slack.exception_owed, paid.slack.failed) == ((), (), None)
     assert paid.status is kind.status_after
     if not kind.exemption:

@@ -41,7 +41,7 @@ from deployment.local.jira_stand_in import (
 )
 from deployment.local.stand_in import Answer, Raw, Rule, Silence
 from library.errors import CredentialsError, TicketError
-from library.notifications.jira_calls import JiraCalls
+from library.notifications.jira_calls import JiraCalls, address_for_people
 from library.notifications.jira_creation import Ticket
 from library.notifications.jira_errors import NotShown, Unanswered
 from library.notifications.jira_rules import TicketRules
@@ -648,6 +648,7 @@ def test_of_two_people_with_one_name_both_are_said(jira: JiraStandIn, caplog: py
     assert f"several people called Bob Brown: {identity(jira, 'bob')}, {identity(jira, 'bob2')};" in caplog.text
 
 
+@pytest.mark.parametrize("contacted", [True, False])
 @pytest.mark.parametrize(
     ("configured", "said", "expected"),
     [
@@ -657,12 +658,37 @@ def test_of_two_people_with_one_name_both_are_said(jira: JiraStandIn, caplog: py
     ],
 )
 def test_links_lead_where_people_open_jira(
-    jira: JiraStandIn, configured: str, said: str, expected: str | None
+    jira: JiraStandIn, configured: str, said: str, expected: str | None, contacted: bool
 ) -> None:
     jira.site.base_url = said
     tickets = tickets_in(jira, browse_url=configured)
-    tickets.find_open(LABEL)
-    assert tickets.browse_url == (expected or jira.url)
+    if contacted:
+        tickets.find_open(LABEL)
+    asked = len(jira.requests)
+    assert [tickets.browse_url for _ in range(3)] == [expected or jira.url] * 3
+    assert len(jira.requests) - asked == (0 if contacted or configured else 2)
+
+
+def test_where_jira_cannot_be_asked_links_lead_to_its_server_and_it_is_asked_once(
+    jira: JiraStandIn, waits: list[float]
+) -> None:
+    jira.fail_next("GET", "/rest/api/2/serverInfo", status=500, times=9)
+    tickets = tickets_in(jira, sleep=waits.append)
+    assert [tickets.browse_url for _ in range(3)] == [jira.url] * 3
+    assert (len(jira.requests), waits) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("server", "address"),
+    [
+        ("https://api.atlassian.com/ex/jira/11223344-a1b2-3b33-c444-def123456789", ""),
+        ("https://API.atlassian.com/ex/jira/1", ""),
+        ("https://acme.atlassian.net", "https://acme.atlassian.net"),
+        ("https://issues.example.com/jira", "https://issues.example.com/jira"),
+    ],
+)
+def test_no_link_leads_to_a_gateway_for_programs(server: str, address: str) -> None:
+    assert address_for_people(server) == address
 
 
 class Steps:
