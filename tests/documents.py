@@ -93,6 +93,32 @@ def command_lines(document: str) -> set[str]:
     return {" ".join(each.split()) for each in found}
 
 
+def samples_of(document: str) -> dict[str, str]:
+    """What a document shows of the output of commands, by the command that stands after the prompt `$` or `#`."""
+    found = {}
+    for block in _split(text_of(document))[0]:
+        parts = re.split(r"^[$#] (.*)\n", block.replace("\\\n", " "), flags=re.M)
+        found |= {" ".join(command.split()): said for command, said in zip(parts[1::2], parts[2::2], strict=True)}
+    return {command: said for command, said in found.items() if said.strip()}
+
+
+def not_said(sample: str, output: str) -> list[str]:
+    """The lines of a sample that are not in the output, in this order; `…` stands for anything, a blank for blanks.
+
+    What is typed after a question is not in the output.
+    """
+    output = " ".join(output.split())
+    missing = []
+    for line in sample.splitlines():
+        shown = re.sub(r"(\[y/N\]) \w+$", r"\1", " ".join(line.split()))
+        match = re.search(re.escape(shown).replace("…", ".*?"), output)
+        if match is None:
+            missing.append(line)
+        else:
+            output = output[match.end() :]
+    return missing
+
+
 def aws_calls(document: str) -> list[tuple[str, str, list[str]]]:
     """Every call of AWS's own command line, in blocks and between backticks: service, operation, options."""
     blocks, prose = _split(text_of(document))
