@@ -95,7 +95,7 @@ def command_lines(document: str) -> set[str]:
 
 def samples_of(document: str) -> dict[str, str]:
     """What a document shows of the output of commands, by the command that stands after the prompt `$` or `#`."""
-    found = {}
+    found: dict[str, str] = {}
     for block in _split(text_of(document))[0]:
         parts = re.split(r"^[$#] (.*)\n", block.replace("\\\n", " "), flags=re.M)
         found |= {" ".join(command.split()): said for command, said in zip(parts[1::2], parts[2::2], strict=True)}

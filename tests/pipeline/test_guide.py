@@ -67,6 +67,9 @@ TYPED = {
 }
 """What is typed, in this order; the exit code, which make gives as 2 whatever it was; and what is said."""
 
+FIVE = re.findall(r"```\n(.*?)\n```", section("deployment/README.md", "## Five commands"), re.DOTALL)[0].splitlines()
+"""What leads from a clone to the first scan, as the guide has it."""
+
 
 def turn_on(folder: Path, **jobs: bool) -> None:
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -143,12 +146,9 @@ def test_five_commands_lead_from_a_clone_to_the_first_scan_of_an_organization_an
     account = organization.create_account(AccountName="grown", Email="grown@example.com")["CreateAccountStatus"]
     key: KeySeed = {"created_days_ago": 400, "last_used_days_ago": 200}
     aws.accounts.populate({account["AccountId"]: {"alice": {"keys": [key]}}}, datetime.now(UTC))
-    (block,) = re.findall(r"```\n(.*?)```", section("deployment/README.md", "## Five commands"), re.DOTALL)
-    commands = block.strip().splitlines()
-    assert 0 < len(commands) <= 5
+    assert 0 < len(FIVE) <= 5
     folder = f"{tmp_path}/hammer-config"
-    commands = [each.replace("../hammer-config", folder).replace("r-abcd", root) for each in commands]
-    *deploying, page = commands
+    *deploying, page = [each.replace("../hammer-config", folder).replace("r-abcd", root) for each in FIVE]
     for command in deploying:
         done = typed(clone, command, "y\ny\n")
         assert done.returncode == 0, f"{command}\n{done.stdout}"
