@@ -17,6 +17,7 @@ import click
 import pytest
 from _pytest.mark.expression import Expression
 
+from tests import world
 from tests.documents import DOCUMENTS, ROOT, command_lines, commands_of_the_code, steps_of
 from tests.pipeline.test_guide import FIVE, TYPED
 from tests.world.process import process_environment
@@ -71,6 +72,12 @@ ELSEWHERE = {
         "tests/deployment/test_deploy_roles.py::"
         "test_the_roles_come_to_every_account_but_the_main_one_and_to_new_ones_when_run_again"
     ),
+    "make destroy": (
+        "tests/deployment/test_destroy.py::test_the_stacks_and_the_roles_of_every_account_go_after_a_yes"
+    ),
+    "python -m reporting.create_iam_key_inactive_tickets --raise-again KEY": (
+        "tests/host/test_jira_proofs.py::test_a_ticket_that_was_deleted_before_jira_showed_it_is_raised_again_by_hand"
+    ),
     "make bench": "tests/benchmarks/test_benchmarks.py::test_a_part_of_it_can_be_measured",
 }
 """Run by another test, which calls the same module; in a comment why not here."""
@@ -78,8 +85,11 @@ ELSEWHERE = {
 TIERS = {"make test-pure", "make test-moto", "make test-ministack", "make test-other"}
 CHECKS = {"make check", "make coverage"}
 ALL_TESTS = "make test"
+LOCKS = "make lock"
+"""Asks the package index."""
+
 FIVE_MADE = {command for command in FIVE if command.startswith("make ")}
-NOT_RUN_HERE = {*TIERS, *CHECKS, ALL_TESTS}
+NOT_RUN_HERE = {*TIERS, *CHECKS, ALL_TESTS, LOCKS}
 
 
 def documented() -> set[str]:
@@ -99,6 +109,7 @@ def test_the_test_that_is_named_is_there_and_about_that_module(command: str) -> 
     package, _, module = step[0].rpartition(".")
     assert (
         command in code
+        or any(value == step[0] and re.search(rf"\b{name}\b", code) for name, value in vars(world).items())
         or re.search(rf"\b{package}\.{module}\b|from {package} import .*\b{module}\b", code)
         or (
             # The bootstrap of the host runs it.
