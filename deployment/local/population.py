@@ -51,7 +51,7 @@ def _slave() -> dict[str, UserSeed]:
         "etl+hourly": _user(_key(330, 0.05, "glue")),
         "grafana-reader": _user(_key(365, 101, "monitoring"), owner="somebody-who-left"),
         "load-test": _user(_key(90, 60, "ec2", status="Inactive")),
-        # The exception names the first of these keys, not the user.
+        # The exemption names the first of these keys, not the user.
         "partner-sync": _user(_key(900, 510, "s3", key_id="AKIAI6UV7TCFQNA623TA"), _key(880, 505, "s3")),
         "pilot@sample.com": _user(_key(40)),
         "sandbox_old": _user(_key(1300, 640, "ec2")),

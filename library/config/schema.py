@@ -258,7 +258,7 @@ class WhitelistSchema(Section):
     def is_leftover(self, key: str, _value: object) -> bool:
         """Whether it is a section of another playbook: anything but ours with a typing mistake in it.
 
-        Exceptions that are overlooked would cost a key.
+        Exemptions that are overlooked would cost a key.
         """
         return key in HAMMER_SECTIONS or nearest(key, [SECTION], _LIKE_OURS_IN_WHITELIST) is None
 

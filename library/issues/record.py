@@ -104,7 +104,7 @@ class SlackDetails:
     """The map `slack_details`; `failed` is the time of a delivery that is still owed.
 
     `owed` are the recipients who alone are owed it, as a passing fault kept it from them; empty if everybody is.
-    `exception_told` is the last day (UTC) of the exception whose end people were told of; `exception_owed` are the
+    `exception_told` is the last day (UTC) of the exemption whose end people were told of; `exception_owed` are the
     recipients whom a passing fault kept from hearing of it.
     """
 

@@ -29,7 +29,7 @@ _ENDINGS = {
     "deactivated": "somebody switched the access key off",
     "deleted": "the access key was deleted",
     "remediated": "Hammer switched the access key off, and it has stayed off",
-    "whitelisted": "an exception covers the access key now",
+    "whitelisted": "an exemption covers the access key now",
 }
 
 

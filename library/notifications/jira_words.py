@@ -105,7 +105,7 @@ def episode_comment(issue: Issue, context: TextContext) -> Comment:
     return _comment(
         _reference(issue, f"{issue.episode.value} {_stamp(issue.timestamps.identified)}"),
         _reactivated(issue)
-        or "This access key is an issue again: it is active and idle, and no exception covers it.",
+        or "This access key is an issue again: it is active and idle, and no exemption covers it.",
         _facts(issue, context),
         facts.doubt(issue),
         _what_to_do(context),
@@ -227,7 +227,7 @@ def _what_to_do(context: TextContext) -> str:
     ]
     if context.whitelisting_url:
         url = facts.address(context.whitelisting_url)
-        steps.append(f"For an exception follow the [whitelisting procedure|{url}].")
+        steps.append(f"For an exemption follow the [whitelisting procedure|{url}].")
     return "*What to do*\n" + "\n".join(f"# {step}" for step in steps)
 
 

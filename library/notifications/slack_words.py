@@ -60,7 +60,7 @@ def report(issue: Issue, context: TextContext) -> Message:
                 f"Hammer will switch it off {due}." if due else "",
             )
         ),
-        _exception(context),
+        _procedure(context),
         context.jira_server,
     )
 
@@ -122,23 +122,23 @@ def exemption_ends(exemption: Exemption, issues: Sequence[Issue], context: TextC
     return Message(
         facts.lines(
             (
-                f"*An exception ends soon:* {_code(facts.name(exemption.id))} in account {account} "
+                f"*An exemption ends soon:* {_code(facts.name(exemption.id))} in account {account} "
                 f"holds until the end of {exemption.until} (UTC).",
                 *(f"{name}: {_code(facts.name(text))}" for name, text in about if text),
                 f"It covers {count}: {', '.join(keys)}. From then on, what is still idle is reported.",
-                _exception(context),
+                _procedure(context),
             )
         )
     )
 
 
-def _exception(context: TextContext) -> str:
-    return _link(context.whitelisting_url, "How to ask for an exception")
+def _procedure(context: TextContext) -> str:
+    return _link(context.whitelisting_url, "How to ask for an exemption")
 
 
 def _way_back(context: TextContext) -> str:
     ask = facts.either(_code(facts.name(name)) for name in context.ask)
-    return facts.lines((f"To get it back, ask {ask}.", _exception(context)))
+    return facts.lines((f"To get it back, ask {ask}.", _procedure(context)))
 
 
 def _key(issue: Issue, context: TextContext) -> str:

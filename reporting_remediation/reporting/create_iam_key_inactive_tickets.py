@@ -70,7 +70,7 @@ def main(dry_run: bool, limit: int | None, raise_again: tuple[str, ...], selecti
     - a new issue: raises a JIRA ticket and tells Slack; an issue that is back: comments on its ticket
     - before the key is switched off: a reminder at each configured step
     - an issue that went away or was whitelisted: says why, and closes its ticket
-    - an exception that ends within 14 days: tells Slack, once
+    - an exemption that ends within 14 days: tells Slack, once
 
     Does nothing while user_inactivekeys.reporting is false, but for --dry-run, which works whatever is switched off
     and asks JIRA and Slack what they refuse. A first run in an old estate may find thousands of keys: see them with
@@ -237,7 +237,7 @@ class Reporting:
             self._causes.add(where, failure)
         self._counts["failed" if failures else verdict] += 1
         if not failures:
-            logger.info("account=%s exception=%s verdict=%s reason=%s", account, exemption.id, verdict, reason)
+            logger.info("account=%s exemption=%s verdict=%s reason=%s", account, exemption.id, verdict, reason)
 
     # --- the dry run ---
 

@@ -61,7 +61,7 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
 
     The page is one file that needs no network: mail it, open it, print it. It says how many idle keys there are and
     where, how old they are, what has happened in the last quarter, what will be switched off in the next 30 days,
-    which exceptions there are, what failed, and has the full list.
+    which exemptions there are, what failed, and has the full list.
 
     It says when each account was scanned last; one without a complete scan of the last day is named.
 

@@ -98,8 +98,8 @@ def configure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         },
     }
     (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
-    exceptions = {account: ["break-glass-*"] for account in ACCOUNTS}
-    (folder / "whitelist.json").write_text(json.dumps({"user_inactivekeys": exceptions}), encoding="utf-8")
+    exemptions = {account: ["break-glass-*"] for account in ACCOUNTS}
+    (folder / "whitelist.json").write_text(json.dumps({"user_inactivekeys": exemptions}), encoding="utf-8")
     monkeypatch.setenv("HAMMER_CONFIG", str(folder))
 
 

@@ -87,7 +87,7 @@ SCENARIOS = (
         unrecorded_ticket=True,
         days_ago={"resolved": 0.1},
     ),
-    Scenario("tell that an exception ends", status=Status.WHITELISTED, whitelisted=True, issues=2),
+    Scenario("tell that an exemption ends", status=Status.WHITELISTED, whitelisted=True, issues=2),
     Scenario("report, and one of two is not reached", unreached=TO_BOB),
     Scenario(
         "close, and one of two is not reached",

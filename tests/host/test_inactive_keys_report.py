@@ -196,7 +196,7 @@ def test_every_format_says_when_an_account_was_scanned_last_and_which_never_was(
     assert said in estate.run(REPORT, "--format", "asff").stderr
 
 
-def test_an_exception_that_means_nothing_is_said_in_the_log_and_in_json(estate: Estate) -> None:
+def test_an_exemption_that_means_nothing_is_said_in_the_log_and_in_json(estate: Estate) -> None:
     estate.whitelist("mistyped")
     item = {"id": f"scan#{MAIN}", "scanned": estate.now.isoformat(), "unmatched": ["mistyped"], "version": "1"}
     boto3.client("dynamodb").put_item(TableName=state_table_name(TABLE), Item=serialized(item))

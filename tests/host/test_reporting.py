@@ -503,7 +503,7 @@ def test_a_whitelisted_issue_is_labelled_and_closed(estate: Estate) -> None:
     (ticket,) = estate.tickets_of(issue)
     assert "whitelisted" in ticket.labels
     assert ticket.status == "Closed"
-    assert "exception" in ticket.comments[0]
+    assert "exemption" in ticket.comments[0]
     assert estate.read(issue).status is Status.CLOSED
     assert len(estate.messages()) == 1
 
@@ -665,7 +665,7 @@ def scan(estate: Estate, issue: Issue, *, whitelisted: bool = False) -> Issue:
     return after or record
 
 
-def test_an_exception_that_comes_and_goes_between_two_runs_ends_in_a_comment_on_the_same_ticket(
+def test_an_exemption_that_comes_and_goes_between_two_runs_ends_in_a_comment_on_the_same_ticket(
     estate: Estate,
 ) -> None:
     issue = estate.add_issue()
@@ -694,7 +694,7 @@ def test_a_key_that_is_exempted_closed_and_no_longer_exempted_gets_a_ticket_of_i
 
     old, new = estate.tickets_of(issue)
     assert (old.status, "whitelisted" in old.labels) == ("Closed", True)
-    assert ["exception" in comment for comment in old.comments] == [True]
+    assert ["exemption" in comment for comment in old.comments] == [True]
     assert (new.status, new.labels) == ("To Do", [LABEL, label_of(issue)])
     assert estate.read(issue).jira.ticket == new.key
     assert [text.split("*")[1] for _, text in estate.messages()] == [
@@ -704,14 +704,14 @@ def test_a_key_that_is_exempted_closed_and_no_longer_exempted_gets_a_ticket_of_i
     ]
 
 
-# --- exceptions that end ---
+# --- exemptions that end ---
 
 
 def in_days(estate: Estate, days: int) -> str:
     return (estate.now + timedelta(days=days)).date().isoformat()
 
 
-def test_an_exception_that_ends_soon_is_said_once_for_all_its_keys(estate: Estate) -> None:
+def test_an_exemption_that_ends_soon_is_said_once_for_all_its_keys(estate: Estate) -> None:
     until = in_days(estate, 10)
     estate.whitelist({"id": "ci-*", "until": until, "reason": "build farm", "owner": "Bob Brown"})
     issues = [estate.add_issue(f"ci-{number}", status=Status.WHITELISTED) for number in range(3)]
@@ -724,7 +724,7 @@ def test_an_exception_that_ends_soon_is_said_once_for_all_its_keys(estate: Estat
     for said in ("ci-*", until, "build farm", "Bob Brown", *(issue.issue_id for issue in issues)):
         assert said in text
     assert [str(estate.read(issue).slack.exception_told) for issue in issues] == [until] * 3
-    assert f"exception=ci-* verdict=told reason=ends after {until}" in result.output
+    assert f"exemption=ci-* verdict=told reason=ends after {until}" in result.output
     assert "1 told" in result.output
 
     rows = estate.rows()
@@ -733,16 +733,16 @@ def test_an_exception_that_ends_soon_is_said_once_for_all_its_keys(estate: Estat
     assert estate.rows() == rows
 
 
-def test_an_exception_of_an_issue_whose_ticket_was_closed_for_it_is_said_too(estate: Estate) -> None:
+def test_an_exemption_of_an_issue_whose_ticket_was_closed_for_it_is_said_too(estate: Estate) -> None:
     estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
     estate.add_due_issue("joe", status=Status.WHITELISTED)
     assert estate.report().exit_code == 0
-    assert [text.split("*")[1] for _, text in estate.messages()][1:] == ["An exception ends soon:"]
+    assert [text.split("*")[1] for _, text in estate.messages()][1:] == ["An exemption ends soon:"]
     assert estate.report().exit_code == 0
     assert len(estate.messages()) == 2
 
 
-def test_the_end_of_an_exception_that_slack_did_not_take_is_said_by_the_next_run(estate: Estate) -> None:
+def test_the_end_of_an_exemption_that_slack_did_not_take_is_said_by_the_next_run(estate: Estate) -> None:
     estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
     issue = estate.add_issue("joe", status=Status.WHITELISTED)
     estate.slack_is_down()
@@ -754,7 +754,7 @@ def test_the_end_of_an_exception_that_slack_did_not_take_is_said_by_the_next_run
     assert len(estate.messages()) == 1
 
 
-def test_what_people_are_told_later_does_not_lose_that_they_were_told_of_the_exception(estate: Estate) -> None:
+def test_what_people_are_told_later_does_not_lose_that_they_were_told_of_the_exemption(estate: Estate) -> None:
     estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
     issue = estate.add_issue("joe", status=Status.WHITELISTED)
     assert estate.report().exit_code == 0
@@ -764,7 +764,7 @@ def test_what_people_are_told_later_does_not_lose_that_they_were_told_of_the_exc
     assert str(estate.read(issue).slack.exception_told) == in_days(estate, 3)
 
 
-def test_without_slack_nothing_is_recorded_of_an_exception_that_ends(estate: Estate) -> None:
+def test_without_slack_nothing_is_recorded_of_an_exemption_that_ends(estate: Estate) -> None:
     estate.configure(slack={"enabled": False})
     estate.whitelist({"id": "joe", "until": in_days(estate, 3)})
     estate.add_issue("joe", status=Status.WHITELISTED)

@@ -73,15 +73,15 @@ KINDS = (
         status_after=Status.CLOSED,
     ),
     Kind(
-        "closed for an exception",
+        "closed for an exemption",
         "Closed:",
         {"status": Status.WHITELISTED},
         {"reported": 8},
         status_after=Status.CLOSED,
     ),
     Kind(
-        "an exception ends",
-        "An exception ends soon:",
+        "an exemption ends",
+        "An exemption ends soon:",
         {"status": Status.WHITELISTED},
         status_after=Status.WHITELISTED,
         exemption="joe",

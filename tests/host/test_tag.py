@@ -46,7 +46,7 @@ def test_what_the_last_scan_has_read_of_the_tag_is_enough_for_every_command(esta
     assert WHY in estate.run(SHOW, "--key", due.issue_id).output
 
 
-def test_the_report_has_the_tag_among_the_exceptions(estate: Estate) -> None:
+def test_the_report_has_the_tag_among_the_exemptions(estate: Estate) -> None:
     issue = estate.add_due_issue("joe", tags=NEVER)
     (row,) = csv.DictReader(estate.run(REPORT, "--format", "csv").stdout.splitlines())
     assert (row["key"], row["exception"], row["exception_reason"]) == (

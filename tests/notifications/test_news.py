@@ -115,7 +115,7 @@ def test_where_remediation_is_off_no_date_is_given() -> None:
 def test_the_report_of_a_new_episode_is_a_comment_on_the_ticket_that_is_there() -> None:
     what = of_step(reported(episode=Episode.REOPENED), FIRST)
     assert on_the_ticket(what) == [
-        "This access key is an issue again: it is active and idle, and no exception covers it."
+        "This access key is an issue again: it is active and idle, and no exemption covers it."
     ]
     assert what.reason == "reopened episode"
 
@@ -263,7 +263,7 @@ def test_the_end_of_an_exemption_is_told_to_those_of_the_account_and_not_to_the_
     ending = ExemptionEnds(Exemption("ci-*", date(2026, 12, 1), "", ""), issues, said=False)
     what = news.exemption_ends(ending, terms(), NOW)
     assert (what.audience.slack, what.audience.slack_otherwise) == (("#cloud-team",), (("#devops-channel",),))
-    assert over_slack(what) == ["An exception ends soon:"]
+    assert over_slack(what) == ["An exemption ends soon:"]
     assert (what.on_ticket, what.verdict, what.reason) == (None, "told", "ends after 2026-12-01")
     assert news.exemption_ends(replace(ending, said=True), terms(), NOW).messages == ()
 

@@ -207,9 +207,9 @@ def test_times_of_another_zone_are_shown_in_utc() -> None:
     assert "2026-03-08 09:30 UTC" in description(issue(), context(due=elsewhere))
 
 
-def test_without_a_procedure_nothing_is_said_of_exceptions() -> None:
+def test_without_a_procedure_nothing_is_said_of_exemptions() -> None:
     assert "whitelist" not in description(issue(), context())
-    assert "exception" not in slack_words.report(issue(), context()).naming(None)
+    assert "exemption" not in slack_words.report(issue(), context()).naming(None)
 
 
 @pytest.mark.parametrize("text", [*EVERY_WIKI_TEXT[:2], EVERY_SLACK_TEXT[0]])
@@ -254,10 +254,10 @@ def test_closing_gives_the_reason(resolution: Resolution, words: str) -> None:
     assert words in slack_words.closed(closed, context()).naming(None)
 
 
-def test_closing_for_an_exception_gives_that_reason_whatever_was_recorded_before() -> None:
+def test_closing_for_an_exemption_gives_that_reason_whatever_was_recorded_before() -> None:
     closed = issue(status=Status.WHITELISTED, resolution=Resolution.USED)
-    assert "an exception covers" in closing_comment(closed, context()).text
-    assert "an exception covers" in slack_words.closed(closed, context()).naming(None)
+    assert "an exemption covers" in closing_comment(closed, context()).text
+    assert "an exemption covers" in slack_words.closed(closed, context()).naming(None)
 
 
 def test_a_new_episode_says_whether_somebody_switched_the_key_on_again() -> None:
@@ -420,23 +420,23 @@ def test_a_value_cannot_ping_link_or_format_in_slack(text: Callable[[Issue, Text
     assert words.count("*b*") == sum(part.count("*b*") for part in inside_code)
 
 
-def test_an_exception_that_ends_is_told_with_its_last_day_and_what_it_covers() -> None:
+def test_an_exemption_that_ends_is_told_with_its_last_day_and_what_it_covers() -> None:
     exemption = Exemption("ci-*", date(2027, 1, 31), "migration", "ann")
     words = slack_words.exemption_ends(
         exemption, [issue(), issue(username="joe")], context(url="https://wiki.example.com")
     ).naming(None)
     assert words.splitlines() == [
-        "*An exception ends soon:* `ci-*` in account `master` (123456789012) "
+        "*An exemption ends soon:* `ci-*` in account `master` (123456789012) "
         "holds until the end of 2027-01-31 (UTC).",
         "Reason: `migration`",
         "Owner: `ann`",
         f"It covers 2 idle access keys: `{KEY}` of user `bob`, `{KEY}` of user `joe`. "
         "From then on, what is still idle is reported.",
-        "<https://wiki.example.com|How to ask for an exception>",
+        "<https://wiki.example.com|How to ask for an exemption>",
     ]
 
 
-def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
+def test_an_exemption_without_reason_or_owner_says_nothing_of_them() -> None:
     words = slack_words.exemption_ends(Exemption("bob", date(2027, 1, 31), "", ""), [issue()], context()).naming(None)
     assert "Reason" not in words
     assert "Owner" not in words
@@ -444,7 +444,7 @@ def test_an_exception_without_reason_or_owner_says_nothing_of_them() -> None:
 
 
 @pytest.mark.parametrize(("count", "named", "more"), [(10, 10, False), (11, 10, True), (3000, 10, True)])
-def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool) -> None:
+def test_an_exemption_names_ten_keys_at_most(count: int, named: int, more: bool) -> None:
     words = slack_words.exemption_ends(
         Exemption("*", date(2027, 1, 31), "", ""), [issue()] * count, context()
     ).naming(None)
@@ -452,7 +452,7 @@ def test_an_exception_names_ten_keys_at_most(count: int, named: int, more: bool)
     assert (f"{count - 10} more" in words) is more
 
 
-def test_an_exception_cannot_ping_or_format() -> None:
+def test_an_exemption_cannot_ping_or_format() -> None:
     evil = "<!channel> `*b*`"
     exemption = Exemption("*", date(2027, 1, 31), evil, evil)
     words = slack_words.exemption_ends(exemption, [issue(username=evil)], context(account_name=evil)).naming(None)
@@ -472,10 +472,10 @@ def test_a_slack_text_names_account_user_and_key(text: Callable[[Issue, TextCont
 def test_the_report_links_the_ticket_and_the_procedure() -> None:
     known = context(url="https://wiki.example.com/?a=1&b=|x>", due=DUE, jira="https://jira.example.com/")
     report = slack_words.report(issue(), known)
-    *_, due, ticket, exception = report.naming("AWSSEC-12").splitlines()
+    *_, due, ticket, exemption = report.naming("AWSSEC-12").splitlines()
     assert due.startswith("Hammer will switch it off")
     assert ticket == "<https://jira.example.com/browse/AWSSEC-12|Ticket AWSSEC-12>"
-    assert exception.startswith("<https://wiki.example.com/?a=1&amp;b=%7Cx%3E|")
+    assert exemption.startswith("<https://wiki.example.com/?a=1&amp;b=%7Cx%3E|")
 
 
 def test_the_report_without_a_ticket_has_no_link() -> None:
