@@ -7,9 +7,13 @@ from xml.etree import ElementTree
 
 import pygal
 from markupsafe import Markup
+from pygal.etree import etree
 
 if TYPE_CHECKING:
     from library.reports.page import Chart
+
+# pygal takes lxml where that is installed, whose trees are others.
+etree.to_etree()
 
 _WIDTH, _HEIGHT = 640, 250
 _MOST_LINES = 5
