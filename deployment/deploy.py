@@ -165,6 +165,9 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], tags: dic
     Functions and host read their configuration from config/ in that bucket, where the first deployment puts it. Later
     deployments leave alone what is published there: see deployment.publish_config. With `--parameter ConfigSource=`
     they read the copy in their package.
+
+    Scans need no host. With --stack host, which may come at any time, the role that switches keys is brought to the
+    accounts that have the one that scans.
     """
     with exit_codes():
         folder = Path(config_folder or REPOSITORY / "config")
