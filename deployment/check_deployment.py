@@ -14,6 +14,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import stacks
+from deployment.artifacts import foreign_code
 from deployment.commands import (
     EXIT_CODES,
     config_argument,
@@ -138,6 +139,22 @@ def main_account(session: boto3.Session, outputs: Mapping[str, str], settings: C
         yield Obstacle(main, "alarms", topic, said, remedy)
 
 
+def code(session: boto3.Session, outputs: Mapping[str, str], settings: Config) -> Iterator[Obstacle]:
+    """The functions that do not run the package that the main stack was deployed with."""
+    deployed = stacks.parameters(session.client("cloudformation"), stacks.MAIN_STACK)
+    bucket, key = deployed["ArtifactBucket"], deployed["ArtifactKey"]
+    functions = session.client("lambda")
+    for function in (outputs["InitiationFunctionName"], outputs["IdentificationFunctionName"]):
+        foreign = foreign_code(functions, function, key)
+        if foreign is not None:
+            remedy = (
+                "CloudTrail says who has changed it; deploy the main stack again (deployment.deploy), then "
+                f"aws lambda update-function-code --function-name {function} --s3-bucket {bucket} --s3-key {key}"
+            )
+            said = f"it runs code with the SHA-256 {foreign}, and was deployed with {key}"
+            yield Obstacle(settings.aws.main_account_id, "code", function, said, remedy)
+
+
 def host(cloudformation: CloudFormationClient, settings: Config) -> Iterator[Obstacle]:
     """What is missing for the host, as far as it shows from outside: permission for the issues table."""
     table = stacks.parameters(cloudformation, stacks.HOST_STACK).get(stacks.ISSUES_TABLE_PARAMETER)
@@ -164,9 +181,9 @@ def main(config_folder: str | None) -> None:
     """Try every AWS call that a scan needs, with no effect, in every account of CONFIG_FOLDER (config/ if not given).
 
     The identification function does it, with its own role: the roles of the scanned accounts trust nobody else.
-    Then the main account: the credentials that are needed, the schedule, somebody who gets the alarms, the issues
-    table. JIRA and Slack are asked what they will refuse, where the credentials are there and they can be reached.
-    Each obstacle is named with what to do about it; if there is one, the exit code is 1.
+    Then the main account: the functions' code, the credentials that are needed, the schedule, somebody who gets the
+    alarms, the issues table. JIRA and Slack are asked what they will refuse, where the credentials are there and they
+    can be reached. Each obstacle is named with what to do about it; if there is one, the exit code is 1.
 
     What the host needs is checked on the host: python -m remediation.check_access
     """
@@ -180,7 +197,11 @@ def main(config_folder: str | None) -> None:
         stacks.refuse_another_table(cloudformation, settings)
         functions = session.client("lambda", config=_PATIENT)
         refused = list(scanned_accounts(functions, outputs["IdentificationFunctionName"], settings))
-        missing = [*main_account(session, outputs, settings), *host(cloudformation, settings)]
+        missing = [
+            *code(session, outputs, settings),
+            *main_account(session, outputs, settings),
+            *host(cloudformation, settings),
+        ]
         for obstacle in refused + missing:
             click.echo(str(obstacle))
         unwilling = list(channels(settings))

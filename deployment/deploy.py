@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from botocore.exceptions import ClientError
 
 from deployment import stacks
+from deployment.artifacts import upload
 from deployment.build_packages import build, build_host
 from deployment.commands import (
     EXIT_CODES,
@@ -40,19 +38,6 @@ _PARTS: Mapping[str, tuple[str, Callable[..., Path], str]] = {
     "host": (stacks.HOST_STACK, build_host, "HostPackageKey"),
 }
 """For --stack: the stack, what builds its package, and the parameter that names it."""
-
-
-def upload(s3: S3Client, bucket: str, package: Path) -> str:
-    """Put a zip into the bucket, unless it is there already, and return its key, which its content determines."""
-    content = package.read_bytes()
-    key = f"packages/{package.stem}-{hashlib.sha256(content).hexdigest()[:16]}.zip"
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.NOT_FOUND:
-            raise
-        s3.put_object(Bucket=bucket, Key=key, Body=content)
-    return key
 
 
 def parameters_of(settings: Config) -> dict[str, str]:
@@ -197,7 +182,8 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], tags: dic
             # Where it is read from elsewhere, an old copy of it must not be there to be read by mistake.
             bundled = not values["ConfigSource"]
             package = build_package(str(folder), Path(build_folder), with_configuration=bundled)
-            values[package_parameter] = upload(s3, bucket, package)
+            uploaded = upload(s3, bucket, package)
+            values |= {package_parameter: uploaded.key, "HostPackageDigest": uploaded.digest}
         if values["ConfigSource"] == source and current(s3, source) is None:
             publish(s3, folder, source)
             click.echo(f"The configuration is published at {source}")

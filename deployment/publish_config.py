@@ -58,7 +58,7 @@ def publish(s3: S3Client, folder: Path, destination: str) -> list[tuple[str, str
     contents = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
     bucket, prefix = split(destination)
     before = current(s3, destination)
-    plain = [name for name in FILES if _content(s3, bucket, f"{prefix}{name}") is not None]
+    plain = [name for name in FILES if content_of(s3, bucket, f"{prefix}{name}") is not None]
     if plain:
         raise DeploymentError(
             f"{destination} holds {', '.join(plain)} themselves, which nobody would read any more once a set is "
@@ -90,7 +90,7 @@ def _became(before: str | None, after: str | None) -> str:
 def current(s3: S3Client, destination: str) -> PublishedSet | None:
     """The set in force at `destination`; None if none was published, or if its `current.json` is broken."""
     bucket, prefix = split(destination)
-    pointer = _content(s3, bucket, prefix + CURRENT)
+    pointer = content_of(s3, bucket, prefix + CURRENT)
     try:
         return published_set(pointer) if pointer is not None else None
     except ConfigurationError:
@@ -114,7 +114,8 @@ def split(destination: str) -> tuple[str, str]:
     return bucket, f"{prefix.strip('/')}/".lstrip("/")
 
 
-def _content(s3: S3Client, bucket: str, key: str) -> bytes | None:
+def content_of(s3: S3Client, bucket: str, key: str) -> bytes | None:
+    """The content of an object; None if there is none."""
     try:
         return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
@@ -145,7 +146,7 @@ def previous(s3: S3Client, destination: str, folder: Path) -> None:
     Raises DeploymentError if there is none, or if a file of it is not what was published.
     """
     bucket, prefix = split(destination)
-    pointer = _content(s3, bucket, prefix + PREVIOUS)
+    pointer = content_of(s3, bucket, prefix + PREVIOUS)
     if pointer is None:
         raise DeploymentError(
             f"{destination} holds no {PREVIOUS}: nothing was published before what is in force",
@@ -153,7 +154,7 @@ def previous(s3: S3Client, destination: str, folder: Path) -> None:
         )
     for name, digest in published_set(pointer).files.items():
         place = prefix + published_set(pointer).place(name)
-        content = _content(s3, bucket, place)
+        content = content_of(s3, bucket, place)
         if content is None or hashlib.sha256(content).hexdigest() != digest:
             raise DeploymentError(
                 f"s3://{bucket}/{place} is not what was published", id=Message.NOTHING_PUBLISHED_BEFORE

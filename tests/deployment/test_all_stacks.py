@@ -67,6 +67,7 @@ def test_all_stacks_can_be_created_updated_and_deleted(tmp_path: Path) -> None:
             "SubnetId": subnet["SubnetId"],
             "ArtifactBucket": bucket,
             "HostPackageKey": "packages/host-1.zip",
+            "HostPackageDigest": "1" * 64,
             "OperatorsTopicArn": main["OperatorsTopicArn"],
             # The only one of these images that ministack knows.
             "ImageId": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
@@ -78,7 +79,8 @@ def test_all_stacks_can_be_created_updated_and_deleted(tmp_path: Path) -> None:
         aws.create_stack("roles", FOLDER / "scanned-account-roles.yaml", trusted)
 
         stacks.update(STACK, {"OperatorsEmail": "operators@example.com", "ConfigSource": f"s3://{bucket}/config"})
-        stacks.update("host", {"HostPackageKey": "packages/host-2.zip", "SshCidr": "192.0.2.0/24", "KeyName": "any"})
+        another = {"HostPackageKey": "packages/host-2.zip", "HostPackageDigest": "2" * 64}
+        stacks.update("host", another | {"SshCidr": "192.0.2.0/24", "KeyName": "any"})
         stacks.update("roles", {"ExternalId": "open-sesame"})
         subscribed = stacks.client("sns").list_subscriptions_by_topic(TopicArn=main["OperatorsTopicArn"])
         assert [one["Endpoint"] for one in subscribed["Subscriptions"]] == ["operators@example.com"]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import stat
-from typing import TYPE_CHECKING
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import boto3
 import pytest
 
+from deployment.build_packages import build_host
 from deployment.local.estate import CONFIG
 from deployment.publish_config import publish
 from tests.world.bootstrap import STAND_INS, Machine, launched, user_data
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -101,12 +102,34 @@ def test_a_later_boot_needs_neither_the_package_nor_package_servers(machine: Mac
     assert machine.shell("python -m remediation.clean_iam_keys_inactive --help")
 
 
-def test_another_package_is_installed_in_place_of_the_one_before(machine: Machine) -> None:
+def test_another_package_is_installed_in_place_of_the_one_before(machine: Machine, tmp_path: Path) -> None:
     machine.boot()
     (machine.home / "library" / "forgotten.py").touch()
-    machine.boot(HostPackageKey="packages/host-2.zip")
+    config = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    (config / "whitelist.json").write_text("{}")
+    another = build_host(str(config), tmp_path / "another")
+    machine = replace(machine, package=another, digest=hashlib.sha256(another.read_bytes()).hexdigest())
+    run = machine.boot(HostPackageKey="packages/host-2.zip")
+    assert run.returncode == 0, run.stderr
     assert not (machine.home / "library" / "forgotten.py").exists()
     assert any("packages/host-2.zip" in call for call in machine.calls())
+
+
+def test_a_package_that_is_not_the_one_that_was_built_is_not_unpacked(machine: Machine) -> None:
+    built = machine.package.read_bytes()
+    with zipfile.ZipFile(machine.package, "a") as archive:
+        archive.writestr("library/planted.py", "")
+    refused = machine.boot()
+    assert refused.returncode == 1
+    (told,) = [call for call in machine.calls() if call.startswith("aws logs put-log-events")]
+    assert "ERROR E-RUN-08 The bootstrap of the host failed: checking that packages/host-1.zip is what was bu" in told
+    assert [path.name for path in machine.home.iterdir()] == ["package.zip"]
+    assert not (machine.root / "etc/cron.d").exists()
+    # Nor is anything of it left when the right one is there again.
+    machine.package.write_bytes(built)
+    again = machine.boot()
+    assert again.returncode == 0, again.stderr
+    assert not (machine.home / "library" / "planted.py").exists()
 
 
 @pytest.mark.parametrize(

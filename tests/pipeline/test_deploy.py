@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -175,6 +176,8 @@ def test_the_host_is_deployed_into_a_subnet_with_the_same_configuration(
     assert parameters["ConfigSource"] == PUBLISHED
     topic = stacks.outputs(session.client("cloudformation"), stacks.MAIN_STACK)["OperatorsTopicArn"]
     assert parameters["OperatorsTopicArn"] == topic
+    built = session.client("s3").get_object(Bucket=BUCKET, Key=parameters["HostPackageKey"])["Body"].read()
+    assert parameters["HostPackageDigest"] == hashlib.sha256(built).hexdigest()
     of_the_functions = stacks.parameters(session.client("cloudformation"), stacks.MAIN_STACK)["ArtifactKey"]
     for package in (parameters["HostPackageKey"], of_the_functions):
         # It is read from elsewhere, so no old copy of it can be read by mistake.
@@ -362,6 +365,35 @@ def test_the_check_names_what_is_refused_where_and_what_to_do(deployed: Embedded
     deployed.accounts.heal()
     assert (refused.exit_code, "sts:AssumeRole" in refused.output) == (1, True)
     assert "must trust the function's role" in refused.output
+
+
+def test_the_check_finds_a_function_that_runs_other_code_than_was_deployed(
+    deployed: EmbeddedAws, folder: Path, tmp_path: Path
+) -> None:
+    session = boto3.Session()
+    functions, s3 = session.client("lambda"), session.client("s3")
+    deployed_with = stacks.parameters(session.client("cloudformation"), stacks.MAIN_STACK)["ArtifactKey"]
+    built = s3.get_object(Bucket=BUCKET, Key=deployed_with)["Body"].read()
+    assert f"-{hashlib.sha256(built).hexdigest()}.zip" in deployed_with
+    assert "runs code" not in run(check_deployment.main, str(folder)).output
+    changed = tmp_path / "changed.zip"
+    changed.write_bytes(built)
+    with zipfile.ZipFile(changed, "a") as archive:
+        archive.writestr("library/planted.py", "")
+    functions.update_function_code(FunctionName=INITIATION, ZipFile=changed.read_bytes())
+    found = run(check_deployment.main, str(folder))
+    assert found.exit_code == 1
+    (said,) = [line for line in found.output.splitlines() if "runs code with the SHA-256" in line]
+    assert hashlib.sha256(changed.read_bytes()).hexdigest() in said
+    assert deployed_with in said
+    # The package itself was replaced, too: the next deployment sees it, and then the remedy helps.
+    s3.put_object(Bucket=BUCKET, Key=deployed_with, Body=changed.read_bytes())
+    replaced = f"s3://{BUCKET}/{deployed_with} was not what its name says, and is replaced by what was built here"
+    assert replaced in run(deploy.main, str(folder), "--yes").output.splitlines()
+    (remedy,) = [line for line in found.output.splitlines() if "update-function-code" in line]
+    assert remedy.endswith(f"--function-name {INITIATION} --s3-bucket {BUCKET} --s3-key {deployed_with}")
+    functions.update_function_code(FunctionName=INITIATION, S3Bucket=BUCKET, S3Key=deployed_with)
+    assert "runs code" not in run(check_deployment.main, str(folder)).output
 
 
 def test_a_table_that_the_deployed_stack_does_not_have_is_refused_until_it_is_asked_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -391,6 +392,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
                 "SubnetId": subnet["SubnetId"],
                 "ArtifactBucket": bucket,
                 "HostPackageKey": PACKAGE_KEY,
+                "HostPackageDigest": hashlib.sha256(b"").hexdigest(),
                 "OperatorsTopicArn": outputs["OperatorsTopicArn"],
                 # The only one of these images that ministack knows.
                 "ImageId": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import hashlib
 import os
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ PARAMETERS = {
     "AWS::StackName": "hammer-host",
     "ArtifactBucket": "hammer-deployment-123456789012-eu-west-1",
     "HostPackageKey": "packages/host-1.zip",
+    "HostPackageDigest": "0" * 64,
     "ConfigSource": "",
     "PipIndexUrl": "",
     "LeastCriterionDays": "",
@@ -76,6 +78,8 @@ class Machine:
 
     root: Path
     package: Path
+    digest: str
+    """Of the package that was built, in hex."""
 
     def boot(
         self, *, stand_ins: Mapping[str, str] = STAND_INS, **parameters: str
@@ -91,7 +95,7 @@ class Machine:
             path.chmod(0o755)
         calls.unlink(missing_ok=True)
         script = self.root.parent / "user-data.sh"
-        script.write_text(user_data(**parameters)["text/x-shellscript"])
+        script.write_text(user_data(**{"HostPackageDigest": self.digest, **parameters})["text/x-shellscript"])
         inherited = {name: value for name, value in os.environ.items() if name != "HAMMER_CONFIG"}
         nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
         environment = (
@@ -136,4 +140,5 @@ def launched(folder: Path, config: Path = CONFIG, *, with_configuration: bool = 
     authorized = folder / "root" / "home" / "ec2-user" / ".ssh" / "authorized_keys"
     authorized.parent.mkdir(parents=True)
     authorized.write_text("ssh-ed25519 AAAA operator\n")
-    return Machine(folder / "root", build_host(str(config), folder, with_configuration=with_configuration))
+    package = build_host(str(config), folder, with_configuration=with_configuration)
+    return Machine(folder / "root", package, hashlib.sha256(package.read_bytes()).hexdigest())
