@@ -35,17 +35,17 @@ class OneLine(logging.Formatter):
 
 @contextmanager
 def logging_to_standard_error() -> Iterator[None]:
-    """Our log lines go to standard error."""
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.WARNING)
-    for name in ("hammer", "library"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    """Our log lines go to standard error; the levels are put back at the end."""
+    levels = {"": logging.WARNING, "hammer": logging.INFO, "library": logging.INFO}
+    before = {name: logging.getLogger(name).level for name in levels}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     try:
         with logging_to(_StandardError()):
             yield
     finally:
-        root.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

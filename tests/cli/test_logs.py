@@ -29,11 +29,15 @@ LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING|ERROR) .*
 @pytest.fixture(autouse=True)
 def handlers_are_put_back() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    root.setLevel(logging.ERROR)
+    handlers = list(root.handlers)
+    loggers = {name: logging.getLogger(name) for name in ("", "hammer", "library")}
+    before = {name: one.level for name, one in loggers.items()}
+    for one in loggers.values():
+        one.setLevel(logging.ERROR)
     yield
-    assert (root.handlers, root.level) == (handlers, logging.ERROR)
-    root.setLevel(level)
+    assert (root.handlers, {one.level for one in loggers.values()}) == (handlers, {logging.ERROR})
+    for name, level in before.items():
+        loggers[name].setLevel(level)
 
 
 def test_our_lines_go_to_standard_error_with_time_and_level(capsys: pytest.CaptureFixture[str]) -> None:

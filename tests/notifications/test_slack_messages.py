@@ -349,8 +349,6 @@ def test_a_refused_token_is_a_failure_that_never_shows_it(
     slack: SlackStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    # A command that ran in this process before has quieted it.
-    caplog.set_level(logging.DEBUG, logger="library")
     refused = messages_in(slack, token="xoxb-9999-wrong")
     text = cause(refused.send(["#general"], "hello"))
     assert "does not accept the token" in text
