@@ -45,6 +45,7 @@ def stacks(partition: str = "aws", **given: str) -> dict[str, Stack]:
             "SubnetId": "subnet-1",
             "ArtifactBucket": BUCKET,
             "HostPackageKey": "packages/host.zip",
+            "HostPackageDigest": "0" * 64,
             "OperatorsTopicArn": f"{arn}:sns:{REGION}:{MAIN}:hammer-operators",
         },
         "scanned-account-roles.yaml": {
