@@ -54,7 +54,7 @@ coverage: $(STAMP)  ## Run the tests of pure and moto, and hold the branches tha
 	@$(PYTEST) -m moto --cov --cov-append --cov-report=
 	@$(COVERAGE) --fail-under=90
 
-bench: $(STAMP)  ## Measure what the README states, beside the plain way (about an hour)
+bench: $(STAMP)  ## Measure what CONTRIBUTING.md states, beside the plain way (about an hour)
 	@$(RUN) -m tests.benchmarks
 
 check: $(STAMP)  ## Check style, types, the import contract and the templates

@@ -117,7 +117,7 @@ def test_every_option_of_a_command_is_explained_where_the_command_is(module: str
     ]
     where = "\n".join(
         part
-        for document in ("README.md", "deployment/README.md")
+        for document in ("deployment/REFERENCE.md", "deployment/README.md")
         for part in parts(document)
         if any(re.search(name, part) for name in names)
     )
@@ -128,7 +128,7 @@ def test_every_option_of_a_command_is_explained_where_the_command_is(module: str
 
 
 def test_what_many_commands_take_is_explained_with_the_commands() -> None:
-    assert COMMON - set(re.findall(r"--[a-z]+", section("README.md", "## Commands"))) == set()
+    assert COMMON - set(re.findall(r"--[a-z]+", section("deployment/REFERENCE.md", "## Commands"))) == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -35,7 +35,7 @@ def run(
     alone: bool = False,
     command: str = "",
 ) -> int:
-    """Run a command and return its exit code (0, 1, 2, 3, 130 as the README says).
+    """Run a command and return its exit code (0, 1, 2, 3, 130 as deployment/REFERENCE.md says).
 
     `stream` names the log stream and file. A `read_only` run changes nothing anywhere, and sends no log stream. A
     run that stands `alone` needs no more of the configuration than config.json. Whatever ends the run is said at

@@ -167,7 +167,7 @@ def table(hours: Hours) -> Table:
 
 
 def bars(hours: Hours) -> Iterator[Bar]:
-    """What issue and README promise."""
+    """What CONTRIBUTING.md promises."""
     for run in hours.sizes:
         yield Bar(f"{run.users} users, unchanged hour, calls", str(run.unchanged), "2", run.unchanged <= 2)
         yield Bar(f"{run.users} users, report made anew, calls", str(run.anew), "4", run.anew <= 4)

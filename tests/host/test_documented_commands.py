@@ -18,7 +18,15 @@ import pytest
 from _pytest.mark.expression import Expression
 
 from tests import world
-from tests.documents import DOCUMENTS, ROOT, command_lines, commands_of_the_code, steps_of
+from tests.documents import (
+    DOCUMENTS,
+    ROOT,
+    command_lines,
+    commands_of_the_code,
+    not_said,
+    samples_of,
+    steps_of,
+)
 from tests.pipeline.test_guide import FIVE, TYPED
 from tests.world.process import process_environment
 
@@ -98,6 +106,14 @@ def documented() -> set[str]:
 
 def test_every_command_of_the_documents_is_run_by_a_test() -> None:
     assert documented() == set(HERE) | set(ELSEWHERE) | set(TYPED) | FIVE_MADE | NOT_RUN_HERE
+
+
+def test_what_a_document_shows_of_a_command_is_compared_with_what_it_prints() -> None:
+    samples = {(document, command): said for document in DOCUMENTS for command, said in samples_of(document).items()}
+    # The first by the test of the demo, whose estate it is of; the others as they are typed.
+    compared = {("README.md", "hammer scan"), *(("deployment/README.md", command) for command in TYPED)}
+    assert compared & samples.keys() > {("README.md", "hammer scan")}
+    assert [one for one in samples.keys() - compared if not_said(samples[one], HERE.get(one[1], ""))] == []
 
 
 @pytest.mark.parametrize("command", sorted(ELSEWHERE))

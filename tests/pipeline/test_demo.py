@@ -1,6 +1,8 @@
 """`make demo` tells its story to the end, and says clearly when it cannot start."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +11,7 @@ import pytest
 from deployment.local.estate import Estate, EstateError
 from deployment.local.steps import Demo
 from deployment.local.story import Story
+from tests.documents import ROOT, not_said, samples_of
 from tests.pipeline.conftest import configuration
 
 
@@ -18,6 +21,15 @@ def test_the_story_is_told_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixt
     demo = Demo(estate, Story(estate), page)
     try:
         demo.tell_until_the_first_scan()
+        scan = subprocess.run(
+            [sys.executable, "-m", "hammer", "scan"],
+            cwd=ROOT,
+            env=estate.aws.process_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert not_said(samples_of("README.md")["hammer scan"], scan.stdout) == [], scan.stdout
         demo.tell_the_rest()
     finally:
         estate.stop()

@@ -1,4 +1,4 @@
-"""The README against the code: what it says of the configuration is so."""
+"""The reference against the code: what it says of the configuration is so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.documents import ROOT, rows
 if TYPE_CHECKING:
     from marshmallow import fields
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "deployment" / "REFERENCE.md").read_text(encoding="utf-8")
 
 
 WORDS_FOR_NO_VALUE = {
@@ -53,7 +53,7 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
             settings[section] = field
         else:
             settings |= {f"{section}.{part.data_key or name}": part for name, part in schema.fields.items()}
-    reference = README.split("`config.json`:")[1].split("`whitelist.json`:")[0]
+    reference = REFERENCE.split("`config.json`:")[1].split("`whitelist.json`:")[0]
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.*?) \| ", reference, re.MULTILINE))
     assert rows == {name: shown(name, setting) for name, setting in settings.items()}
 
@@ -72,7 +72,7 @@ def settings_of(schema: Section) -> set[str]:
 
 
 def test_the_reference_of_the_owners_has_every_key_and_no_other() -> None:
-    reference = README.split("`ticket_owners.json`:\n")[1].split("The Slack bot")[0]
+    reference = REFERENCE.split("`ticket_owners.json`:\n")[1].split("The Slack bot")[0]
     assert set(re.findall(r"^\| `([^`]+)` \| ", reference, re.MULTILINE)) == settings_of(OwnersSchema())
 
 
@@ -83,5 +83,5 @@ def test_every_dependency_has_its_reason_and_no_other_has() -> None:
         for file in files
         for name in re.findall(r"^([\w-]+)==", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
     }
-    reasons = rows(documents.section("README.md", "## Why each dependency"))
+    reasons = rows(documents.section("CONTRIBUTING.md", "## Why each dependency"))
     assert sorted(name for cells in reasons for name in cells[0].split(", ")) == sorted(required)
