@@ -21,8 +21,9 @@ from library.errors import CredentialsError, TicketError
 from library.messages import Message
 from library.notifications import jira_errors
 from library.notifications.http_limits import AnswerTooLarge
-from library.notifications.jira_client import JiraClient, Unproven
+from library.notifications.jira_client import Endless, JiraClient, Unproven
 from library.notifications.jira_errors import Refused, Unanswered
+from library.notifications.jira_people import identity
 from library.notifications.patience import Patience
 from library.text import is_token
 
@@ -164,6 +165,8 @@ class JiraCalls:
             info = client.server_info()
             # With wrong credentials Cloud shows an empty JIRA instead of refusing: no ticket would be found.
             self._me = client.myself()
+            if identity(self._me) is None:
+                raise ValueError("JIRA does not say who is logged in")
             self._deployment = str(info["deploymentType"])
             if not self._address and str(info.get("baseUrl", "")).startswith(("https://", "http://")):
                 self._address = str(info["baseUrl"]).rstrip("/")
@@ -221,7 +224,7 @@ class JiraCalls:
                 self._give_up(str(failure))
         except Unproven as error:
             failure = jira_errors.unproven(doing, error)
-        except AnswerTooLarge as error:
+        except (AnswerTooLarge, Endless) as error:
             failure = Unanswered(f"JIRA did not {doing}: {error}", id=Message.NOT_JIRA)
         except OSError as error:
             failure = jira_errors.unreachable(doing, error, self._answer_seconds)

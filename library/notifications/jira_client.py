@@ -11,14 +11,19 @@ from jira import JIRA
 from requests_oauthlib import OAuth1  # type: ignore[import-untyped]
 
 from library.notifications.http_limits import limit
+from library.notifications.jira_shapes import is_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from requests import Response
 
 _CONNECT_SECONDS = 5
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*-[0-9]+")
+_TICKETS_PER_PAGE = 100
+_ENTRIES_PER_PAGE = 200
+PAGES = 200
+"""More than any listing of ours has."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 # Method, path, the status that says that it was done, and what the answer has to name of what was made, by
@@ -41,6 +46,13 @@ class Unproven(Exception):
         self.said = said
         self.response = response
         super().__init__(said)
+
+
+class Endless(Exception):
+    """A listing has more pages than any has."""
+
+    def __init__(self) -> None:
+        super().__init__(f"its listing has more than {PAGES} pages")
 
 
 class JiraClient(JIRA):
@@ -84,7 +96,7 @@ class JiraClient(JIRA):
         """Link two tickets; `kind` is the name of a link, or what it is called at either end."""
         if self._link_types is None:
             self._link_types = self._get_json("issueLinkType")["issueLinkTypes"]
-        types, ways = self._link_types, ("name", "outward", "inward")
+        types, ways = self._link_types or [], ("name", "outward", "inward")
         name, way = next(
             ((each["name"], way) for way in ways for each in types if each.get(way) == kind), (kind, "name")
         )
@@ -95,6 +107,38 @@ class JiraClient(JIRA):
     def asked(self, path: str, **parameters: str | int) -> Any:
         """The answer to a question that the `jira` client has no method for."""
         return self._get_json(path, params=parameters)
+
+    def listed(self, path: str) -> list[Mapping[str, Any]]:
+        """All of a listing of the creation's metadata, which each flavour has under another name; raises Endless."""
+        entries: list[Mapping[str, Any]] = []
+        for _ in range(PAGES):
+            page = self._get_json(path, params={"startAt": len(entries), "maxResults": _ENTRIES_PER_PAGE})
+            fresh = page.get("values") or page.get("issueTypes") or page.get("fields") or []
+            entries += fresh
+            if not fresh or len(entries) >= (page.get("total") or 0):
+                return entries
+        raise Endless
+
+    def found(self, jql: str, fields: Sequence[str], limit: int = 0) -> list[dict[str, Any]]:
+        """The tickets that a query finds, at most `limit` if there is one, with these fields; raises Endless."""
+        size = min(limit, _TICKETS_PER_PAGE) if limit else _TICKETS_PER_PAGE
+        question = {"jql": jql, "fields": ",".join(fields), "maxResults": size}
+        path, where = ("search/jql", {}) if self._is_cloud else ("search", {"startAt": 0})
+        tickets: list[dict[str, Any]] = []
+        for _ in range(PAGES):
+            page = self._get_json(path, params={**question, **where})
+            # It may have less than was asked for, and Cloud's even nothing though there is more. Server's total also
+            # counts what its index has not forgotten yet.
+            tickets += page["issues"]
+            if self._is_cloud:
+                where = {"nextPageToken": page.get("nextPageToken")}
+                is_last = where["nextPageToken"] is None
+            else:
+                where = {"startAt": len(tickets)}
+                is_last = not page["issues"] or len(tickets) >= page["total"]
+            if is_last or (limit and len(tickets) >= limit):
+                return tickets[: limit or None]
+        raise Endless
 
 
 def _prove(response: Response, *_args: object, **_kwargs: object) -> None:
@@ -111,15 +155,16 @@ def _prove(response: Response, *_args: object, **_kwargs: object) -> None:
         raise Unproven(f"HTTP {status} is not how JIRA says that it did so", response)
     if status == HTTPStatus.NO_CONTENT or (path == "issueLink" and not response.content):
         return
-    _prove_body(response, proof[3])
+    _prove_body(response, path if method == "GET" else "", proof[3])
 
 
-def _prove_body(response: Response, name: str) -> None:
+def _prove_body(response: Response, question: str, name: str) -> None:
+    """Raise Unproven for what is no answer to the `question`, or does not name what was made."""
     try:
         body = json.loads(response.content)
     except ValueError:
         raise Unproven("what answered at its address is not JIRA", response) from None
-    if not isinstance(body, dict | list):
+    if not isinstance(body, dict | list) or (question and not is_answer(question, body)):
         raise Unproven("what answered at its address is not JIRA", response)
     if name:
         made = body.get(name) if isinstance(body, dict) else None

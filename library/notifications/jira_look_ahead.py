@@ -98,9 +98,7 @@ def _open_one(calls: JiraCalls, project: str) -> str | None:
     jql = f'project = "{project}" AND labels = "{SUBJECT}" AND statusCategory != Done ORDER BY created DESC'
     found: list[dict[str, Any]] = calls.read(
         f"look for a ticket in {project}",
-        lambda client: [
-            issue.raw for issue in client.search_issues(jql, maxResults=_TICKETS_LOOKED_AT, fields=["status"])
-        ],
+        lambda client: client.found(jql, ["status"], _TICKETS_LOOKED_AT),
     )
     # The index may lag behind the ticket.
     return next((str(each["key"]) for each in found if not is_done(each)), None)
@@ -124,18 +122,5 @@ def _path_of(project: str, issue_type: Mapping[str, Any]) -> str:
 
 
 def _listed(calls: JiraCalls, path: str, project: str) -> list[Mapping[str, Any]]:
-    """A listing of the creation's metadata, which each flavour has under another name."""
-    listed: list[Mapping[str, Any]] = []
-    while True:
-        shown = _page(calls, path, project, len(listed))
-        page = shown.get("values") or shown.get("issueTypes") or shown.get("fields") or []
-        listed += page
-        if not page or len(listed) >= shown.get("total", 0):
-            return listed
-
-
-def _page(calls: JiraCalls, path: str, project: str, start: int) -> dict[str, Any]:
-    shown: dict[str, Any] = calls.read(
-        f"say what tickets in {project} want", lambda client: client.asked(path, startAt=start, maxResults=200)
-    )
-    return shown
+    """A listing of the creation's metadata."""
+    return calls.read(f"say what tickets in {project} want", lambda client: client.listed(path))

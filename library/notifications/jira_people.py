@@ -78,6 +78,7 @@ class Assignees:
                         project=project,
                         maxResults=_USERS_PER_PAGE,
                     )
+                    if identity(user.raw)
                 ],
             )
         except Refused as error:

@@ -32,7 +32,7 @@ class TicketSearch:
         )
         # The index may lag behind the ticket.
         shown = [each for each in found if not is_done(each)]
-        return Ticket(str(shown[0]["key"]), identity(shown[0]["fields"]["assignee"])) if shown else None
+        return Ticket(str(shown[0]["key"]), identity(shown[0]["fields"].get("assignee"))) if shown else None
 
     def newest(self, project: str, label: str) -> datetime | None:
         """When JIRA made the newest ticket that we have raised in this project with this label.
@@ -56,15 +56,8 @@ class TicketSearch:
     def _ours(self, doing: str, jql: str, field: str, limit: int = 0) -> Sequence[dict[str, Any]]:
         """The tickets that a query finds, at most `limit`, as JIRA shows them; those of other people are left out."""
         me = identity(self._calls.me)
-        return self._calls.read(
-            doing,
-            lambda client: [
-                issue.raw
-                # Without a limit also where one is enough: Cloud may fill a page with less than it was asked for.
-                for issue in client.search_issues(jql, maxResults=limit, fields=[field, "status", "creator"])
-                if identity(issue.raw["fields"].get("creator")) == me
-            ],
-        )
+        found = self._calls.read(doing, lambda client: client.found(jql, (field, "status", "creator"), limit))
+        return [each for each in found if identity(each["fields"].get("creator")) == me]
 
 
 _NEWEST = 50

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from library import messages
 from library.errors import TicketError
 from library.messages import Message
+from library.notifications.jira_client import PAGES, Endless
 from library.notifications.jira_closing import Closing, TicketArchived, is_done
 from library.notifications.jira_creation import Creation, Ticket
 from library.notifications.jira_errors import NotShown, Refused
@@ -139,7 +140,8 @@ class JiraTickets:
             if error.status == HTTPStatus.UNAUTHORIZED:
                 raise
             return None
-        return bool(shown["permissions"]["BROWSE_PROJECTS"]["havePermission"])
+        said = shown["permissions"].get("BROWSE_PROJECTS")
+        return None if said is None else bool(said["havePermission"])
 
     def link(self, ticket: str, parent: str) -> None:
         """Link the ticket to its parent, which changes nothing if it is; a failure costs a warning."""
@@ -153,7 +155,7 @@ class JiraTickets:
         """What JIRA shows of a ticket of the issue with this label; raises NotShown if it shows none."""
         shown = self._issue(ticket)
         creator = identity(shown["fields"].get("creator"))
-        is_ours = creator == identity(self._calls.me) or label in shown["fields"]["labels"]
+        is_ours = creator == identity(self._calls.me) or label in _labels_of(shown)
         return Looked(is_open=not is_done(shown), is_ours=is_ours)
 
     def comment(self, ticket: str, text: str, reference: str) -> None:
@@ -171,7 +173,7 @@ class JiraTickets:
         if is_done(issue):
             return
         # Before the transition, so that a run that dies in between has both still to do.
-        if label and label not in issue["fields"]["labels"]:
+        if label and label not in _labels_of(issue):
             self._add_label(ticket, label)
         with _shown(ticket):
             self._close(ticket, issue)
@@ -198,7 +200,7 @@ class JiraTickets:
 
     def _has_comment(self, ticket: str, reference: str) -> bool:
         seen: set[str] = set()
-        while True:
+        for _ in range(PAGES):
             page = self._calls.read(
                 f"show the comments of {ticket}",
                 lambda client: client.comments(ticket, start_at=len(seen), max_results=_COMMENTS_PER_PAGE),
@@ -210,6 +212,7 @@ class JiraTickets:
             if not fresh:
                 return False
             seen.update(comment["id"] for comment in fresh)
+        raise TicketError(f"JIRA did not show the comments of {ticket}: {Endless()}", id=Message.NOT_JIRA)
 
     def _add_label(self, ticket: str, label: str) -> None:
         try:
@@ -230,6 +233,10 @@ def _shown(ticket: str) -> Iterator[None]:
             f"JIRA does not show the ticket {ticket}: either it was deleted, or this user may not see it, because of "
             f"the permission Browse Projects in {project} or of the ticket's security level"
         ) from None
+
+
+def _labels_of(issue: Mapping[str, Any]) -> list[str]:
+    return issue["fields"].get("labels") or []
 
 
 def _project_of(ticket: str) -> str:

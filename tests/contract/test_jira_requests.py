@@ -113,7 +113,6 @@ class Kind:
                 ),
             ],
             "find": [
-                ("GET", f"{API}/field", {}, None),
                 ("GET", path, {"jql": JQL, "fields": "assignee,status,creator", "maxResults": "100", **more}, None),
             ],
             "comment": [
@@ -166,7 +165,7 @@ def kind(request: pytest.FixtureRequest, rsa_key: RSAPrivateKey) -> Kind:
         "Bearer" if by_token else "OAuth",
         {"username": "alice@example.com"},
         {"name": "alice"},
-        (f"{API}/search", {"startAt": "0", "validateQuery": "True"}),
+        (f"{API}/search", {"startAt": "0"}),
     )
 
 

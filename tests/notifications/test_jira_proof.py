@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from deployment.local.jira_stand_in import DEFAULT_TOKEN, JiraRequest, JiraStandIn
+from deployment.local.jira_stand_in import DEFAULT_TOKEN, Flavour, JiraRequest, JiraStandIn
 from deployment.local.stand_in import Rule, Silence
 from library.errors import TicketError
 from library.notifications.http_limits import AnswerTooLarge, limit
@@ -203,6 +204,98 @@ def test_a_redirect_of_everything_is_said_before_anything_is_written(jira: JiraS
         "JIRA did not log in: it redirects to https://new.example.com/jira (HTTP 302)"
     )
     assert [(request.method, request.path) for request in jira.requests] == [("GET", "/rest/api/2/serverInfo")]
+
+
+# What is asked
+
+
+NO_LIST: tuple[Any, ...] = (None, {}, "x", [None], [{}])
+ODD: tuple[Any, ...] = (
+    *BODIES,
+    7,
+    [None],
+    [{}],
+    ["x"],
+    [{"name": 7, "accountId": 7}],
+    *({name: value} for name in ("issues", "transitions", "comments") for value in NO_LIST),
+    {"issues": [{"key": "AWSSEC-1", "fields": {"status": None}}], "total": 1},
+    {"issues": [], "total": 5},
+    {"comments": [{"id": 7, "body": "x"}]},
+    {"transitions": [{"id": 11, "name": "Close Issue"}]},
+    {
+        "transitions": [
+            {"id": "11", "name": "Close Issue", "to": [], "fields": {"resolution": {"allowedValues": [1]}}}
+        ]
+    },
+    {"permissions": None},
+    {"permissions": {"BROWSE_PROJECTS": {}}},
+    {"permissions": {}},
+    {"issueLinkTypes": {}},
+    {"issueLinkTypes": [{}]},
+    {"key": "AWSSEC-1", "fields": None},
+    {"key": "AWSSEC-1", "fields": {"status": {"name": "x", "statusCategory": None}, "labels": []}},
+    {"key": "AWSSEC-1", "fields": {"status": {"name": "x", "statusCategory": {"key": "new"}}, "labels": "x"}},
+    {"key": "AWSSEC-1", "fields": {"status": {"name": "x", "statusCategory": {"key": "new"}}, "creator": "x"}},
+    {"deploymentType": None},
+    {"name": None, "displayName": "x"},
+)
+FIND = Write("find", "GET", "", 200, lambda to: to.find_open(LABEL).key, lambda jira: True)  # type: ignore[union-attr]
+RAISE = replace(WRITES[0], do=lambda to: to.raise_ticket(replace(NEW, assignees=("alice@example.com",))))
+
+
+@pytest.mark.parametrize("flavour", ["server", "cloud"])
+@pytest.mark.parametrize("flow", [RAISE, *WRITES[1:], FIND], ids=lambda flow: flow.name)
+def test_no_question_is_taken_for_answered_that_was_not(flow: Write, flavour: Flavour) -> None:
+    """Whatever answers in the place of JIRA: an error of ours, or what was to be done is done."""
+    with JiraStandIn(flavour=flavour, issues=("AWSSEC-1", "AWSSEC-2")) as jira:
+        was = copy.deepcopy(jira.site)
+
+        def tried() -> str:
+            jira.site = copy.deepcopy(was)
+            jira.issues["AWSSEC-1"].labels = [LABEL]
+            jira.issues["AWSSEC-1"].creator = jira.site.identity(jira.site.users[0])
+            jira.requests.clear()
+            return outcome(flow, jira)
+
+        assert tried() == ""
+        questions = sorted({request.path for request in jira.requests if request.method == "GET"})
+        assert len(questions) >= 3
+        answers = [(200, body) for body in ODD]
+        answers += [(status, BODIES[status % len(BODIES)]) for status in OFTEN if status != HTTPStatus.OK]
+        for question in questions:
+            for status, body in answers:
+                # An empty page is what JIRA may really answer, as its index counts what is gone.
+                if "/search" in question and body == {"issues": [], "total": 5}:
+                    continue
+                jira.heal()
+                answer_instead(jira, replace(flow, method="GET", path=question), (status, {}, body))
+                said = tried()
+                assert "\n" not in said
+                assert said or flow.is_done(jira), f"{question}: HTTP {status} with {body!r}"
+                assert len(jira.requests) < 30
+
+
+def test_a_search_without_an_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("library.notifications.jira_client.PAGES", 5)
+    status = {"name": "To Do", "statusCategory": {"key": "new"}}
+    page = {"issues": [{"key": "A-1", "fields": {"status": status}}], "total": 10**6, "nextPageToken": "again"}
+    for flavour, path in (("server", "search"), ("cloud", "search/jql")):
+        with JiraStandIn(flavour=flavour) as jira:  # type: ignore[arg-type]
+            answer_instead(jira, replace(FIND, path=f"/rest/api/2/{path}"), (200, {}, page))
+            with pytest.raises(TicketError, match="its listing has more than 5 pages"):
+                tickets_in(jira).find_open(LABEL)
+            assert len(jira.requests) == 2 + 5
+
+
+def test_comments_without_an_end_end(jira: JiraStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("jira_client", "jira_tickets"):
+        monkeypatch.setattr(f"library.notifications.{module}.PAGES", 5)
+    for number in range(9):
+        page = {"comments": [{"id": str(number), "body": "Words"}]}
+        jira.add_rule(Rule(lambda each: each.path.endswith("/comment"), (200, {}, page), times=1))
+    with pytest.raises(TicketError, match="the comments of AWSSEC-1: its listing has more than 5 pages"):
+        tickets_in(jira).comment("AWSSEC-1", WORDS, "Hammer reference 7")
+    assert jira.issues["AWSSEC-1"].comments == []
 
 
 # The other side's words

@@ -41,7 +41,6 @@ ROUTES = (
     Route("GET", "serverInfo", Access.OPEN, people.server_info),
     Route("GET", "myself", Access.LOGIN, people.myself),
     Route("GET", "user/assignable/search", Access.LOGIN, people.assignable),
-    Route("GET", "field", Access.LOGIN, search.fields),
     Route("GET", "mypermissions", Access.LOGIN, people.my_permissions),
     Route("GET", r"project/([^/]+)", Access.HIDDEN, people.project),
     Route("GET", "search", Access.HIDDEN, search.search),

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 _CLAUSE = re.compile(r'(?i)(labels|project)\s*=\s*(?:"([^"\\]+)"|([\w-]+))|(statuscategory)\s*!=\s*done')
 
 
-def fields(_site: JiraSite, _call: Call) -> Reply:
-    """The fields that a query may name."""
-    names = ("summary", "description", "labels", "assignee", "status", "priority")
-    return 200, [{"id": name, "name": name.capitalize(), "clauseNames": [name]} for name in names]
-
-
 def search(site: JiraSite, call: Call) -> Reply:
     """Server's search, whose pages begin at a number."""
     if site.flavour == "cloud":
