@@ -288,21 +288,36 @@ def test_the_secret_has_no_value_of_the_template(main_account: dict[str, Any]) -
     assert main_account["Parameters"]["CredentialsSecretName"]["Default"] == "hammer-credentials"
 
 
-def test_the_bucket_outlives_its_stack_keeps_versions_and_lets_nobody_else_in() -> None:
+@pytest.mark.parametrize("name", ["Bucket", "LogBucket"])
+def test_each_bucket_outlives_its_stack_and_lets_nobody_else_in(name: str) -> None:
     template = load(FOLDER / "bucket.yaml")
-    (bucket,) = of_type(template, "AWS::S3::Bucket").values()
+    bucket = template["Resources"][name]
     properties = bucket["Properties"]
     assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
-    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(properties["PublicAccessBlockConfiguration"]) == 4
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    (statement,) = statements(template)
+    (policy,) = [
+        one["Properties"]["PolicyDocument"]["Statement"]
+        for one in of_type(template, "AWS::S3::BucketPolicy").values()
+        if one["Properties"]["Bucket"] == {"Ref": name}
+    ]
+    statement = policy[-1]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert len(statement["Resource"]) == 2
+
+
+def test_the_bucket_keeps_versions_and_has_a_log_of_who_was_there() -> None:
+    buckets = of_type(load(FOLDER / "bucket.yaml"), "AWS::S3::Bucket")
+    assert buckets["Bucket"]["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    logging = buckets["Bucket"]["Properties"]["LoggingConfiguration"]
+    assert logging == {"DestinationBucketName": {"Ref": "LogBucket"}}
+    # Delivery is refused to a bucket whose policy does not allow it yet.
+    assert buckets["Bucket"]["DependsOn"] == "LogBucketPolicy"
+    assert "LoggingConfiguration" not in buckets["LogBucket"]["Properties"]
 
 
 def test_the_host_is_one_encrypted_machine_without_a_public_address_and_with_the_second_metadata_version(

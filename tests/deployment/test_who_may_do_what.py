@@ -352,6 +352,71 @@ def test_the_bucket_is_asked_over_tls_only(tls: str, expected: str) -> None:
     assert asked(policy, who, "s3:GetObject", CONFIG, "", **{"aws:SecureTransport": tls}) == expected
 
 
+@pytest.mark.parametrize(
+    ("policy", "action", "place", "may"),
+    [
+        ("PublishConfiguration", "s3:PutObject", "config/current.json", YES),
+        ("PublishConfiguration", "s3:GetObject", "config/previous.json", YES),
+        ("PublishConfiguration", "s3:PutObject", "packages/host.zip", NO),
+        ("PublishConfiguration", "s3:GetObject", "packages/host.zip", NO),
+        ("PublishConfiguration", "s3:PutObject", "configuration", NO),
+        ("PublishConfiguration", "s3:DeleteObject", "config/current.json", NO),
+        ("PublishConfiguration", "s3:DeleteObjectVersion", "config/current.json", NO),
+        ("PublishConfiguration", "s3:ListBucket", "", YES),
+        ("PublishConfiguration", "s3:PutBucketPolicy", "", NO),
+        ("UploadPackages", "s3:PutObject", "packages/host.zip", YES),
+        ("UploadPackages", "s3:GetObject", "packages/host.zip", YES),
+        ("UploadPackages", "s3:PutObject", "config/current.json", NO),
+        ("UploadPackages", "s3:GetObject", "config/current.json", YES),
+        ("UploadPackages", "s3:DeleteObject", "packages/host.zip", NO),
+        ("UploadPackages", "s3:DeleteObjectVersion", "packages/host.zip", NO),
+        ("UploadPackages", "s3:ListBucket", "", YES),
+        ("UploadPackages", "s3:PutBucketLogging", "", NO),
+    ],
+)
+def test_who_writes_the_configuration_writes_no_code_and_the_other_way_round(
+    policy: str, action: str, place: str, may: bool
+) -> None:
+    who = Role(f"arn:aws:iam::{MAIN}:role/somebody")
+    resource = f"arn:aws:s3:::{BUCKET}/{place}".rstrip("/")
+    document = parse_policy_document(STRICT["bucket"].policy_of(policy))
+    assert (evaluate(who.calls(action, resource, {}), [document]).decision == "Allow") is may
+
+
+@pytest.mark.parametrize(
+    ("stack", "may"),
+    [
+        ("hammer-deployment", YES),
+        ("hammer-iam-user-inactive-keys", YES),
+        ("hammer-reporting-remediation", YES),
+        ("another", NO),
+    ],
+)
+def test_who_publishes_the_configuration_sees_who_reads_it(stack: str, may: bool) -> None:
+    who = Role(f"arn:aws:iam::{MAIN}:role/somebody")
+    document = parse_policy_document(STRICT["bucket"].policy_of("PublishConfiguration"))
+    arn = f"arn:aws:cloudformation:{REGION}:{MAIN}:stack/{stack}/0123"
+    assert (evaluate(who.calls("cloudformation:DescribeStacks", arn, {}), [document]).decision == "Allow") is may
+    assert evaluate(who.calls("cloudformation:UpdateStack", arn, {}), [document]).decision != "Allow"
+
+
+@pytest.mark.parametrize(
+    ("service", "source", "may"),
+    [
+        ("logging.s3.amazonaws.com", f"arn:aws:s3:::{BUCKET}", "Allow"),
+        ("logging.s3.amazonaws.com", "arn:aws:s3:::another", "ImplicitDeny"),
+        ("s3.amazonaws.com", f"arn:aws:s3:::{BUCKET}", "ImplicitDeny"),
+    ],
+)
+def test_the_log_of_the_bucket_takes_that_of_this_bucket_only(service: str, source: str, may: str) -> None:
+    policy = STRICT["bucket"].policy_of("LogBucketPolicy")
+    who = Role(f"arn:aws:iam::{STRANGER}:role/any")
+    place = f"arn:aws:s3:::hammer-deployment-log-{MAIN}-{REGION}/2026-11-25"
+    context = {"aws:SourceArn": source, "aws:SourceAccount": MAIN}
+    assert asked(policy, who, "s3:PutObject", place, service, **context) == may
+    assert asked(policy, who, "s3:GetObject", place, service, **context) == "ImplicitDeny"
+
+
 @pytest.fixture
 def linter(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """parliament, which asks setuptools where its files are. The setuptools of today do not say that any more."""
@@ -368,6 +433,9 @@ def test_a_policy_linter_finds_nothing_in_any_policy(estate: dict[str, Stack], l
         ("main-account", "DescribeTopicPolicy"),
         ("main-account", "FailuresQueuePolicy"),
         ("bucket", "BucketPolicy"),
+        ("bucket", "LogBucketPolicy"),
+        ("bucket", "PublishConfiguration"),
+        ("bucket", "UploadPackages"),
     ]
     documents += [estate[place].policy_of(name) for place, name in of_resources]
     for document in documents:
