@@ -132,4 +132,4 @@ def test_nobody_at_the_prompt_ends_it(folder: Path) -> None:
 
 def test_no_option_takes_a_credential() -> None:
     options = {name for parameter in put_credentials.main.params for name in parameter.opts}
-    assert options == {"config_folder", "--file"}
+    assert options == {"config_folder", "--file", "--profile", "--region"}

@@ -420,6 +420,17 @@ def test_an_owner_whom_jira_does_not_know_is_a_warning_once(
     assert caplog.text.count("JIRA knows nobody called nobody@example.com") == 1
 
 
+def test_that_nobody_in_line_is_known_is_a_warning_once_for_each_project(
+    jira: JiraStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    jira.site.projects["OTHER"] = 0
+    tickets = tickets_in(jira)
+    for project in ("AWSSEC", "AWSSEC", "OTHER"):
+        tickets.raise_ticket(new_ticket(project=project, assignees=("nobody@example.com", "none")))
+    for project in ("AWSSEC", "OTHER"):
+        assert caplog.text.count(f"JIRA assigns tickets in {project} to none of nobody@example.com, none") == 1
+
+
 @pytest.mark.parametrize(("account_id", "assigned"), [("712020:alice", "712020:alice"), ("712020:nobody", None)])
 def test_an_account_id_of_cloud_names_an_assignee_if_it_is_one(account_id: str, assigned: str | None) -> None:
     with JiraStandIn(flavour="cloud", users=USERS) as cloud:
