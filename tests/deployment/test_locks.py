@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, requires, version
+import zipfile
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,10 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deployment.build_packages import build
 from deployment.commands import REPOSITORY
 from deployment.pins import BuildError, Pin, pins
+from tests.documents import rows, section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +128,29 @@ def test_a_line_that_names_no_version_with_digests_is_refused(line: str, tmp_pat
     lock.write_text(f"{good}\n{line}\n")
     with pytest.raises(BuildError, match=r"requirements\.txt: found "):
         list(pins(lock))
+
+
+def licence_of(package: str) -> str:
+    """All that the package's metadata says of its licence."""
+    said = metadata(package)
+    names = ("License-Expression", "License", "Classifier")
+    values = [value for name in names for value in said.get_all(name) or []]
+    return " ".join(value for value in values if "::" not in value or value.startswith("License "))
+
+
+def test_every_package_that_is_passed_on_or_fetched_has_one_row_with_its_licence() -> None:
+    found = {
+        package: cells[0]
+        for cells in rows(section("CONTRIBUTING.md", "## What their licences ask for"))
+        for package in cells[1].split(", ")
+    }
+    of_all = [pin.name for name in LISTS[:2] for pin in locked(name)]
+    assert sorted(found) == sorted(set(of_all))
+    assert {name: licence_of(name) for name, licence in found.items() if licence not in licence_of(name)} == {}
+
+
+def test_every_package_of_the_functions_brings_the_text_of_its_licence_into_the_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(build(None, tmp_path)) as archive:
+        texts = [name for name in archive.namelist() if re.search(r"\.dist-info/(?:.*/)?LICENSE", name)]
+    brought = {canonicalize_name(text.partition("-")[0]) for text in texts}
+    assert brought == {pin.name for pin in locked("requirements-lambda")}
