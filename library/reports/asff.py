@@ -29,7 +29,7 @@ _TITLE, _DESCRIPTION, _TAGS = 256, 1024, 50
 _TYPE = "Software and Configuration Checks/AWS Security Best Practices"
 _GENERATOR = "hammer/iam-user-inactive-keys"
 _WHAT_TO_DO = (
-    "Switch the key off, and delete it once nobody misses it. Anybody who needs it can ask for an exception."
+    "Switch the key off, and delete it once nobody misses it. Anybody who needs it can ask for an exemption."
 )
 
 
@@ -137,7 +137,7 @@ def _description(entry: Entry, criteria_days: int) -> str:
         return f"{facts} It was switched off, and on again at {utc(entry.issue.on_again_since)}."
     if entry.standing is Standing.WHITELISTED:
         reason = f": {entry.exemption.reason}" if entry.exemption and entry.exemption.reason else "."
-        return f"{facts} An exception covers it{reason}"
+        return f"{facts} An exemption covers it{reason}"
     return f"{facts} It will be switched off from {entry.due:%Y-%m-%d} on." if entry.due else facts
 
 

@@ -103,7 +103,7 @@ def _remarks(entry: Entry) -> str:
     exemption = entry.exemption
     if exemption is not None:
         until = f" until {exemption.until}" if exemption.until else ""
-        remarks.append(f"exception {exemption.id}{until}: {exemption.reason or 'no reason given'}")
+        remarks.append(f"exemption {exemption.id}{until}: {exemption.reason or 'no reason given'}")
     if entry.doubt:
         remarks.append(entry.doubt)
     return "; ".join(remarks)

@@ -38,13 +38,13 @@ def page_of(figures: Figures, settings: ReportSettings) -> Page:
             Section("How old they are", [_ages(figures)], half=True),
             Section("What has happened", [_trend(figures), Note(_OF_THE_EPISODE)], half=True),
             Section("What will be switched off", planned(figures, settings)),
-            Section("Exceptions", [_exemptions(figures, settings)]),
+            Section("Exemptions", [_exemptions(figures, settings)]),
             Section("What failed", [_failures(figures, settings)]),
         ],
         listing=listing(figures, settings.accounts),
         footnotes=[
             "Switched off: by this system, and the next scan still has to confirm it. Resolved: the key was used, "
-            "switched off or deleted. Whitelisted: an exception covers it. All times are UTC.",
+            "switched off or deleted. Whitelisted: an exemption covers it. All times are UTC.",
             f"From the table {settings.table_name}. What happened to one key, step by step: "
             "python -m remediation.show_issue --key ID",
         ],
@@ -65,8 +65,8 @@ def _headlines(figures: Figures) -> Iterator[Headline]:
     off = f"{counted(total.switched_off, 'key', 'keys')} switched off by this system"
     yield Headline(f"{total.resolved:,}", f"resolved in {WEEKS} weeks", off, "good")
     ending = _exemptions_that_end(figures)
-    note = f"{counted(ending, 'exception ends', 'exceptions end')} within {AHEAD.days} days" if ending else ""
-    yield Headline(f"{total.whitelisted:,}", "left on by an exception", note, "calm")
+    note = f"{counted(ending, 'exemption ends', 'exemptions end')} within {AHEAD.days} days" if ending else ""
+    yield Headline(f"{total.whitelisted:,}", "left on by an exemption", note, "calm")
     failed = len(figures.failures)
     yield Headline(f"{failed:,}", "failures", "see What failed" if failed else "", "bad" if failed else "calm")
 
@@ -92,8 +92,8 @@ def _warnings(figures: Figures, settings: ReportSettings) -> Iterator[str]:
     nothing = sum(1 for each in figures.exemptions if each.means_nothing)
     if nothing:
         yield (
-            f"{counted(nothing, 'exception means', 'exceptions mean')} no user and no key, so nothing is "
-            "exempt by it. See Exceptions."
+            f"{counted(nothing, 'exemption means', 'exemptions mean')} no user and no key, so nothing is "
+            "exempt by it. See Exemptions."
         )
     if not settings.remediation:
         yield "Automatic remediation is off (user_inactivekeys.remediation): no key is switched off by schedule."
@@ -189,7 +189,7 @@ def _exemptions(figures: Figures, settings: ReportSettings) -> Grid:
             )
             for each in figures.exemptions
         ],
-        empty="There is no exception.",
+        empty="There is no exemption.",
         numbers=frozenset({3}),
     )
 

@@ -103,7 +103,7 @@ def test_the_headlines_are_read_first(browser: Browser, write: Write) -> None:
         "3 idle keys are on the longest for 1,000 days",
         "2 to be switched off within 30 days 1 of them in the next run",
         "1 resolved in 13 weeks 1 key switched off by this system",
-        "1 left on by an exception 1 exception ends within 30 days",
+        "1 left on by an exemption 1 exemption ends within 30 days",
         "0 failures",
     ]
 
@@ -328,5 +328,5 @@ def test_a_table_without_issues_says_so(browser: Browser, write: Write) -> None:
     browser.open(write([], exceptions=()))
     assert browser.console() == []
     text = browser.run("return document.body.innerText")
-    for said in ("No idle key is on.", "There is no exception.", "The issues table has no row", "No key is due"):
+    for said in ("No idle key is on.", "There is no exemption.", "The issues table has no row", "No key is due"):
         assert said in text, said

@@ -87,7 +87,7 @@ def rows(now: datetime) -> Iterator[Row]:
 
 
 def configure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write a configuration in which one account is not remediated, and each has an exception."""
+    """Write a configuration in which one account is not remediated, and each has an exemption."""
     settings = {
         "aws": {"region": "eu-west-1", "main_account_id": next(iter(ACCOUNTS)), "accounts": ACCOUNTS},
         "user_inactivekeys": {

@@ -143,7 +143,7 @@ def test_the_description_says_what_is_known() -> None:
     exempted = finding(
         an_issue(status=Status.WHITELISTED), exceptions=(Exemption("alice", date(2026, 12, 1), "Yearly archive"),)
     )
-    assert exempted["Description"].endswith("An exception covers it: Yearly archive")
+    assert exempted["Description"].endswith("An exemption covers it: Yearly archive")
     assert exempted["ProductFields"]["hammer/exception_until"] == "2026-12-01"
     assert finding(ended(Resolution.DELETED))["Description"].endswith("The issue has ended: deleted.")
 

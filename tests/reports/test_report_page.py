@@ -61,7 +61,7 @@ def test_the_headlines_of_a_table_without_issues_are_calm() -> None:
     assert [block.text for block in blocks(empty, "How old they are") if isinstance(block, Note)] == [
         "No idle key is on."
     ]
-    assert grid(empty, "Exceptions").rows == []
+    assert grid(empty, "Exemptions").rows == []
 
 
 def test_the_headlines_say_what_comes_and_what_failed() -> None:
@@ -70,7 +70,7 @@ def test_the_headlines_say_what_comes_and_what_failed() -> None:
     found = page(reported(20, issue_id="A"), reported(2, issue_id="B"), unread=(failure,), whitelist=ends)
     assert headline(found, 0) == ("2", "idle keys are on", "the longest for 100 days", "open")
     assert headline(found, 1) == ("2", "to be switched off within 30 days", "1 of them in the next run", "off")
-    assert headline(found, 3) == ("0", "left on by an exception", "1 exception ends within 30 days", "calm")
+    assert headline(found, 3) == ("0", "left on by an exemption", "1 exemption ends within 30 days", "calm")
     assert headline(found, 4) == ("1", "failures", "see What failed", "bad")
 
 
@@ -121,9 +121,9 @@ def test_an_exception_that_means_nothing_is_warned_of() -> None:
     exemptions = (Exemption("mistyped"), Exemption("joe"), Exemption("gone", date(2026, 11, 22)))
     state = AccountState(scanned=NOW, unmatched=("gone", "mistyped", "removed since"))
     found = page(scanned=scans(master=state), whitelist=Whitelist({ACCOUNT: exemptions}))
-    shown = [row[0] for row in grid(found, "Exceptions").rows]
+    shown = [row[0] for row in grid(found, "Exemptions").rows]
     assert shown == ["gone", "joe", "mistyped\nmeans no user and no key"]
-    assert found.warnings == ["1 exception means no user and no key, so nothing is exempt by it. See Exceptions."]
+    assert found.warnings == ["1 exemption means no user and no key, so nothing is exempt by it. See Exemptions."]
 
 
 def test_one_account_has_no_total() -> None:
@@ -173,7 +173,7 @@ def test_the_days_ahead_begin_with_what_is_due_already() -> None:
 
 def test_an_exemption_that_has_ended_says_so() -> None:
     exemptions = (Exemption("old", date(2026, 11, 22)), Exemption("today", date(2026, 11, 23)), Exemption("always"))
-    rows = grid(page(whitelist=Whitelist({ACCOUNT: exemptions})), "Exceptions").rows
+    rows = grid(page(whitelist=Whitelist({ACCOUNT: exemptions})), "Exemptions").rows
     assert [(row[0], row[2]) for row in rows] == [
         ("old", "2026-11-22\nhas ended"),
         ("today", "2026-11-23"),
@@ -214,7 +214,7 @@ def test_the_list_names_use_owner_ticket_and_what_failed() -> None:
     assert row[1:3] == (f"master\n{ACCOUNT}", "alice\nowner bob")
     assert row[5:7] == ("2026-08-15\neu-west-1", "\nAWSSEC-1")
     assert row[8] == (
-        "JIRA was not told: the next run tries again; exception alice until 2026-12-01: no reason given"
+        "JIRA was not told: the next run tries again; exemption alice until 2026-12-01: no reason given"
     )
     (never,) = page(an_issue(details=details(never_used=True))).listing.rows
     assert never[5] == "never\ncreated 2025-10-19"
