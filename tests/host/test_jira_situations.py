@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deployment.local.jira_stand_in import Transition
+from deployment.local.jira_stand_in import JiraUser, Transition
 from deployment.local.stand_in import Silence
 from library.issues.record import Resolution, Status
+from library.issues.row import from_item
+from tests.world.configuration import OWNERS
+from tests.world.table import deserialized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +33,10 @@ PAGE = b"<html><title>Sign in</title></html>"
 
 @dataclass(frozen=True)
 class Situation:
-    """What is so in JIRA, for a new issue or one that has `ended`, and how a run ends: code, ids, tickets."""
+    """What is so in JIRA, for a new issue or one that has `ended`, and how a run ends: code, ids, tickets.
+
+    `said` is in the lines or in Slack's messages besides.
+    """
 
     name: str
     make: Callable[[Estate], object]
@@ -37,6 +44,7 @@ class Situation:
     ids: tuple[str, ...]
     tickets: tuple[str, ...]
     ended: bool = False
+    said: tuple[str, ...] = ()
 
 
 def fail(method: str, path: str, **how: Any) -> Callable[[Estate], object]:
@@ -57,6 +65,34 @@ def workflow(*transitions: Transition) -> Callable[[Estate], object]:
 
 def no_browse(estate: Estate) -> None:
     estate.jira.site.denied = {"AWSSEC": {"BROWSE_PROJECTS"}}
+
+
+def two_of_one_name(estate: Estate) -> None:
+    estate.owners({**OWNERS, "jira_owner": "Sam Smith"})
+    estate.jira.site.users += (
+        JiraUser("smith-a", "a@example.com", "Sam Smith"),
+        JiraUser("smith-b", "b@example.com", "Sam Smith"),
+    )
+
+
+def gateway(estate: Estate) -> None:
+    estate.jira.site.base_url, estate.jira.site.below = "https://acme.atlassian.net", "/ex/jira/11223344"
+    estate.configure(jira={"server": f"{estate.jira.url}/ex/jira/11223344"})
+
+
+def lost(**facts: Any) -> Callable[[Estate], object]:
+    """A ticket was made 16 minutes ago, and nobody heard JIRA's answer."""
+
+    def make(estate: Estate) -> None:
+        site(**facts)(estate)
+        estate.jira.fail_next("POST", CREATION, silence=Silence.RESET, after_doing=True)
+        estate.report()
+        for row in estate.rows():
+            issue = from_item(deserialized(row), estate.now)
+            assert issue.jira.asked is not None
+            estate.put(replace(issue, jira=replace(issue.jira, asked=issue.jira.asked - timedelta(minutes=16))))
+
+    return make
 
 
 MOVED = {"Location": "https://new.example.com/jira"}
@@ -97,6 +133,27 @@ SITUATIONS = (
     Situation("a project without the issue type", site(issue_types={"AWSSEC": ("Bug",)}), 1, ("E-JIRA-03",), ()),
     Situation("no priority on the screen", site(refused_fields={"priority"}), 0, ("W-JIRA-02",), ("To Do",)),
     Situation("no assignee on the screen", site(refused_fields={"assignee"}), 0, ("W-JIRA-02",), ("To Do",)),
+    Situation("16 minutes after a lost answer", lost(), 0, (), ("To Do",)),
+    Situation(
+        "16 minutes after a lost answer, and the ticket hides itself",
+        lost(hides_new=True),
+        1,
+        ("E-JIRA-11",),
+        ("To Do",),
+        said=("Browse Projects and the security level", "--raise-again AKIA"),
+    ),
+    Situation("16 minutes after a lost answer, and the search lags", lost(lags=True), 1, ("E-JIRA-11",), ("To Do",)),
+    Situation(
+        "two people of one name",
+        two_of_one_name,
+        0,
+        ("W-JIRA-01",),
+        ("To Do",),
+        said=("JIRA knows several people called Sam Smith: ", "smith-a, ", "smith-b; name one of them so"),
+    ),
+    Situation(
+        "programs use a gateway", gateway, 0, (), ("To Do",), said=("https://acme.atlassian.net/browse/AWSSEC-2|",)
+    ),
     Situation("new tickets hide from their creator", site(hides_new=True), 1, ("E-JIRA-07", "W-JIRA-02"), ("To Do",)),
     Situation(
         "the ticket is there, the link is refused",
@@ -218,6 +275,10 @@ def test_the_operator_sees_what_is_so_and_nothing_counts_that_is_not(
     print(f"\n| {situation.name} | {flavour} | {shown} | {', '.join(statuses) or 'no ticket'} | {result.exit_code} |")
     assert (result.exit_code, statuses) == (situation.code, situation.tickets), result.output
     assert sorted({line.partition(" ")[0] for line in found}) == sorted(situation.ids)
+    messages = " ".join(text for _, text in estate.messages())
+    assert "/ex/jira/" not in messages
+    for text in situation.said:
+        assert text in " ".join(found) + messages
     after = estate.read(issue)
     assert (after.status is Status.CLOSED) is (situation.ended and situation.code == 0)
     assert (after.jira.failed is None) is (situation.code == 0)

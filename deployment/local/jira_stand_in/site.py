@@ -106,7 +106,8 @@ class JiraSite:
     search does not know the tickets in `unsearchable`, to which a new one belongs where it `lags`. With `hides_new`
     a new ticket has a security level without its creator. `required` has, by project, the fields that a creation
     wants, by id, with their names; `issue_types` are those of a project, any if it says nothing. `base_url` is what
-    JIRA believes its own address to be, if not the one that it is called by.
+    JIRA believes its own address to be, if not the one that it is called by; `below` is a path that comes before all
+    of its own, as at a gateway (`/ex/jira/1`).
     """
 
     flavour: Flavour = "server"
@@ -125,6 +126,7 @@ class JiraSite:
     required: dict[str, dict[str, str]] = field(default_factory=dict)
     issue_types: dict[str, tuple[str, ...]] = field(default_factory=dict)
     base_url: str = ""
+    below: str = ""
 
     def add(self, key: str) -> None:
         """Add a ticket with a key of its own; new keys of its project follow after it."""

@@ -117,5 +117,6 @@ class _Handler(StandInHandler):
         authorization = self.headers.get("Authorization", "")
         scheme = authorization.partition(" ")[0]
         url = f"{urlsplit(self.stand_in.url).scheme}://{self.headers.get('Host', '')}{self.path}"
-        request = JiraRequest(self.command, address.path, query, content, scheme)
+        path = address.path.removeprefix(self.stand_in.site.below)
+        request = JiraRequest(self.command, path, query, content, scheme)
         self.send(self.stand_in.answer(request, authorization, url))
