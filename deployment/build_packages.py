@@ -16,6 +16,7 @@ import click
 
 from deployment.commands import REPOSITORY, config_argument, exit_codes
 from deployment.pins import BuildError, pins
+from deployment.sbom import write_sbom
 from library.cli.command import command
 from library.config.loading import load
 from library.config.sources import FILES
@@ -28,6 +29,7 @@ HOST_PACKAGE_NAME = "hammer-reporting-remediation.zip"
 
 _HANDLERS = REPOSITORY / "identification" / "lambdas" / "iam-user-inactive-keys-identification"
 _LOCK = REPOSITORY / "requirements-lambda.txt"
+_HOST_LOCK = REPOSITORY / "requirements.txt"
 _HOST_CODE = REPOSITORY / "reporting_remediation"
 _HOST_PACKAGES = ("reporting", "remediation", "cronjobs")
 # Its code, and what the pages of its reports are made of.
@@ -70,7 +72,7 @@ def build_host(config_source: str | None, output: Path, *, with_configuration: b
         for path in (base / name).rglob("*")
         if path.suffix in _HOST_FILES
     }
-    requirements = {"requirements.txt": REPOSITORY / "requirements.txt"}
+    requirements = {"requirements.txt": _HOST_LOCK}
     configuration = _configuration(config_source, wanted=with_configuration)
     return _write(output / HOST_PACKAGE_NAME, {**files, **requirements, **configuration})
 
@@ -183,13 +185,14 @@ def _as_installed(package: str, file: importlib.metadata.PackagePath) -> Path:
 def main(config_folder: str | None, output: Path, without_configuration: bool) -> None:
     """Check the configuration in CONFIG_FOLDER (config/ if not given), and build the functions' and the host's zip.
 
-    The same files give the same bytes. Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration
-    is wrong.
+    Beside each is the list of the packages that it is made of, in the form of CycloneDX (SBOM). The same files give
+    the same bytes. Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration is wrong.
     """
     with exit_codes():
-        for build_package in (build, build_host):
+        for build_package, lock in ((build, _LOCK), (build_host, _HOST_LOCK)):
             package = build_package(config_folder, output, with_configuration=not without_configuration)
             click.echo(f"{package} ({package.stat().st_size / _KIBIBYTE:.0f} KiB)")
+            click.echo(f"{write_sbom(package, lock)}")
 
 
 if __name__ == "__main__":

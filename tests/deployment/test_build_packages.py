@@ -1,5 +1,6 @@
 """The zips of the functions and of the host: complete, nothing beyond that, and the same bytes each time."""
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -13,10 +14,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from deployment import build_packages
-from deployment.build_packages import build, build_host
+from deployment.build_packages import HOST_PACKAGE_NAME, PACKAGE_NAME, build, build_host
 from deployment.commands import REPOSITORY
+from deployment.pins import BuildError, pins
+from deployment.sbom import write_sbom
 from library.errors import ConfigurationError
 from tests.deployment.lambda_emulator import AWS_PACKAGES, link_installed
 
@@ -228,10 +233,44 @@ def test_the_command_leaves_the_configuration_out_when_it_is_told_to(tmp_path: P
 def test_the_command_says_what_it_built(tmp_path: Path) -> None:
     result = CliRunner().invoke(build_packages.main, ["--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    for line, name in zip(
-        result.output.splitlines(), ("iam-user-inactive-keys", "reporting-remediation"), strict=True
-    ):
-        assert re.fullmatch(rf"{tmp_path}/hammer-{name}\.zip \(\d+ KiB\)", line)
+    names = ("hammer-iam-user-inactive-keys", "hammer-reporting-remediation")
+    for name, (built, listed) in zip(names, pairs(result.output.splitlines()), strict=True):
+        assert re.fullmatch(rf"{tmp_path}/{name}\.zip \(\d+ KiB\)", built)
+        assert listed == f"{tmp_path}/{name}.cdx.json"
+
+
+def pairs(lines: list[str]) -> list[tuple[str, str]]:
+    return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+def test_beside_each_zip_is_the_list_of_what_it_is_made_of_and_the_same_each_time(tmp_path: Path) -> None:
+    locks = {PACKAGE_NAME: "requirements-lambda.txt", HOST_PACKAGE_NAME: "requirements.txt"}
+    for place in ("one", "other"):
+        assert CliRunner().invoke(build_packages.main, ["--output", str(tmp_path / place)]).exit_code == 0
+    for name, lock in locks.items():
+        package = tmp_path / "one" / name
+        text = package.with_suffix(".cdx.json").read_text()
+        assert text == (tmp_path / "other" / name).with_suffix(".cdx.json").read_text()
+        document = json.loads(text)
+        validator = JsonStrictValidator(SchemaVersion.from_version(document["specVersion"]))
+        assert validator.validate_str(text) is None
+        main = document["metadata"]["component"]
+        assert main["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(package.read_bytes()).hexdigest()}]
+        found = {
+            (component["name"], component["version"]): {
+                digest["content"] for place in component["externalReferences"] for digest in place["hashes"]
+            }
+            for component in document["components"]
+        }
+        assert found == {(pin.name, pin.version): set(pin.hashes) for pin in pins(REPOSITORY / lock)}
+
+
+def test_a_list_that_cannot_be_written_is_an_error_with_its_reason(tmp_path: Path) -> None:
+    package = tmp_path / "hammer.zip"
+    package.write_bytes(b"")
+    with pytest.raises(BuildError, match=r"the list of what hammer\.zip is made of was not written: .*nowhere"):
+        write_sbom(package, tmp_path / "nowhere.txt")
+    assert not package.with_suffix(".cdx.json").exists()
 
 
 def test_the_command_names_what_is_wrong_with_the_configuration_and_exits_with_2(tmp_path: Path) -> None:
