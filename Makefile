@@ -98,7 +98,7 @@ redrive: $(STAMP)  ## Ask again for the scans in the queue of failures
 	@$(RUN) -m deployment.redrive $(CONFIG) $(ARGS)
 
 picture:  ## Take the README's picture of the report that make demo has left in build/ (needs Chromium)
-	@chromium --headless --no-sandbox --hide-scrollbars --log-level=3 --window-size=1280,1680 \
+	@chromium --headless --no-sandbox --hide-scrollbars --log-level=3 --window-size=1280,1070 \
 		--screenshot=deployment/local/inactive-keys-report.png file://$(CURDIR)/build/inactive-keys-report.html
 
 clean:  ## Remove .venv and everything that was built or cached
