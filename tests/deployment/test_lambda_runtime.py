@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from deployment.local.scanned_accounts.server import ScannedAccounts
     from tests.world.topic import Topic
 
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS builds its Lambda runtime for Linux only")
 
 MAIN, SLAVE = "123456789012", "210987654321"
 KEY = "AKIAIDLE777777777777"
