@@ -60,7 +60,8 @@ class JiraCalls:
     for credentials that cannot be valid.
     """
 
-    # Locks are taken in this order only, so that no two threads wait for each other: _login_lock, _limited.
+    # Locks are taken in this order only, so that no two threads wait for each other: _address_lock, _login_lock,
+    # _limited.
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class JiraCalls:
     ) -> None:
         self.server = server.rstrip("/")
         self._address, self._asked_for_address = browse_url, False
+        self._address_lock = threading.Lock()
         self._login = _login(credentials)
         self._verify: str | bool = ca_bundle or True
         self._answer_seconds = answer_seconds
@@ -94,10 +96,11 @@ class JiraCalls:
 
         Where it cannot be asked, what `address_for_people` makes of `server`.
         """
-        if not self._address and not self._asked_for_address:
-            self._asked_for_address = True
-            with suppress(TicketError):
-                self._client()
+        with self._address_lock:
+            if not self._address and not self._asked_for_address:
+                self._asked_for_address = True
+                with suppress(TicketError):
+                    self._client()
         return self._address or address_for_people(self.server)
 
     @property

@@ -689,6 +689,20 @@ def test_where_jira_cannot_be_asked_links_lead_to_its_server_and_it_is_asked_onc
     assert (len(jira.requests), waits) == (1, [])
 
 
+def test_threads_that_ask_at_once_where_jira_is_opened_get_the_same_answer(jira: JiraStandIn) -> None:
+    jira.site.base_url = "https://acme.example.net"
+    jira.latency_seconds = 0.05
+    tickets, together = tickets_in(jira), threading.Barrier(8)
+
+    def asked(_: int) -> str:
+        together.wait(_DEADLINE_SECONDS)
+        return tickets.browse_url
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(asked, range(8))) == {"https://acme.example.net"}
+    assert len(jira.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("server", "address"),
     [
