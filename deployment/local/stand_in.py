@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import struct
@@ -54,6 +55,7 @@ class Silence(Enum):
     HANGING = "nothing until the client goes away"
     CUT = "half of an answer, and an orderly end"
     TRICKLE = "an answer of one byte at a time, which never ends"
+    NOT_TLS = "what is no TLS, in the middle of a connection that was"
 
 
 @dataclass(slots=True)
@@ -257,6 +259,9 @@ class StandInHandler(BaseHTTPRequestHandler):
             return
         if how in (Silence.CUT, Silence.TRICKLE):
             self._send_in_part(forever=how is Silence.TRICKLE)
+            return
+        if how is Silence.NOT_TLS:
+            os.write(self.connection.fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
             return
         # With a linger time of zero the kernel sends a reset instead of an orderly end.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from http import HTTPStatus
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any
 
 from jira import JIRAError
-from requests.exceptions import ConnectTimeout, SSLError, Timeout
+from requests.exceptions import ConnectTimeout, Timeout
 from urllib3.exceptions import NewConnectionError
 
 from library.errors import TicketError
@@ -121,7 +122,12 @@ def unreachable(doing: str, error: OSError, answer_seconds: float) -> TicketErro
 
 def _was_never_sent(error: OSError) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, SSLError | ConnectTimeout) or isinstance(reason, NewConnectionError)
+    # What else goes wrong in TLS may come with the answer.
+    return _is_about_certificate(error) or isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _is_about_certificate(error: OSError) -> bool:
+    return isinstance(_innermost(error), SSLCertVerificationError)
 
 
 def _header(response: Response | None, name: str) -> str:
@@ -159,7 +165,7 @@ def _messages(body: dict[str, Any]) -> list[str]:
 
 
 def _cause(error: OSError, answer_seconds: float) -> str:
-    if isinstance(error, SSLError):
+    if _is_about_certificate(error):
         return f"its certificate cannot be verified; a private CA belongs into ca_bundle ({_root(error)})"
     if isinstance(error, ConnectTimeout):
         return "no connection in time"
@@ -168,9 +174,14 @@ def _cause(error: OSError, answer_seconds: float) -> str:
     return _root(error)
 
 
-def _root(error: BaseException) -> str:
-    """The innermost error, which names the cause without the layers around it."""
+def _innermost(error: BaseException) -> BaseException:
     while inner := error.__cause__ or error.__context__:
         error = inner
+    return error
+
+
+def _root(error: BaseException) -> str:
+    """The innermost error, which names the cause without the layers around it."""
+    error = _innermost(error)
     strerror = getattr(error, "strerror", None)
     return clean(strerror or error or type(error).__name__).rstrip(".")

@@ -1160,6 +1160,13 @@ def test_the_ca_bundle_is_trusted_and_no_call_leaves_tls(
     assert (https.issues["AWSSEC-1"].status, https.issues["AWSSEC-1"].labels) == ("Closed", ["whitelisted"])
 
 
+def test_a_ticket_may_be_there_after_an_answer_that_is_no_tls(https: JiraStandIn, our_ca: Authority) -> None:
+    https.fail_next("POST", ISSUE, silence=Silence.NOT_TLS, after_doing=True)
+    with pytest.raises(Unanswered):
+        tickets_in(https, ca_bundle=our_ca.bundle).raise_ticket(new_ticket())
+    assert len(https.issues) == 2
+
+
 def test_a_ca_bundle_that_does_not_exist_is_an_error(https: JiraStandIn) -> None:
     with pytest.raises(TicketError, match=r"/nowhere/ca\.pem"):
         tickets_in(https, ca_bundle="/nowhere/ca.pem").find_open(LABEL)
