@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from library.config.checks import cross_checks, file_warnings
@@ -23,17 +25,17 @@ from library.config.settings import (
 from library.config.sources import (
     CONFIG,
     CONFIG_INI,
+    FILES,
     OWNERS,
     WHITELIST,
     PublishedSet,
     default_source,
-    digesting,
     host_settings,
     json_of,
     reader,
     unusable,
 )
-from library.errors import ConfigurationError
+from library.errors import ConfigurationError, Problem
 from library.issues.whitelist import Whitelist
 
 if TYPE_CHECKING:
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 
     from library.config.sections import Section
     from library.config.sources import Reader
-    from library.errors import Problem
 
 
 def load(
@@ -54,34 +55,67 @@ def load(
     `source` is a folder or `s3://bucket/prefix`; without it, that of `default_source`. `s3_client` is called only for
     S3. Raises ConfigurationError with every problem of every file.
     For a command that needs config.json `alone`, a problem of another file is a warning, and the file is `unusable`.
+    Of the same content it may return the same object again, which nobody changes.
     """
     source = source or default_source()
-    digests: dict[str, str] = {}
-    read = digesting(reader(source, s3_client), digests)
+    read = reader(source, s3_client)
+    floor, problems = _floor(source)
+    return _in_force(source, tuple((name, _found(read, name)) for name in FILES), floor, problems, alone=alone)
+
+
+Found = bytes | tuple[Problem, ...] | None
+"""What there is of a file: its content, why it cannot be read, or nothing."""
+
+
+def _found(read: Reader, name: str) -> Found:
+    try:
+        return read(name)
+    except ConfigurationError as error:
+        return tuple(error.problems)
+
+
+def _floor(source: str) -> tuple[Floor, tuple[Problem, ...]]:
+    try:
+        return floor_of(host_settings(source)), ()
+    except ConfigurationError as error:
+        return Floor(), tuple(error.problems)
+
+
+@lru_cache(maxsize=2)
+def _in_force(
+    source: str,
+    files: tuple[tuple[str, Found], ...],
+    floor: Floor,
+    floor_problems: tuple[Problem, ...],
+    *,
+    alone: bool,
+) -> Config:
+    """What these files say. They are read anew by each run, but parsed and checked only if a byte is another one.
+
+    So nobody may change what is returned. Errors are not kept.
+    """
     problems: list[Problem] = []
     unusable_files: dict[str, Problem] = {}
     raw: dict[str, Any] = {}
     checked: dict[str, dict[str, Any]] = {}
-    for name, schema in _schemas().items():
+    schemas = _schemas()
+    for name, found in files:
         try:
-            checked[name] = _checked(name, schema, read, raw, source)
+            checked[name] = _checked(name, schemas[name], found, raw, source)
         except ConfigurationError as error:
             if not alone or name == CONFIG:
                 problems += error.problems
                 continue
             unusable_files[name] = error.problems[0]
             raw.pop(name, None)
-            checked[name], _ = check(name, schema, {})
-    floor = Floor()
-    try:
-        floor = floor_of(host_settings(source))
-    except ConfigurationError as error:
+            checked[name], _ = check(name, schemas[name], {})
+    if floor_problems:
+        unusable_files[CONFIG_INI] = floor_problems[0]
         if not alone:
-            problems += error.problems
-        unusable_files[CONFIG_INI] = error.problems[0]
+            problems += floor_problems
     if problems:
         raise ConfigurationError(problems)
-    config = _config(checked, source, PublishedSet(digests).digest)
+    config = _config(checked, source, PublishedSet(_digests(files)).digest)
     inactive_keys, undercut = held_to(floor, config.inactive_keys)
     config = replace(config, inactive_keys=inactive_keys)
     all_accounts_known = not config.aws.accounts_from_organization
@@ -90,16 +124,21 @@ def load(
     return replace(config, warnings=tuple(warnings), unusable=unusable_files)
 
 
-def _checked(name: str, schema: Section, read: Reader, raw: dict[str, Any], source: str) -> dict[str, Any]:
-    content = read(name)
-    if content is not None:
-        raw[name] = json_of(name, content)
+def _checked(name: str, schema: Section, found: Found, raw: dict[str, Any], source: str) -> dict[str, Any]:
+    if isinstance(found, tuple):
+        raise ConfigurationError(list(found))
+    if found is not None:
+        raw[name] = json_of(name, found)
     elif name == CONFIG:
         raise unusable(CONFIG, f"no such file in {mask(source)}", "the main configuration file")
     checked, problems = check(name, schema, raw.get(name, {}))
     if problems:
         raise ConfigurationError(problems)
     return checked
+
+
+def _digests(files: tuple[tuple[str, Found], ...]) -> dict[str, str]:
+    return {name: hashlib.sha256(found).hexdigest() for name, found in files if isinstance(found, bytes)}
 
 
 def _schemas() -> dict[str, Section]:

@@ -165,18 +165,6 @@ def published_set(pointer: bytes) -> PublishedSet:
     return found
 
 
-def digesting(read: Reader, digests: dict[str, str]) -> Reader:
-    """The same reader, which enters the SHA-256 of each file that it has read into `digests`, by the file's name."""
-
-    def read_and_enter(name: str) -> bytes | None:
-        content = read(name)
-        if content is not None:
-            digests[name] = hashlib.sha256(content).hexdigest()
-        return content
-
-    return read_and_enter
-
-
 def log_group(folder: str | None = None) -> str | None:
     """The CloudWatch log group of the host's commands: LOG_GROUP of the `config.ini` that is written at boot.
 
