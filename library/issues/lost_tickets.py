@@ -39,7 +39,8 @@ def fate(asked: datetime, newest_shown: datetime | None, now: datetime) -> Fate:
     That a search finds nothing proves nothing, as it does not tell what is not there from what it hides (by a
     security level, or without Browse Projects) and from what it has not indexed yet. Proof is a ticket of the same
     maker in the same project that was made later, and is shown: the lost one came before it into the index, and has
-    the security level that the project gives to new tickets.
+    the security level that the project gives to new tickets. That misleads only where somebody has changed this level
+    between the two, and not that of the tickets that were there.
 
     No cheaper proof was found. A ticket of ours from before `asked` shows neither that the index has caught up nor
     what level new tickets have by now. The metadata of a creation name the field `security` only to those who may
