@@ -1,9 +1,13 @@
-"""What a failed call to AWS becomes: an error of ours, which keeps AWS's code, status and own sentence."""
+"""What a failed call to AWS becomes: an error of ours, which keeps AWS's code, status and own sentence.
+
+Whoever imports this has clients, also those that were made elsewhere, whose calls end in one of AWS_ERRORS or well.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import botocore.handlers
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -69,6 +73,28 @@ NO_ANSWER = (ConnectionError, HTTPClientError)
 AwsError: TypeAlias = ClientError | BotoCoreError | ResponseParserError
 AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """What a call can end with; botocore has no common base for them. The last one is an answer that is none of AWS's."""
+
+
+class _Understood:
+    """A part of every client: what botocore's parsers fail on is no answer of AWS, and not a mistake of ours."""
+
+    def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:
+        try:
+            return super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+        except AWS_ERRORS:
+            raise
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            said = f"AWS's answer is not understood ({type(error).__name__}: {error})"
+            raise ResponseParserError(said) from error
+
+
+def _understand(base_classes: list[type], **_: object) -> None:
+    base_classes.insert(0, _Understood)
+
+
+# boto3's way to extend every client (Boto3 documentation, Extensibility guide).
+_HANDLERS: list[Any] = botocore.handlers.BUILTIN_HANDLERS
+_HANDLERS.append(("creating-client-class", _understand))
 
 
 def part_of(answer: Mapping[str, Any], name: str, call: str, where: str, *, id: Message | None = None) -> Any:

@@ -234,9 +234,16 @@ NOT_OF_AWS = [
     (200, "{}"),
     (200, "<html><body>Sign in"),
     (403, "<html><body>Blocked"),
+    (200, "<html><body>Sign in</body></html>"),
+    (403, "<html><body>Blocked</body></html>"),
+    (200, "<x/>"),
+    (200, "[]"),
+    (200, "null"),
+    (200, '"text"'),
     (403, "{}"),
     (400, "<ErrorResponse><Error><Message>no code</Message></Error></ErrorResponse>"),
 ]
+TIMES = ("CreateDate", "LastUsedDate", "GeneratedTime", "Expiration")
 Path = tuple[str | int, ...]
 
 
@@ -350,6 +357,34 @@ def test_an_answer_that_is_none_of_aws_is_an_error_of_ours_that_says_where(use: 
             answers.instead = {what: (status, text)}
             error = error_of(use)
             assert error is None or use.where in str(error)
+        answers.instead = {}
+
+
+def parts_of(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Every part of an answer; of a list, those of its first element."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield (*path, name)
+            yield from parts_of(part, (*path, name))
+    elif isinstance(value, list) and value:
+        yield from parts_of(value[0], (*path, 0))
+
+
+@pytest.mark.usefixtures("no_backoff")
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.name)
+def test_a_time_that_is_none_is_an_error_of_ours_that_says_where(use: Use, answers: Answers) -> None:
+    for service, operation in answers.asked_by(use.run):
+        for path in parts_of(COMPLETE[service, operation]):
+            if service == "dynamodb" or path[-1] not in TIMES:
+                continue
+            content: Any = deepcopy(COMPLETE[service, operation])
+            place = content
+            for step in path[:-1]:
+                place = place[step]
+            place[path[-1]] = "soon"
+            answers.instead = {(service, operation): (200, body(service, operation, content))}
+            error = error_of(use)
+            assert error is None or (use.where in str(error) and "soon" in str(error))
         answers.instead = {}
 
 
