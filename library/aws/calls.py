@@ -5,6 +5,7 @@ Whoever imports this has clients, also those that were made elsewhere, whose cal
 
 from __future__ import annotations
 
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import botocore.handlers
@@ -75,6 +76,9 @@ AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """What a call can end with; botocore has no common base for them. The last one is an answer that is none of AWS's."""
 
 
+_PARSERS = ResponseParserError.__module__
+
+
 class _Understood:
     """A part of every client: what botocore's parsers fail on is no answer of AWS, and not a mistake of ours."""
 
@@ -84,6 +88,8 @@ class _Understood:
         except AWS_ERRORS:
             raise
         except (LookupError, ValueError, TypeError, AttributeError) as error:
+            if not any(frame.f_globals["__name__"] == _PARSERS for frame, _ in walk_tb(error.__traceback__)):
+                raise
             said = f"AWS's answer is not understood ({type(error).__name__}: {error})"
             raise ResponseParserError(said) from error
 
