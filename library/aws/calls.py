@@ -76,7 +76,7 @@ AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """What a call can end with; botocore has no common base for them. The last one is an answer that is none of AWS's."""
 
 
-_PARSERS = ResponseParserError.__module__
+_PARSERS, _AFTER_THEM = "botocore.parsers", "botocore.endpoint"
 
 
 class _Understood:
@@ -88,10 +88,16 @@ class _Understood:
         except AWS_ERRORS:
             raise
         except (LookupError, ValueError, TypeError, AttributeError) as error:
-            if not any(frame.f_globals["__name__"] == _PARSERS for frame, _ in walk_tb(error.__traceback__)):
+            if not _is_about_the_answer(error):
                 raise
             said = f"AWS's answer is not understood ({type(error).__name__}: {error})"
             raise ResponseParserError(said) from error
+
+
+def _is_about_the_answer(error: Exception) -> bool:
+    """Whether it was raised while the answer was read, and not by whoever is asked before or after that."""
+    modules = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
+    return _PARSERS in modules or modules[-1] == _AFTER_THEM
 
 
 def _understand(base_classes: list[type], **_: object) -> None:
