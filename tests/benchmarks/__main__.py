@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import drifting, hourly, initiating, reconciling, reporting, scanning, seeds, starting
+from tests.benchmarks import drifting, hourly, initiating, large, reconciling, reporting, scanning, seeds, starting
 from tests.benchmarks.bars import Bar, show
 from tests.benchmarks.fake_iam import FakeIam
 
@@ -58,8 +58,13 @@ def _drifting(fake: FakeIam, console: Console, quick: bool) -> tuple[Table, Iter
     return drifting.table(outcomes), drifting.bars(outcomes)
 
 
+def _large(fake: FakeIam, console: Console, quick: bool) -> tuple[Table, Iterable[Bar]]:
+    runs = large.measure_all(console)
+    return large.table(runs), large.bars(runs)
+
+
 PARTS: dict[int, Part] = {1: _scanning, 2: _reconciling, 3: _initiating, 4: _starting, 5: _seeds, 6: _reporting}
-PARTS |= {7: _hourly, 8: _drifting}
+PARTS |= {7: _hourly, 8: _drifting, 9: _large}
 
 
 @click.command()
@@ -70,7 +75,7 @@ PARTS |= {7: _hourly, 8: _drifting}
     type=click.Choice([str(number) for number in PARTS]),
     multiple=True,
     help="Only this: 1 reading, 2 reconciling, 3 initiating, 4 starting, 5 the proof by many accounts, 6 reporting, "
-    "7 an hour, 8 the proof by many hours.",
+    "7 an hour, 8 the proof by many hours, 9 large inputs.",
 )
 def main(quick: bool, numbers: tuple[str, ...]) -> None:
     """Measure everything, about an hour; exit code 1 if a bar was missed."""
