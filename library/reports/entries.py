@@ -30,7 +30,7 @@ class ReportSettings:
     `accounts` is name by id, of the accounts that are reported on. `remediation` is whether keys are switched off by
     schedule at all, `remediation_accounts` the ids of the accounts in which they may be. A key is idle after more
     than `criteria_days`, and is switched off `retention_days` after its report at the earliest. `max_keys_per_run`
-    is None without a limit.
+    is None without a limit. `jira_server` is the address below which people open tickets, empty if there is none.
     """
 
     accounts: Mapping[str, str]
@@ -42,6 +42,7 @@ class ReportSettings:
     retention_days: int
     max_keys_per_run: int | None
     whitelist: Whitelist
+    jira_server: str = ""
 
 
 UNREAD = "could not be read"

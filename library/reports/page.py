@@ -41,7 +41,8 @@ class Chart:
     """Bars: for each label one of each series (whole numbers, by the name of the series), each series in a tone.
 
     `about` is one sentence for people who cannot see it. The page has the figures as a table, too; `what` heads its
-    first column. `axis` has shorter labels for the bars, if there is no room for the labels themselves.
+    first column. `axis` has shorter labels for the bars, if there is no room for the labels themselves. Where
+    there is no room for all bars, the first are shown, or the last if the chart `ends_now`.
     """
 
     title: str
@@ -51,11 +52,15 @@ class Chart:
     series: Mapping[str, Sequence[int]]
     tones: Sequence[Tone]
     axis: Sequence[str] = ()
+    ends_now: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A small table. `numbers` are the positions of columns with numbers; `empty` is shown if there are no rows."""
+    """A small table. `numbers` are the positions of columns with numbers; `empty` is shown if there are no rows.
+
+    A cell that has a line break shows the rest small, below it; one that is `Linked` has a link in its last line.
+    """
 
     caption: str
     headings: Sequence[str]
@@ -77,7 +82,7 @@ class Section:
 class Listing:
     """The full list, which the reader can sort by each column, search, and narrow to a value of each of `choices`.
 
-    `numbers` and `choices` are positions of columns. A cell that has a line break shows the rest small, below it.
+    `numbers` and `choices` are positions of columns. Cells are as in a Grid.
     `tones` gives the first cell of a row its colour, by its first line; `widths` are relative.
     """
 

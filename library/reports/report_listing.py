@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 from library.issues.record import Episode, Status
 from library.reports.entries import Standing
 from library.reports.page import Listing
-from library.reports.text import two_lines
+from library.reports.text import linked, ticket_url, two_lines
 from library.text import day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
-    from library.reports.entries import Entry
+    from library.reports.entries import Entry, ReportSettings
     from library.reports.figures import Figures
 
 
-def listing(figures: Figures, names: Mapping[str, str]) -> Listing:
-    """One row for each issue; `names` are those of the accounts by id."""
+def listing(figures: Figures, settings: ReportSettings) -> Listing:
+    """One row for each issue."""
     return Listing(
         title=f"All {len(figures.entries):,} issues",
         caption="One row for each access key of the issues table, the open ones first, then the longest idle",
@@ -34,11 +33,11 @@ def listing(figures: Figures, names: Mapping[str, str]) -> Listing:
             "Switched off",
             "Remarks",
         ),
-        rows=[_row(entry, names[entry.issue.account_id], figures.now) for entry in figures.entries],
+        rows=[_row(entry, settings, figures.now) for entry in figures.entries],
         empty="The issues table has no row for these accounts.",
         numbers=frozenset({4}),
         choices=frozenset({0, 1}),
-        widths=(9, 10, 15, 17, 8, 10, 9, 9, 13),
+        widths=(9, 9, 14, 19, 8, 10, 9, 9, 13),
         tones={
             Standing.OPEN.value: "open",
             Standing.SWITCHED_ON.value: "open",
@@ -50,22 +49,28 @@ def listing(figures: Figures, names: Mapping[str, str]) -> Listing:
 
 
 def due_day(entry: Entry, now: datetime) -> str:
-    """From which day on the key will be switched off, and whether that is the next run; empty if it will not."""
+    """From which day on the key will be switched off, or that it is in the next run; empty if it will not be."""
     if entry.due is None:
         return ""
-    return two_lines(day(entry.due), "next run" if entry.due <= now else "planned")
+    return "next run" if entry.due <= now else two_lines(day(entry.due), "planned")
 
 
-def _row(entry: Entry, account_name: str, now: datetime) -> tuple[str, ...]:
+def ticket(entry: Entry, settings: ReportSettings, above: str | None = None) -> str:
+    """A cell with the ticket of an issue as a link, below a first line if one is given; it may be empty."""
+    key = entry.issue.jira.ticket or ""
+    return linked(key if above is None else two_lines(above, key), ticket_url(settings.jira_server, key))
+
+
+def _row(entry: Entry, settings: ReportSettings, now: datetime) -> tuple[str, ...]:
     issue, details, times = entry.issue, entry.issue.details, entry.issue.timestamps
     return (
         two_lines(entry.standing.value, _status_remarks(entry)),
-        two_lines(account_name, issue.account_id),
+        two_lines(settings.accounts[issue.account_id], issue.account_id),
         two_lines(details.username, entry.owner and f"owner {entry.owner}"),
         issue.issue_id,
         str(entry.idle_days),
         _last_use(entry),
-        two_lines(day(times.reported) if times.reported else "", issue.jira.ticket or ""),
+        ticket(entry, settings, above=day(times.reported) if times.reported else ""),
         _switched(entry, now),
         _remarks(entry),
     )

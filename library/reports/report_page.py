@@ -41,7 +41,7 @@ def page_of(figures: Figures, settings: ReportSettings) -> Page:
             Section("Exemptions", [_exemptions(figures, settings)]),
             Section("What failed", [_failures(figures, settings)]),
         ],
-        listing=listing(figures, settings.accounts),
+        listing=listing(figures, settings),
         footnotes=[
             "Switched off: by this system, and the next scan still has to confirm it. Resolved: the key was used, "
             "switched off or deleted. Whitelisted: an exemption covers it. All times are UTC.",
@@ -171,6 +171,7 @@ def _trend(figures: Figures) -> Chart:
         },
         tones=["open", "good", "off"],
         axis=[f"W{week.monday.isocalendar().week:02}" for week in weeks],
+        ends_now=True,
     )
 
 

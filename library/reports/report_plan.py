@@ -10,7 +10,7 @@ from library.issues.smtp import doubts
 from library.reports.entries import Standing
 from library.reports.figures import AHEAD
 from library.reports.page import Chart, Grid, Note
-from library.reports.report_listing import due_day
+from library.reports.report_listing import due_day, ticket
 from library.reports.text import counted
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _next_keys(figures: Figures, settings: ReportSettings) -> Grid:
                 entry.issue.details.username,
                 entry.issue.issue_id,
                 str(entry.idle_days),
-                entry.issue.jira.ticket or "",
+                ticket(entry, settings),
             )
             for entry in figures.planned[:_MOST_ROWS]
         ],

@@ -148,6 +148,7 @@ def _in_force(settings: Config, accounts: tuple[str, ...]) -> ReportSettings:
         retention_days=inactive_keys.remediation_retention_period,
         max_keys_per_run=inactive_keys.remediation_max_keys_per_run,
         whitelist=settings.whitelist,
+        jira_server=settings.jira.browse_url or settings.jira.server,
     )
 
 

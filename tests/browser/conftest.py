@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +58,11 @@ class Browser:
             "look()"
         )
 
+    def wait_until_drawn(self) -> None:
+        """Wait until what was changed is on the screen, and whoever watches sizes was told."""
+        twice = "const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+        self._driver.execute_async_script(twice)
+
     def scheme(self, name: str) -> None:
         """Prefer `light` or `dark`."""
         self._do("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
@@ -72,6 +79,12 @@ class Browser:
     def pdf(self) -> bytes:
         """The page as it is printed."""
         return base64.b64decode(self._do("Page.printToPDF")["data"])
+
+    def sheets(self) -> list[float]:
+        """How far down each printed sheet has text, 1 being its lower margin."""
+        objects = dict(re.findall(rb"(\d+) 0 obj\n(.*?)\nendobj", self.pdf(), re.DOTALL))
+        pages = [content for content in objects.values() if b"/Type /Page\n" in content]
+        return [_filled(objects[_found(rb"/Contents (\d+) 0 R", page)[0]]) for page in pages]
 
     def type(self, selector: str, text: str) -> None:
         """Press these keys with the focus on an element."""
@@ -93,6 +106,22 @@ class Browser:
 
     def _do(self, command: str, **parameters: Any) -> Any:
         return self._driver.execute_cdp_cmd(command, parameters)
+
+
+def _filled(content: bytes) -> float:
+    """How far down text goes in a page of Chromium's PDF, which has the whole document's pixels, moved up."""
+    drawing = zlib.decompress(content.partition(b"stream\n")[2])
+    _, y, _, height = map(float, _found(rb"\n([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+) re\nW", drawing))
+    scale, moved = map(float, _found(rb"\nq\n([\d.]+) 0 0 [\d.]+ [\d.]+ (-?[\d.]+) cm\n", drawing))
+    top, height = (y - moved) / scale, height / scale
+    lines = [float(line) for line in re.findall(rb"\n1 0 0 -1 -?[\d.]+ ([\d.]+) Tm", drawing)]
+    return max((line - top) / height for line in lines if top <= line <= top + height)
+
+
+def _found(pattern: bytes, content: bytes) -> tuple[bytes, ...]:
+    found = re.search(pattern, content)
+    assert found is not None, (pattern, content[:300])
+    return found.groups()
 
 
 @pytest.fixture(scope="session")

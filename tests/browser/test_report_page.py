@@ -67,7 +67,9 @@ def write(tmp_path: Path) -> Write:
         unread: tuple[Failure, ...] = (),
     ) -> Path:
         accounts = dict(zip((ACCOUNT, OTHER), names, strict=True))
-        settings = in_force(accounts=accounts, whitelist=Whitelist({ACCOUNT: exceptions}))
+        settings = in_force(
+            accounts=accounts, whitelist=Whitelist({ACCOUNT: exceptions}), jira_server="https://jira.example.com"
+        )
         file = tmp_path / "report.html"
         file.write_text(render(page_of(figures(found, unread, scans(), settings, NOW), settings)), encoding="utf-8")
         return file
@@ -126,8 +128,8 @@ def test_a_heading_sorts_its_column_and_says_so(browser: Browser, write: Write) 
 def test_what_is_not_there_comes_last_whichever_way_a_column_is_sorted(browser: Browser, write: Write) -> None:
     browser.open(write(issues()))
     for expected in (
-        ["2026-11-17", "2026-11-22", "2026-12-05", "", "", ""],
-        ["2026-12-05", "2026-11-22", "2026-11-17", "", "", ""],
+        ["2026-11-22", "2026-12-05", "next run", "", "", ""],
+        ["next run", "2026-12-05", "2026-11-22", "", "", ""],
     ):
         browser.run("document.querySelector('#issues th:nth-child(8) button').click()")
         assert column(browser, 7) == expected
@@ -243,8 +245,12 @@ return found.sort((one, other) => one[0] - other[0]);
 """
 
 
+@pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_what_is_behind_it(browser: Browser, write: Write, scheme: str) -> None:
+def test_every_text_stands_out_from_what_is_behind_it(
+    browser: Browser, write: Write, scheme: str, width: int
+) -> None:
+    browser.size(width)
     browser.scheme(scheme)
     browser.open(write(issues(), unread=(Failure(ACCOUNT, "could not be read: a row", "no status"),)))
     found = browser.run(CONTRAST)
@@ -275,6 +281,18 @@ def test_a_wide_screen_shows_a_table_without_the_labels_of_the_cards(browser: Br
     assert browser.run(label) == "none"
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_key_id_is_never_broken(browser: Browser, write: Write, width: int) -> None:
+    browser.size(width)
+    browser.open(write([an_issue(issue_id="AKIAVMM46GWONAZAAPBA", timestamps=times(reported=days_ago(20)))]))
+    lines = (
+        "return [...document.querySelectorAll('td')].filter((one) => one.textContent === 'AKIAVMM46GWONAZAAPBA')"
+        ".map((one) => { const all = document.createRange(); all.selectNodeContents(one);"
+        " return all.getClientRects().length })"
+    )
+    assert browser.run(lines) == [1, 1]
+
+
 def test_it_is_printed_with_the_list_light_and_without_the_controls(browser: Browser, write: Write) -> None:
     many = [an_issue(issue_id=f"AKIA{number:016}") for number in range(200)]
     browser.scheme("dark")
@@ -291,6 +309,77 @@ def test_it_is_printed_with_the_list_light_and_without_the_controls(browser: Bro
         "return document.querySelector('.several table').checkVisibility({contentVisibilityAuto: true})"
     )
     assert browser.run(figures_of_weeks) is True
+
+
+SIDEWAYS = """
+return [...document.querySelectorAll(".scroll")].filter((one) => one.checkVisibility()).map((one) => [
+  one.scrollWidth > one.clientWidth, getComputedStyle(one, "::before").content.includes("More to the side"),
+]);
+"""
+
+
+@pytest.mark.parametrize(("width", "wider"), [(390, True), (1280, False)])
+def test_what_goes_on_to_the_side_says_so(browser: Browser, write: Write, width: int, wider: bool) -> None:
+    browser.size(width)
+    browser.open(write(issues()))
+    browser.wait_until_drawn()
+    found = browser.run(SIDEWAYS)
+    assert len(found) == 6
+    assert found == [[wider, wider]] * 6
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    browser.wait_until_drawn()
+    assert all(is_wider == said for is_wider, said in browser.run(SIDEWAYS))
+    browser.medium("print")
+    assert not any(said for _, said in browser.run(SIDEWAYS))
+
+
+def test_a_phone_shows_the_newest_week_first_and_the_next_run(browser: Browser, write: Write) -> None:
+    browser.size(390)
+    browser.open(write(issues()))
+    shown = (
+        "return [...document.querySelectorAll('svg')].map((svg) => [...svg.querySelectorAll('.axis.x text')]"
+        ".filter((one) => { const { left, right } = one.getBoundingClientRect(); return left >= 0 && right <= 390 })"
+        ".map((one) => one.textContent.trim()).filter(Boolean))"
+    )
+    _, weeks, days = browser.run(shown)
+    assert weeks[-1] == "W48"
+    assert "W36" not in weeks
+    assert days[0] == "23 Nov"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_ticket_is_a_link_that_can_be_pressed(browser: Browser, write: Write, width: int) -> None:
+    browser.size(width, 2000)
+    browser.open(write(issues()))
+    browser.wait_until_settled()
+    links = "return [...document.querySelectorAll('main a')].map((one) => [one.innerText, one.href])"
+    assert browser.run(links) == [["AWSSEC-1", "https://jira.example.com/browse/AWSSEC-1"]] * 2
+    pressed = (
+        "const link = document.querySelector('#issues a'); link.scrollIntoView({ block: 'center' });"
+        "const { x, y, width, height } = link.getBoundingClientRect();"
+        "return document.elementFromPoint(x + width / 2, y + height / 2) === link"
+    )
+    assert browser.run(pressed) is True
+
+
+@pytest.mark.parametrize("more", [0, 14])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_printed_sheet_is_half_empty(browser: Browser, write: Write, scheme: str, more: int) -> None:
+    many = [
+        an_issue(
+            issue_id=f"AKIA{number:016}",
+            timestamps=times(reported=days_ago(20 - number)),
+            jira=JiraDetails(ticket=f"AWSSEC-{number + 2}"),
+        )
+        for number in range(more)
+    ]
+    browser.scheme(scheme)
+    browser.open(write([*issues(), *many]))
+    *full, last = browser.sheets()
+    assert len(full) == (3 if more else 2)
+    assert min(full) > 0.75
+    # More than what stands below the list.
+    assert last > 0.2
 
 
 @pytest.mark.parametrize("width", [1280, 375])

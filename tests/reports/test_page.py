@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from library.reports.page import Chart, Grid, Headline, Listing, Note, Page, Section, render
+from library.reports.text import linked, ticket_url
 from tests.builders import NOW
 
 HOSTILE = "</script><script>x()</script>\"'<img src=x>\u2028\u202e&amp;"
@@ -188,3 +189,41 @@ def test_nothing_that_draws_is_loaded_before_a_page_is_wanted() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_time_is_written_as_html_allows_it() -> None:
+    now = NOW.replace(microsecond=123456)
+    (time,) = [given for tag, given in Reader(render(a_page(now=now))).tags if tag == "time"]
+    assert time["datetime"] == "2026-11-23T12:00:00+00:00"
+
+
+def test_a_link_is_the_last_line_of_its_cell_and_its_address_is_escaped() -> None:
+    url = 'https://jira.example.com/browse/"><script>x()</script>'
+    rows = [(linked("first\nA-1", url), linked("A-2", url)), (linked("first\n", url), linked("", url))]
+    grid = Grid(caption="c", headings=("a", "b"), rows=rows, empty="")
+    reader = Reader(render(a_page(sections=[Section("s", [grid])], listing=a_listing(rows=rows))))
+    links = [given["href"] for tag, given in reader.tags if tag == "a" and given.get("class") != "skip"]
+    assert links == [url, url, url, url]
+    assert [text.strip() for text in reader.texts["a"] if text.strip() in ("A-1", "A-2")] == ["A-1", "A-2"] * 2
+    assert reader.count("script") == 1
+
+
+@pytest.mark.parametrize(
+    ("server", "ticket", "url"),
+    [
+        ("https://jira.example.com", "A-1", "https://jira.example.com/browse/A-1"),
+        ("https://jira.example.com/jira/", "A-1", "https://jira.example.com/jira/browse/A-1"),
+        ("http://127.0.0.1:8970", "A-1", "http://127.0.0.1:8970/browse/A-1"),
+        ("https://jira.example.com", '"/../<b>', "https://jira.example.com/browse/%22%2F..%2F%3Cb%3E"),
+        ("https://jira.example.com", None, ""),
+        ("https://jira.example.com", "", ""),
+        ("", "A-1", ""),
+        ("jira.example.com", "A-1", ""),
+        ("javascript:alert(1)//", "A-1", ""),
+        ("data:text/html,x", "A-1", ""),
+        ("https://", "A-1", ""),
+        ("https://api.atlassian.com/ex/jira/1-2", "A-1", ""),
+    ],
+)
+def test_a_ticket_is_linked_only_where_people_can_open_it(server: str, ticket: str | None, url: str) -> None:
+    assert ticket_url(server, ticket) == url

@@ -1,6 +1,11 @@
 
 "use strict";
 (() => {
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) target.classList.toggle("sideways", target.scrollWidth > target.clientWidth);
+  });
+  for (const one of document.querySelectorAll(".scroll")) sizes.observe(one);
+
   const table = document.getElementById("issues");
   if (!table) return;
   const body = table.tBodies[0], headings = [...table.tHead.rows[0].cells];
