@@ -26,6 +26,7 @@ from library import messages, text
 from library.aws import organizations
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
+from library.aws_clients import pages
 from library.cli import wiring
 from library.cli.aws_options import aws_options
 from library.cli.command import command
@@ -38,10 +39,10 @@ from library.messages import Message
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import boto3
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
 
+    from library.aws_clients import Session
     from library.config.settings import AccountRef, Config
 
 _ACCOUNTS_AT_ONCE = 8
@@ -113,7 +114,7 @@ def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
     )
 
 
-def main_account(session: boto3.Session, outputs: Mapping[str, str], settings: Config) -> Iterator[Obstacle]:
+def main_account(session: Session, outputs: Mapping[str, str], settings: Config) -> Iterator[Obstacle]:
     """What else is missing in the main account: credentials, a schedule that is on, somebody who gets the alarms.
 
     `outputs` are those of the main stack.
@@ -130,8 +131,10 @@ def main_account(session: boto3.Session, outputs: Mapping[str, str], settings: C
         said = f"its state is {rule['State']}"
         yield Obstacle(main, "schedule", outputs["ScheduleRuleName"], said, "no account is scanned: enable the rule")
     topic = outputs["OperatorsTopicArn"]
-    pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    subscriptions = [subscription["SubscriptionArn"] for page in pages for subscription in page["Subscriptions"]]
+    listing = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    subscriptions = [
+        subscription["SubscriptionArn"] for page in pages(listing) for subscription in page["Subscriptions"]
+    ]
     # An unconfirmed one has a word in the place of its ARN.
     if not any(arn.startswith("arn:") for arn in subscriptions):
         said = "nobody has confirmed the subscription" if subscriptions else "nobody has subscribed"
@@ -139,7 +142,7 @@ def main_account(session: boto3.Session, outputs: Mapping[str, str], settings: C
         yield Obstacle(main, "alarms", topic, said, remedy)
 
 
-def code(session: boto3.Session, outputs: Mapping[str, str], settings: Config) -> Iterator[Obstacle]:
+def code(session: Session, outputs: Mapping[str, str], settings: Config) -> Iterator[Obstacle]:
     """The functions that do not run the package that the main stack was deployed with."""
     deployed = stacks.parameters(session.client("cloudformation"), stacks.MAIN_STACK)
     bucket, key = deployed["ArtifactBucket"], deployed["ArtifactKey"]

@@ -22,8 +22,7 @@ from library.messages import Message
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import boto3
-
+    from library.aws_clients import Session
     from library.config.settings import Config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -61,7 +60,7 @@ def settings_of(config_folder: str | None) -> Config:
     return settings
 
 
-def main_account_session(settings: Config) -> boto3.Session:
+def main_account_session(settings: Config) -> Session:
     """A session in the region of the configuration; raises DeploymentError if it is in another account.
 
     Raises as `signed_in` does, too.

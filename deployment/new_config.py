@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.commands import EXIT_CODES, REPOSITORY, exit_codes
+from library.aws_clients import Session
 from library.cli.aws_options import profile_option
 from library.cli.command import command
 from library.cli.options import account_id
@@ -65,7 +65,7 @@ def contents(
 
 def _caller() -> tuple[str, str]:
     """The region and the account of the AWS credentials at hand, empty as far as there are none."""
-    session = boto3.Session()
+    session = Session()
     try:
         account = session.client("sts", region_name=session.region_name or "us-east-1").get_caller_identity()
     except (BotoCoreError, ClientError):

@@ -33,10 +33,10 @@ from library.messages import Message
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import boto3
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
 
+    from library.aws_clients import Session
     from library.config.settings import Config
 
 # Long enough to start a thousand runs; a message that was not deleted by then is received again.
@@ -251,7 +251,7 @@ def _last_scans(states: StateTable, account_ids: list[str]) -> dict[str, datetim
     return {account_id: state.scanned for account_id, state in found.items() if state.scanned is not None}
 
 
-def _account_names(session: boto3.Session, settings: Config) -> Mapping[str, str]:
+def _account_names(session: Session, settings: Config) -> Mapping[str, str]:
     """What the accounts are called: by the organization, if the configuration wants it, and if it can be asked."""
     found: Mapping[str, str] = {}
     if settings.aws.accounts_from_organization:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from deployment import stacks
 from deployment.commands import DeploymentError, print_table
+from library.aws_clients import pages
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ class Roles:
 
     def _places(self) -> tuple[set[str], set[str]]:
         """The accounts that have the roles or failed to get them, and the organizational units asked for."""
-        pages = self._client.get_paginator("list_stack_instances").paginate(StackSetName=STACK_SET, CallAs=self._as)
-        instances = [instance for page in pages for instance in page["Summaries"]]
+        listing = self._client.get_paginator("list_stack_instances").paginate(StackSetName=STACK_SET, CallAs=self._as)
+        instances = [instance for page in pages(listing) for instance in page["Summaries"]]
         described = self._described()
         units = {instance.get("OrganizationalUnitId", "") for instance in instances} - {""}
         # A unit without an account has no instance.
@@ -172,12 +173,12 @@ class Roles:
             if found["Status"] not in ("RUNNING", "QUEUED", "STOPPING"):
                 break
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-        pages = self._client.get_paginator("list_stack_set_operation_results").paginate(
+        listing = self._client.get_paginator("list_stack_set_operation_results").paginate(
             StackSetName=STACK_SET, OperationId=operation, CallAs=self._as
         )
         failed = [
             (result["Account"], result.get("StatusReason") or result["Status"])
-            for page in pages
+            for page in pages(listing)
             for result in page["Summaries"]
             if result["Status"] != "SUCCEEDED"
         ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, WaiterError
 
 from deployment.commands import REPOSITORY, DeploymentError
+from library.aws_clients import pages
 from library.errors import ConfigurationError, Problem
 from library.messages import Message
 from library.text import plain
@@ -248,8 +249,8 @@ def _failures(cloudformation: CloudFormationClient, stack: str, arn: str, seen: 
 
 def _events(cloudformation: CloudFormationClient, stack: str) -> list[Any]:
     """The events of the stack, newest first."""
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
-    return [event for page in pages for event in page["StackEvents"]]
+    listing = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
+    return [event for page in pages(listing) for event in page["StackEvents"]]
 
 
 def outputs(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    import boto3
+    from library.aws_clients import Session
 
 PURPOSE = "hammer-first-look"
 """The name of the sessions of assumed roles, in the CloudTrail of each account."""
@@ -77,7 +77,7 @@ def look_at(wanted: Wanted, now: datetime) -> FirstLook:
     return look
 
 
-def _accounts(own: boto3.Session, access: AccountAccess, wanted: Wanted) -> list[Account]:
+def _accounts(own: Session, access: AccountAccess, wanted: Wanted) -> list[Account]:
     names = dict.fromkeys(wanted.accounts or (access.own_account_id,), "")
     if wanted.organization:
         client = own.client("organizations", config=CLIENT_CONFIG)

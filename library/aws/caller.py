@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from library.aws.calls import error_of, none_usable, not_accepted, part_of, unusable
 from library.aws.sessions import FIRST_CALL
+from library.aws_clients import Session
 
 _HOME_REGION = "us-east-1"
 """Where STS is asked if no region is set: IAM has none, and the credentials are good in every region."""
@@ -26,14 +26,14 @@ class Caller:
     arn: str
 
 
-def signed_in(region: str = "") -> tuple[boto3.Session, Caller]:
+def signed_in(region: str = "") -> tuple[Session, Caller]:
     """A session with the credentials that the AWS command line would use, and whose they are.
 
     It is in `region`, without one in that of the environment. Raises CredentialsUnusable if there are none or AWS
     does not accept them, AwsUnusable if AWS cannot be reached, and AwsCallFailed if AWS cannot say.
     """
     try:
-        own = boto3.Session(region_name=region or boto3.Session().region_name or _HOME_REGION)
+        own = Session(region_name=region or Session().region_name or _HOME_REGION)
         answer = own.client("sts", config=FIRST_CALL).get_caller_identity()
     except ResponseParserError as error:
         text = f"What answers is not AWS (sts:GetCallerIdentity): {error}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 
 from library.aws.calls import AWS_ERRORS, error_of, is_denied, part_of, sentence_of
+from library.aws_clients import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,9 +70,9 @@ class IamClients:
             # Making one costs a good part of what a call costs.
             client: BaseClient = self.of(operation)
             self._paginators[operation] = client.get_paginator(xform_name(operation))
-        pages = self._paginators[operation].paginate(PaginationConfig={"PageSize": PAGE_SIZE}, **parameters)
+        listing = self._paginators[operation].paginate(PaginationConfig={"PageSize": PAGE_SIZE}, **parameters)
         try:
-            yield from pages
+            yield from pages(listing)
         except AWS_ERRORS as error:
             raise self._failed(operation, parameters, error) from error
 

@@ -12,6 +12,7 @@ from library.aws.attributes import plain
 from library.aws.calls import AWS_ERRORS, code_of, part_of
 from library.aws.conditional_update import MAPS, update_of
 from library.aws.table_failures import table_failed
+from library.aws_clients import pages
 from library.errors import AccessDenied, AwsCallFailed, AwsUnusable, HammerError, RecordChanged
 from library.issues.decisions import Outcome, Skip, Step
 from library.issues.row import UnreadableIssue, from_item, to_item
@@ -51,14 +52,14 @@ class IssuesTable:
 
         A row that cannot be read raises UnreadableIssue or, if `unreadable` is given, is handed to it and left out.
         """
-        pages = self._client.get_paginator("query").paginate(
+        listing = self._client.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
             KeyConditionExpression="account_id = :account",
             ExpressionAttributeValues={":account": {"S": account_id}},
         )
         try:
-            for page in pages:
+            for page in pages(listing):
                 for item in part_of(page, "Items", "dynamodb:Query", f"table {self._table!r}"):
                     try:
                         issue = self._issue(item)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    import boto3
     from mypy_boto3_iam import IAMClient
 
     from library.aws.sessions import Account, AccountAccess
+    from library.aws_clients import Session
     from library.issues.listing import Listing
 
 
@@ -28,9 +28,7 @@ class KeyLists:
     botocore's event after-call is (`parsed` is the answer).
     """
 
-    def __init__(
-        self, own: boto3.Session, access: AccountAccess, *, purpose: str, answered: Callable[..., Any]
-    ) -> None:
+    def __init__(self, own: Session, access: AccountAccess, *, purpose: str, answered: Callable[..., Any]) -> None:
         self._own = own
         # One for all of them: a profile that asks for an MFA code asks once.
         self._sts = own.client("sts", config=CLIENT_CONFIG)
@@ -46,10 +44,10 @@ class KeyLists:
         iam = IamClients(account, partial(self._client, self._session(account)))
         return scan_access_keys(iam, lambda moment: is_long_ago(moment, criteria_days, now), (), now)
 
-    def _session(self, account: Account) -> boto3.Session:
+    def _session(self, account: Account) -> Session:
         return self._own if account.role is None else self._access.session_in(account, self._purpose, self._sts)
 
-    def _client(self, session: boto3.Session) -> IAMClient:
+    def _client(self, session: Session) -> IAMClient:
         client = session.client("iam", config=CLIENT_CONFIG)
         client.meta.events.register("after-call.iam", self._answered)
         return client

@@ -10,13 +10,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
-import boto3
 import botocore.session
 
 from library.aws import iam_keys, permissions
 from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
 from library.aws.iam_clients import IamClients
 from library.aws.sessions import CLIENT_CONFIG
+from library.aws_clients import Session
 from library.errors import AccessDenied, AwsCallFailed
 from library.issues.whitelist import BY_TAG, exemption_by_tag
 from library.messages import Message
@@ -50,7 +50,7 @@ class KeySwitch:
         self._access = access
         self._names = names
         self._clients: dict[str, tuple[float, IamClients]] = {}
-        self._session = boto3.Session(region_name=access.region)
+        self._session = Session(region_name=access.region)
         self._identity: str | None = None
         # Every profile counts: a role may have been assumed with it, by this process or by what started it.
         profiles = botocore.session.get_session().full_config.get("profiles", {}).values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from library.aws.calls import AWS_ERRORS, error_of, sentence_of, unusable
+from library.aws_clients import pages
 from library.errors import AwsCallFailed
 from library.messages import Message
 
@@ -22,8 +23,8 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
     allowed.
     """
     try:
-        pages = client.get_paginator("list_accounts").paginate()
-        accounts = [account for page in pages for account in page.get("Accounts", [])]
+        listing = client.get_paginator("list_accounts").paginate()
+        accounts = [account for page in pages(listing) for account in page.get("Accounts", [])]
     except AWS_ERRORS as error:
         for_all = unusable("organizations:ListAccounts", error)
         if for_all is not None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
 from botocore.exceptions import ClientError
 
 from library.aws.calls import AWS_ERRORS, code_of
 from library.aws.lease import LEASE
 from library.aws.sessions import CLIENT_CONFIG
 from library.aws.state_table import state_table_name
+from library.aws_clients import Session
 from library.errors import AwsCallFailed
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _of_state(access: AccountAccess, issues_table_name: str, item_id: str, *oper
 
 
 def _dynamodb(access: AccountAccess) -> DynamoDBClient:
-    return boto3.Session(region_name=access.region).client("dynamodb", config=CLIENT_CONFIG)
+    return Session(region_name=access.region).client("dynamodb", config=CLIENT_CONFIG)
 
 
 def _of_table(access: AccountAccess, table: str, *operations: str) -> list[Refusal]:

@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config as ClientConfig
 
 from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
+from library.aws_clients import Session
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -67,17 +67,17 @@ class AccountAccess:
         """The account, with the role to assume there."""
         return Account(account_id, name, None if account_id == self.own_account_id else self.role_name)
 
-    def session_in(self, account: Account, purpose: str, sts: STSClient | None = None) -> boto3.Session:
+    def session_in(self, account: Account, purpose: str, sts: STSClient | None = None) -> Session:
         """A session in the account; that of a role ends an hour later.
 
         `purpose` names it in the account's CloudTrail. `sts` is the client to ask for the role, if there is one
         already. Raises AccessDenied or AwsCallFailed, which name the account and the role.
         """
         if account.role is None:
-            return boto3.Session(region_name=self.region)
-        sts = sts or boto3.Session(region_name=self.region).client("sts", config=CLIENT_CONFIG)
+            return Session(region_name=self.region)
+        sts = sts or Session(region_name=self.region).client("sts", config=CLIENT_CONFIG)
         credentials = self._assume(sts, account, purpose)
-        return boto3.Session(
+        return Session(
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],

@@ -6,12 +6,12 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import boto3
 import watchtower
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from library import messages
+from library.aws_clients import Session
 from library.cli.logs import OneLine, logger
 from library.messages import Message
 from library.text import unexpected
@@ -52,7 +52,7 @@ def _handler(group: str, stream: str, region: str | None) -> watchtower.CloudWat
         handler = watchtower.CloudWatchLogHandler(
             log_group_name=group,
             log_stream_name=stream,
-            boto3_client=boto3.Session(region_name=region).client("logs", config=_LIMITS),
+            boto3_client=Session(region_name=region).client("logs", config=_LIMITS),
         )
     except Exception as error:
         # Whatever it is: the log must not keep a run from its work.

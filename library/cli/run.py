@@ -10,6 +10,7 @@ from library import messages
 from library.cli import exit_codes, wiring
 from library.cli.aws_options import refuse_another_region
 from library.cli.cloudwatch import logging_to_cloudwatch
+from library.cli.deadline import ended_in_time
 from library.cli.logs import log_files, logger, logging_to, logging_to_standard_error
 from library.cli.signals import ended_by_the_third
 from library.cli.stop_file import is_stopped, why_stopped
@@ -43,6 +44,7 @@ def run(
     """
     with ExitStack() as stack:
         stack.enter_context(logging_to_standard_error())
+        time_is_over = stack.enter_context(ended_in_time())
         logs = _Logs(stack, stream, read_only=read_only)
         try:
             stack.enter_context(ended_by_the_third())
@@ -61,6 +63,8 @@ def run(
             # The alarm looks there. Without a configuration only config.ini or the environment says in which region.
             with suppress(ConfigurationError):
                 logs.to_cloudwatch(host_region())
+            if time_is_over.is_set() and isinstance(error, KeyboardInterrupt):
+                return exit_codes.FAILED
             return exit_codes.told(
                 error, logger.error, interrupted="Interrupted; what was done until now is recorded"
             )

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-import boto3
-
 from library import messages
 from library.aws import organizations
 from library.aws.issues_table import IssuesTable
@@ -22,6 +20,7 @@ from library.aws.lease import LIMITS, Holder, Lease
 from library.aws.secrets import fetch_credentials
 from library.aws.sessions import CLIENT_CONFIG, FIRST_CALL, AccountAccess
 from library.aws.state_table import StateTable, state_table_name
+from library.aws_clients import Session
 from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
 from library.config import checks
@@ -53,7 +52,7 @@ def with_organization(settings: Config) -> Config:
     if not settings.aws.accounts_from_organization:
         return settings
     reach(settings)
-    client = boto3.Session(region_name=settings.aws.region).client("organizations", config=CLIENT_CONFIG)
+    client = Session(region_name=settings.aws.region).client("organizations", config=CLIENT_CONFIG)
     return checks.with_organization(settings, organizations.active_accounts(client))
 
 
@@ -68,7 +67,7 @@ def account_access(settings: Config) -> AccountAccess:
 def issues_table(settings: Config) -> IssuesTable:
     """The issues table of the main account; raises AwsUnusable as `reach` does."""
     reach(settings)
-    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    client = Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     return IssuesTable(client, settings.inactive_keys.table_name)
 
 
@@ -77,13 +76,13 @@ def reach(settings: Config) -> None:
 
     Raises AwsUnusable if no account's issues can be had.
     """
-    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=FIRST_CALL)
+    client = Session(region_name=settings.aws.region).client("dynamodb", config=FIRST_CALL)
     IssuesTable(client, settings.inactive_keys.table_name).reach()
 
 
 def state_table(settings: Config) -> StateTable:
     """What is known of each account as a whole."""
-    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    client = Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     odd = partial(messages.error, logger, Message.STATE_NOT_UNDERSTOOD)
     return StateTable(client, state_table_name(settings.inactive_keys.table_name), odd)
 
@@ -91,7 +90,7 @@ def state_table(settings: Config) -> StateTable:
 def lease(settings: Config, command: str) -> Lease:
     """The lease of a run of a command, which is not taken yet; raises AwsUnusable as `reach` does."""
     reach(settings)
-    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG.merge(LIMITS))
+    client = Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG.merge(LIMITS))
     holder = Holder(command, _user(), socket.gethostname(), os.getpid(), datetime.now(UTC))
     return Lease(client, state_table_name(settings.inactive_keys.table_name), holder)
 
@@ -123,7 +122,7 @@ def credentials(settings: Config) -> Credentials:
     Warns of a token that may be sent to any server. Raises CredentialsError if the secret lacks what an enabled
     channel needs, or has it for another server than the configuration names.
     """
-    client = boto3.Session(region_name=settings.aws.region).client("secretsmanager", config=CLIENT_CONFIG)
+    client = Session(region_name=settings.aws.region).client("secretsmanager", config=CLIENT_CONFIG)
     name = settings.credentials_secret
     given = fetch_credentials(client, name, **token_addresses(settings))
     if given.for_any_server:

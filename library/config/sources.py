@@ -89,14 +89,17 @@ def _content(path: Path) -> bytes | None:
 
 def _s3_reader(source: str, s3_client: Callable[[], S3Client] | None) -> Reader:
     # Only this source needs AWS; the check of a folder works without it.
-    import boto3
+    from botocore.config import Config as ClientConfig
     from botocore.exceptions import BotoCoreError
+
+    from library.aws_clients import Session
 
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     if not bucket:
         raise unusable(source, "no bucket", "s3://bucket/prefix")
     try:
-        client = s3_client() if s3_client else boto3.Session(region_name=host_region()).client("s3")
+        limits = ClientConfig(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 4})
+        client = s3_client() if s3_client else Session(region_name=host_region()).client("s3", config=limits)
     except BotoCoreError as error:
         raise unusable(source, f"no way to S3: {error}", "AWS credentials") from error
 

@@ -1,13 +1,7 @@
-"""What bounds one HTTP call of `requests`: an end for the call as a whole, and a limit to its answer.
-
-The timeouts of `requests` are per read: a server that sends one byte now and then keeps a call for ever.
-"""
+"""What bounds one HTTP call of `requests`: an end for the call as a whole, and a limit to its answer."""
 
 from __future__ import annotations
 
-import socket
-import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -16,58 +10,21 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from library.limits import ANSWER_BYTES, Lever, ended_after
+
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
-
-ANSWER_BYTES = 20_000_000
-"""More than any page of a listing has."""
 
 
 class AnswerTooLarge(RequestException):
     """The answer is larger than the limit; the rest of it was not read."""
 
 
-class _Deadline(threading.local):
-    """What the call of this thread can be ended by: the connections that it uses."""
-
-    levers: list[socket.socket] | None = None
-
-    def watch(self, lever: socket.socket | None) -> None:
-        if self.levers is not None and lever is not None:
-            self.levers.append(lever)
-
-
-_deadline = _Deadline()
-
-
-class _Lever:
-    """Keeps a second handle of a connection's socket, by which another thread can end it, with TLS or without."""
-
-    _lever: socket.socket | None = None
-
-    def _new_conn(self) -> socket.socket:
-        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
-        # A lever of its own: TLS takes the first handle away, and a closed one's number may be another's by then.
-        self._lever = sock.dup()
-        _deadline.watch(self._lever)
-        return sock
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _deadline.watch(self._lever)
-        super().request(*args, **kwargs)  # type: ignore[misc]
-
-    def close(self) -> None:
-        super().close()  # type: ignore[misc]
-        lever, self._lever = self._lever, None
-        if lever is not None:
-            lever.close()
-
-
-class _Http(_Lever, HTTPConnection):
+class _Http(Lever, HTTPConnection):
     pass
 
 
-class _Https(_Lever, HTTPSConnection):
+class _Https(Lever, HTTPSConnection):
     pass
 
 
@@ -103,30 +60,15 @@ class LimitedAdapter(HTTPAdapter):
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send a request, and read its answer whole."""
-        levers: list[socket.socket] = []
-        over = threading.Event()
-
-        def end() -> None:
-            over.set()
-            for lever in tuple(levers):
-                with suppress(OSError):
-                    lever.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(self._seconds, end)
-        timer.daemon = True
-        timer.start()
-        _deadline.levers = levers
         try:
-            response = super().send(request, *args, **{**kwargs, "stream": True})
-            self._read(response)
+            with ended_after(self._seconds) as call:
+                response = super().send(request, *args, **{**kwargs, "stream": True})
+                self._read(response)
         except (RequestException, HTTPError, OSError) as error:
-            if over.is_set():
+            if call.over:
                 raise ReadTimeout(f"no whole answer within {self._seconds:g} seconds", request=request) from None
             raise error from None
-        finally:
-            _deadline.levers = None
-            timer.cancel()
-        if over.is_set():
+        if call.over:
             # What the end has cut off may look whole where no length was announced.
             raise ReadTimeout(f"no whole answer within {self._seconds:g} seconds", request=request)
         return response

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import socket
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -335,6 +337,24 @@ def test_a_call_ends_though_each_read_is_in_time() -> None:
         with pytest.raises(requests.ReadTimeout, match=r"no whole answer within 0\.3 seconds"):
             session.get(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=20)
         assert time.monotonic() - began < 3
+
+
+def test_a_call_ends_though_its_answer_says_no_length_and_goes_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, requests.Session() as session:
+        stop = threading.Event()
+
+        def trickle() -> None:
+            with suppress(OSError), server.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while not stop.wait(0.05):
+                    connection.sendall(b" ")
+
+        threading.Thread(target=trickle, daemon=True).start()
+        limit(session, 0.3)
+        with pytest.raises(requests.ReadTimeout, match=r"no whole answer within 0\.3 seconds"):
+            session.get(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=20)
+        stop.set()
 
 
 def test_a_connection_is_used_again_and_its_second_call_ends_in_time_too(jira: JiraStandIn) -> None:

@@ -10,7 +10,6 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -22,6 +21,7 @@ from library.aws.iam_clients import IamClients
 from library.aws.issues_table import IssuesTable
 from library.aws.sessions import CLIENT_CONFIG, AccountAccess
 from library.aws.state_table import StateTable, state_table_name
+from library.aws_clients import Session
 from library.config.loading import load
 from library.errors import HammerError
 from library.issues import values
@@ -149,7 +149,7 @@ def _iam(settings: Config, account_id: str, account_name: str) -> IamClients:
 
 
 def _tables(settings: Config) -> tuple[IssuesTable, StateTable]:
-    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    client = Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     name = settings.inactive_keys.table_name
     odd = partial(messages.error, logger, Message.STATE_NOT_UNDERSTOOD)
     return IssuesTable(client, name), StateTable(client, state_table_name(name), odd)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
@@ -15,6 +14,7 @@ from library import messages, text
 from library.aws import organizations, sns
 from library.aws.sessions import CLIENT_CONFIG
 from library.aws.state_table import StateTable, state_table_name
+from library.aws_clients import Session
 from library.config.checks import with_organization
 from library.config.loading import load
 from library.errors import HammerError
@@ -51,7 +51,7 @@ def initiate() -> dict[str, int]:
     """Read the configuration as it is now and publish; returns how many accounts were asked for."""
     settings = load()
     logger.info(settings.in_force)
-    session = boto3.Session(region_name=settings.aws.region)
+    session = Session(region_name=settings.aws.region)
     if settings.inactive_keys.enabled and settings.aws.accounts_from_organization:
         found = organizations.active_accounts(session.client("organizations", config=CLIENT_CONFIG))
         settings = with_organization(settings, found)
@@ -83,7 +83,7 @@ def initiate() -> dict[str, int]:
 def _watch(settings: Config, accounts: Sequence[AccountRef]) -> None:
     """Name the accounts that have had no complete scan for a day: at once when they are new, then daily."""
     now = datetime.now(UTC)
-    client = boto3.Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
+    client = Session(region_name=settings.aws.region).client("dynamodb", config=CLIENT_CONFIG)
     odd = partial(messages.error, logger, Message.STATE_NOT_UNDERSTOOD)
     table = StateTable(client, state_table_name(settings.inactive_keys.table_name), odd)
     names = {account.id: account.name for account in accounts}
