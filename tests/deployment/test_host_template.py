@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import stat
+import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from deployment.build_packages import build_host
 from deployment.local.estate import CONFIG
 from deployment.publish_config import publish
 from tests.world.bootstrap import STAND_INS, Machine, launched, user_data
+
+
+UPGRADE = "dnf upgrade --security --releasever=latest --refresh --assumeyes"
 
 
 @pytest.fixture
@@ -72,9 +76,10 @@ def test_the_schedule_is_what_the_configuration_says(booted: Machine) -> None:
         f"hammer-iam-user-inactive-keys-{job}"
         for job in ("reporting", "remediation")
         if wanted["user_inactivekeys"][job]
-    } | {"hammer-schedule"}
+    } | {"hammer-schedule", "hammer-security-updates"}
     again = f"cd {booted.home} && venv/bin/python -m cronjobs.automation_scheduler"
     assert jobs.pop("hammer-schedule") == f"7 * * * * root {again} 2>&1 | logger -t hammer-schedule\n"
+    del jobs["hammer-security-updates"]
     for job in jobs.values():
         assert f"cd {booted.home} && {booted.home}/venv/bin/python -m " in job
     assert booted.calls()[-2:] == [
@@ -85,7 +90,7 @@ def test_the_schedule_is_what_the_configuration_says(booted: Machine) -> None:
 
 def test_the_package_comes_from_the_bucket_and_what_runs_it_from_amazon_linux(booted: Machine) -> None:
     calls = booted.calls()
-    assert "dnf install --assumeyes python3.11 python3.11-pip cronie aws-cfn-bootstrap" in calls
+    assert "dnf install --assumeyes python3.11 python3.11-pip cronie aws-cfn-bootstrap nftables" in calls
     source = "s3://hammer-deployment-123456789012-eu-west-1/packages/host-1.zip"
     assert f"aws s3 cp {source} {booted.home}/package.zip" in calls
 
@@ -96,10 +101,52 @@ def test_a_later_boot_needs_neither_the_package_nor_package_servers(machine: Mac
     crond.parent.mkdir(parents=True)
     crond.touch()
     machine.package.unlink()
+    run = machine.boot(stand_ins=STAND_INS | {"dnf": "exit 1"})
+    assert run.returncode == 0, run.stderr
+    calls = [call for call in machine.calls() if call.startswith(("aws", "dnf", "python3.11"))]
+    assert calls[0] == UPGRADE
+    assert [call.split()[1] for call in calls[1:]] == ["logs", "logs"]
+    assert calls[-1].endswith("message=ERROR E-RUN-10 The security updates of the host could not be installed")
+    assert machine.shell("python -m remediation.clean_iam_keys_inactive --help")
+
+
+def test_security_updates_come_at_boot_before_anything_else_of_ours_and_once_a_week(booted: Machine) -> None:
+    calls = booted.calls()
+    assert calls.index(UPGRADE) < next(place for place, call in enumerate(calls) if call.startswith("aws s3 cp"))
+    assert not [call for call in calls if call.startswith("aws logs")]
+    job = (booted.root / "etc/cron.d/hammer-security-updates").read_text()
+    when, _, command = job.partition(" root ")
+    assert when == "40 4 * * 0"
+    commands = booted.root.parent / "commands"
+    subprocess.run([command.split()[0]], env={"PATH": f"{commands}:/usr/bin:/bin"}, check=True)
+    assert booted.calls()[len(calls) :] == [UPGRADE]
+
+
+def test_only_root_reaches_the_metadata_where_the_role_s_credentials_are(booted: Machine) -> None:
+    rules = booted.root / "etc/sysconfig/nftables.conf"
+    refused = [" ".join(line.split()) for line in rules.read_text().splitlines() if "reject" in line]
+    assert refused == [
+        "ip daddr 169.254.169.254 meta skuid != 0 reject",
+        "ip6 daddr fd00:ec2::254 meta skuid != 0 reject",
+    ]
+    calls = booted.calls()
+    assert calls.index(f"nft --file {rules}") < calls.index(UPGRADE)
+    assert "systemctl enable nftables" in calls
+
+
+def test_the_folder_of_the_logs_is_root_s_alone(booted: Machine) -> None:
+    assert stat.S_IMODE((booted.root / "var/log/hammer").stat().st_mode) == 0o700
+
+
+def test_a_boot_says_no_password(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://joe:hunter2@proxy.example:3128")
     run = machine.boot()
     assert run.returncode == 0, run.stderr
-    assert not [call for call in machine.calls() if call.startswith(("aws", "dnf", "python3.11"))]
-    assert machine.shell("python -m remediation.clean_iam_keys_inactive --help")
+    # It was there to be said.
+    jobs = [path for path in (machine.root / "etc/cron.d").iterdir() if "hunter2" in path.read_text()]
+    assert jobs
+    assert {stat.S_IMODE(path.stat().st_mode) for path in jobs} == {0o600}
+    assert "hunter2" not in run.stdout + run.stderr + "".join(machine.calls())
 
 
 def test_another_package_is_installed_in_place_of_the_one_before(machine: Machine, tmp_path: Path) -> None:
@@ -137,7 +184,8 @@ def test_a_package_that_is_not_the_one_that_was_built_is_not_unpacked(machine: M
     [
         ({"dnf": "exit 1"}, "installing packages"),
         ({"aws": '[ "$1" = logs ]'}, "installing packages/host-1.zip"),
-        ({"systemctl": "exit 1"}, "writing the schedule"),
+        ({"nft": "exit 1"}, "keeping the metadata for root"),
+        ({"systemctl": '[ "$3" != crond ]'}, "writing the schedule"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -190,6 +238,7 @@ def test_a_configuration_in_s3_is_the_one_source_of_the_host_and_the_package_s_o
     jobs = {path.name: path.read_text() for path in (machine.root / "etc/cron.d").iterdir()}
     assert set(jobs) == {
         "hammer-schedule",
+        "hammer-security-updates",
         "hammer-iam-user-inactive-keys-reporting",
         "hammer-iam-user-inactive-keys-remediation",
     }

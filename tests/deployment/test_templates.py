@@ -331,8 +331,13 @@ def test_the_host_is_one_encrypted_machine_without_a_public_address_and_with_the
     assert [each["AssociatePublicIpAddress"] for each in data["NetworkInterfaces"]] == [{"Ref": "PublicAddress"}]
     parameters = host["Parameters"]
     assert parameters["PublicAddress"]["Default"] == "false"
-    assert parameters["ImageId"]["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
+    # Not the image that was the newest when the stack was deployed.
+    assert data["ImageId"] == {"Fn::Sub": "resolve:ssm:${ImageId}"}
     assert "/al2023-ami-kernel-default-arm64" in parameters["ImageId"]["Default"]
+    # 30 days, in seconds; the old one goes first.
+    assert group["Properties"]["MaxInstanceLifetime"] == 30 * 86_400
+    policy = {"MinHealthyPercentage": 0, "MaxHealthyPercentage": 100}
+    assert group["Properties"]["InstanceMaintenancePolicy"] == policy
     (security,) = of_type(host, "AWS::EC2::SecurityGroup").values()
     condition, ingress, otherwise = security["Properties"]["SecurityGroupIngress"]["Fn::If"]
     assert [(one["FromPort"], one["ToPort"], one["CidrIp"]) for one in ingress] == [(22, 22, {"Ref": "SshCidr"})]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from library.reports.files import csv_text, write, write_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)"])
@@ -58,11 +56,64 @@ def test_an_old_file_stays_as_it_is_if_the_new_one_cannot_be_written(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_a_link_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("file")
-    write(tmp_path / "link", "text")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
+@pytest.mark.parametrize("kind", ["file", "pipe", "device", "folder", "nothing", "loop"])
+def test_a_link_is_not_followed_whatever_is_behind_it(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "behind" / "it"
+    target.parent.mkdir()
+    link = tmp_path / "link"
+    if kind == "file":
+        target.write_text("precious", encoding="utf-8")
+    elif kind == "pipe":
+        os.mkfifo(target)
+    elif kind == "folder":
+        target.mkdir()
+    link.symlink_to({"device": "/dev/null", "loop": "link"}.get(kind, target))
+    with pytest.raises(OSError, match="it is a link, which is not followed") as refused:
+        write(link, "text")
+    assert (refused.value.filename, link.is_symlink()) == (str(link), True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["behind", "link"]
+    assert kind != "file" or target.read_text(encoding="utf-8") == "precious"
+    assert target.exists() is (kind in ("file", "pipe", "folder"))
+
+
+def test_a_link_that_takes_the_file_s_place_meanwhile_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    precious, place = tmp_path / "precious", tmp_path / "place"
+    precious.write_text("precious", encoding="utf-8")
+
+    place.touch()
+    stop = threading.Event()
+
+    def plant() -> None:
+        while not stop.is_set():
+            aside = tmp_path / "aside"
+            aside.unlink(missing_ok=True)
+            aside.symlink_to(precious)
+            aside.replace(place)
+
+    planter = threading.Thread(target=plant)
+    planter.start()
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                write(place, "text")
+    finally:
+        stop.set()
+        planter.join()
+    assert precious.read_text(encoding="utf-8") == "precious"
+
+
+def test_what_is_written_to_standard_output_by_its_name_arrives(capfd: pytest.CaptureFixture[str]) -> None:
+    write(Path("/dev/stdout"), "text")
+    assert capfd.readouterr().out == "text"
+
+
+@pytest.mark.parametrize("place", ["nowhere/file", "file/below"])
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="directory") as error:
+        write(tmp_path / place, "text")
+    assert error.value.filename == str(tmp_path / place)
+    assert ".hammer" not in str(error.value)
 
 
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:

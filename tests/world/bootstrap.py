@@ -42,6 +42,7 @@ STAND_INS = {
     "cfn-signal": "exit 1",
     "chown": "",
     "dnf": "",
+    "nft": "",
     "id": '[ "$1" = -u ] && echo 0 || exit 1',
     # pip, too, comes from where these tests have it, and finds there all that is required: nothing is downloaded.
     "python3.11": f'''
