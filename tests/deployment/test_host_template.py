@@ -106,7 +106,7 @@ def test_a_later_boot_needs_neither_the_package_nor_package_servers(machine: Mac
     calls = [call for call in machine.calls() if call.startswith(("aws", "dnf", "python3.11"))]
     assert calls[0] == UPGRADE
     assert [call.split()[1] for call in calls[1:]] == ["logs", "logs"]
-    assert calls[-1].endswith("message=ERROR E-RUN-10 The security updates of the host could not be installed")
+    assert calls[-1].endswith("message=ERROR E-RUN-11 The security updates of the host could not be installed")
     assert machine.shell("python -m remediation.clean_iam_keys_inactive --help")
 
 
