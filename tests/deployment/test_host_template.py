@@ -19,7 +19,6 @@ from deployment.local.estate import CONFIG
 from deployment.publish_config import publish
 from tests.world.bootstrap import STAND_INS, Machine, launched, user_data
 
-
 UPGRADE = "dnf upgrade --security --releasever=latest --refresh --assumeyes"
 
 
