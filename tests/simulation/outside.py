@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import copy
-import functools
 import json
 import os
 import re
@@ -16,14 +15,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from unittest import mock
 from urllib.error import URLError
 from urllib.parse import parse_qsl, urlsplit
 from urllib.response import addinfourl
 from xml.sax.saxutils import escape
 
-import boto3
 import botocore.retries.bucket
 import botocore.retries.quota
 import requests
@@ -35,6 +33,7 @@ from deployment.local.slack_stand_in import SlackStandIn, arguments_of
 from deployment.local.stand_in import Raw, Silence
 from library.aws.lease import LEASE
 from library.aws.state_table import state_table_name
+from library.aws_clients import Session
 from library.cli import stop_file
 from library.notifications.http_limits import LimitedAdapter
 from tests.wire import SAFE, answer, body_of, failure, form, json_failure, not_of_aws
@@ -411,7 +410,9 @@ class Outside:
             (botocore.retries.bucket.TokenBucket, "acquire", lambda *_args, **_kwargs: True),
             (botocore.retries.quota.RetryQuota, "acquire", lambda _, amount: bool(amount)),
             # To make one takes longer than all its calls.
-            (boto3, "Session", _session),
+            (Session, "__new__", _kept_session),
+            (Session, "__init__", _begun_once),
+            (Session, "client", _kept_client),
             (LimitedAdapter, "send", lambda _, request, **_kwargs: self._to_jira(request)),
             (urllib.request.OpenerDirector, "open", lambda _, request, **_kwargs: self._to_slack(request)),
         ):
@@ -555,46 +556,41 @@ class Outside:
 
 
 _AWS: dict[str, Callable[..., AWSResponse]] = {}
-_NewSession = boto3.Session
+_begin_session = Session.__init__
+_make_client: Callable[..., Any] = Session.client
+_sessions: dict[tuple[tuple[str, Any], ...], Session] = {}
 
 
-@dataclass
-class _Remembering:
-    session: boto3.Session
-    client: Callable[..., Any]
-
-    def get_credentials(self) -> Any:
-        return self.session.get_credentials()
+def _kept_session(cls: type[Session], **arguments: Any) -> Session:
+    return _sessions.setdefault(tuple(sorted(arguments.items())), object.__new__(cls))
 
 
-@functools.cache
-def _session(**arguments: Any) -> boto3.Session:
-    session = _NewSession(**arguments)
-    hooks: Any = session.events
-    hooks.register("before-send", lambda **sent: _AWS["now"](**sent))
-    make: Callable[..., Any] = session.client
-    clients: dict[str, tuple[Any, list[tuple[Any, ...]]]] = {}
+def _begun_once(session: Any, **arguments: Any) -> None:
+    if "kept_clients" in vars(session):
+        return
+    _begin_session(session, **arguments)
+    session.events.register("before-send", lambda **sent: _AWS["now"](**sent))
+    session.kept_clients = {}
 
-    def client(service: str, **more: Any) -> Any:
-        """The client of this service, without what an earlier command has registered with it."""
-        if service not in clients:
-            made = make(service, **more)
-            registered: list[tuple[Any, ...]] = []
-            register = made.meta.events.register
 
-            def remember(*handler: Any) -> None:
-                registered.append(handler)
-                register(*handler)
+def _kept_client(session: Any, service: str, **more: Any) -> Any:
+    """The client of this service, without what an earlier command has registered with it."""
+    if service not in session.kept_clients:
+        made = _make_client(session, service, **more)
+        registered: list[tuple[Any, ...]] = []
+        register = made.meta.events.register
 
-            made.meta.events.register = remember
-            clients[service] = made, registered
-        kept, before = clients[service]
-        for handler in before:
-            kept.meta.events.unregister(*handler)
-        before.clear()
-        return kept
+        def remember(*handler: Any) -> None:
+            registered.append(handler)
+            register(*handler)
 
-    return cast("boto3.Session", _Remembering(session, client))
+        made.meta.events.register = remember
+        session.kept_clients[service] = made, registered
+    kept, before = session.kept_clients[service]
+    for handler in before:
+        kept.meta.events.unregister(*handler)
+    before.clear()
+    return kept
 
 
 def _at_once(
