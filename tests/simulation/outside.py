@@ -410,7 +410,6 @@ class Outside:
             (botocore.retries.bucket.TokenBucket, "acquire", lambda *_args, **_kwargs: True),
             (botocore.retries.quota.RetryQuota, "acquire", lambda _, amount: bool(amount)),
             # To make one takes longer than all its calls.
-            (Session, "__new__", _kept_session),
             (Session, "__init__", _begun_once),
             (Session, "client", _kept_client),
             (LimitedAdapter, "send", lambda _, request, **_kwargs: self._to_jira(request)),
@@ -558,19 +557,17 @@ class Outside:
 _AWS: dict[str, Callable[..., AWSResponse]] = {}
 _begin_session = Session.__init__
 _make_client: Callable[..., Any] = Session.client
-_sessions: dict[tuple[tuple[str, Any], ...], Session] = {}
-
-
-def _kept_session(cls: type[Session], **arguments: Any) -> Session:
-    return _sessions.setdefault(tuple(sorted(arguments.items())), object.__new__(cls))
+_sessions: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
 
 
 def _begun_once(session: Any, **arguments: Any) -> None:
-    if "kept_clients" in vars(session):
-        return
-    _begin_session(session, **arguments)
-    session.events.register("before-send", lambda **sent: _AWS["now"](**sent))
-    session.kept_clients = {}
+    kept = tuple(sorted(arguments.items()))
+    if kept not in _sessions:
+        _begin_session(session, **arguments)
+        session.events.register("before-send", lambda **sent: _AWS["now"](**sent))
+        session.kept_clients = {}
+        _sessions[kept] = vars(session)
+    session.__dict__ = _sessions[kept]
 
 
 def _kept_client(session: Any, service: str, **more: Any) -> Any:
