@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from deployment import stacks
 from deployment.artifacts import foreign_code
@@ -24,6 +25,7 @@ from deployment.commands import (
 )
 from library import messages, text
 from library.aws import organizations
+from library.aws.calls import AWS_ERRORS, code_of
 from library.aws.permissions import Refusal
 from library.aws.secrets import fetch_credentials
 from library.aws_clients import pages
@@ -35,12 +37,14 @@ from library.cli.look_ahead import look_ahead
 from library.config.checks import with_organization
 from library.errors import CredentialsError
 from library.messages import Message
+from library.text import unexpected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
 
     from library.aws_clients import Session
     from library.config.settings import AccountRef, Config
@@ -48,6 +52,11 @@ if TYPE_CHECKING:
 _ACCOUNTS_AT_ONCE = 8
 # The function may have to start first (seconds); botocore must not start a second run meanwhile.
 _PATIENT = ClientConfig(read_timeout=120, retries={"total_max_attempts": 1}, max_pool_connections=_ACCOUNTS_AT_ONCE)
+_NOT_ASKED = "lambda:InvokeFunction"
+# A run that was refused so has not begun.
+_BUSY = "TooManyRequestsException"
+# Seconds, where Lambda names none. Scans of most accounts take less than the last one.
+_PAUSES_WHILE_BUSY = (2, 5, 10, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +92,43 @@ def scanned_accounts(functions: LambdaClient, function: str, settings: Config) -
 
 
 def _refusals(functions: LambdaClient, function: str, account: AccountRef) -> list[Refusal]:
-    event = {"check": {"account_id": account.id, "account_name": account.name}}
     try:
-        answer = functions.invoke(FunctionName=function, Payload=json.dumps(event).encode())
-    except (ClientError, BotoCoreError) as error:
-        return [Refusal("lambda:InvokeFunction", str(error))]
-    content = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        return [Refusal(function, str(content.get("errorMessage")))]
-    return [Refusal(**refusal) for refusal in content["refusals"]]
+        answer = _asked(functions, function, account)
+        content = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            return [Refusal(_NOT_ASKED, str(content.get("errorMessage")))]
+        return [Refusal(**refusal) for refusal in content["refusals"]]
+    except AWS_ERRORS as error:
+        return [Refusal(_NOT_ASKED, str(error))]
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        return [Refusal(_NOT_ASKED, f"the answer of {function} is not understood: {unexpected(error)}")]
+
+
+def _asked(functions: LambdaClient, function: str, account: AccountRef) -> InvocationResponseTypeDef:
+    """What the function answers; while it scans as many accounts as it may, a call waits as long as Lambda says."""
+    event = json.dumps({"check": {"account_id": account.id, "account_name": account.name}}).encode()
+    for pause in _PAUSES_WHILE_BUSY:
+        try:
+            return functions.invoke(FunctionName=function, Payload=event)
+        except ClientError as error:
+            if code_of(error) != _BUSY:
+                raise
+            time.sleep(_pause_asked_for(error, pause))
+    return functions.invoke(FunctionName=function, Payload=event)
+
+
+def _pause_asked_for(error: ClientError, otherwise: int) -> int:
+    asked = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")
+    return min(int(asked), _PAUSES_WHILE_BUSY[-1]) if asked.isdecimal() else otherwise
 
 
 def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
     role = settings.aws.role_name_identification
+    if refusal.call == _NOT_ASKED:
+        return (
+            "the account was not asked, so nothing is known of it. The function was busy: try again when fewer scans "
+            "run. Another failure: its log says more; deploy the main stack again (deployment.deploy)"
+        )
     if refusal.call == "sts:AssumeRole":
         return (
             f"deploy the roles there (deployment.deploy_roles); {role} must trust the function's role and ask for "
@@ -177,6 +210,13 @@ def channels(settings: Config) -> Iterator[Message]:
             yield message
 
 
+def _summary(accounts: int, refused: Sequence[Obstacle], missing: int) -> str:
+    not_asked = len({each.account_id for each in refused if each.what == _NOT_ASKED})
+    well = accounts - len({each.account_id for each in refused})
+    unknown = f", {not_asked} could not be asked" if not_asked else ""
+    return f"{well} of {accounts} accounts can be scanned{unknown}; {missing} things are missing otherwise"
+
+
 @command(epilog=EXIT_CODES)
 @config_argument
 @aws_options
@@ -209,8 +249,7 @@ def main(config_folder: str | None) -> None:
             click.echo(str(obstacle))
         unwilling = list(channels(settings))
         accounts = settings.accounts()
-        well = len(accounts) - len({obstacle.account_id for obstacle in refused})
-        click.echo(f"{well} of {len(accounts)} accounts can be scanned; {len(missing)} things are missing otherwise")
+        click.echo(_summary(len(accounts), refused, len(missing)))
         if refused or missing or unwilling:
             sys.exit(FAILED)
         click.echo("What the host needs is checked on the host: python -m remediation.check_access")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.commands import EXIT_CODES, REPOSITORY, exit_codes
+from library.aws.calls import AWS_ERRORS
 from library.aws_clients import Session
 from library.cli.aws_options import profile_option
 from library.cli.command import command
@@ -68,7 +68,7 @@ def _caller() -> tuple[str, str]:
     session = Session()
     try:
         account = session.client("sts", region_name=session.region_name or "us-east-1").get_caller_identity()
-    except (BotoCoreError, ClientError):
+    except AWS_ERRORS:
         return session.region_name or "", ""
     return session.region_name or "", account["Account"]
 

@@ -23,6 +23,7 @@ from deployment.commands import (
     settings_of,
 )
 from deployment.config_change import changes
+from library.aws.calls import code_of
 from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.config.loading import load
@@ -119,7 +120,7 @@ def content_of(s3: S3Client, bucket: str, key: str) -> bytes | None:
     try:
         return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
+        if code_of(error) == "NoSuchKey":
             return None
         raise
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from botocore.exceptions import ClientError
 
 from deployment.commands import (
     EXIT_CODES,
@@ -17,6 +16,7 @@ from deployment.commands import (
     print_table,
     settings_of,
 )
+from library.aws.calls import AWS_ERRORS, said_by
 from library.aws.secrets import check_credentials
 from library.cli.aws_options import aws_options
 from library.cli.command import command
@@ -156,9 +156,9 @@ def main(config_folder: str | None, path: Path | None) -> None:
         try:
             bound = with_servers(settings, content)
             kept = store(session.client("secretsmanager"), settings.credentials_secret, bound)
-        except ClientError as error:
+        except AWS_ERRORS as error:
             raise CredentialsError(
-                f"Secret '{settings.credentials_secret}' was not written: {error.response['Error']['Message']}",
+                f"Secret '{settings.credentials_secret}' was not written: {said_by(error)}",
                 id=Message.SECRET_NOT_WRITTEN,
             ) from error
         click.echo(f"Stored in the secret {settings.credentials_secret} of {settings.aws.region}")

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import stacks
 from deployment.commands import (
@@ -23,6 +22,7 @@ from deployment.commands import (
 )
 from library import text
 from library.aws import organizations
+from library.aws.calls import AWS_ERRORS
 from library.aws.state_table import StateTable, state_table_name
 from library.cli.aws_options import aws_options
 from library.cli.command import command
@@ -232,7 +232,7 @@ def _asked_again(
         return f"would be asked for again{times}", True
     try:
         functions.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
-    except (ClientError, BotoCoreError) as error:
+    except AWS_ERRORS as error:
         for message in messages:
             _leave(sqs, queue, message)
         return f"left in the queue{times}: {error}", False

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import click
 from botocore.exceptions import ClientError
 
 from deployment import stacks
 from deployment.commands import DeploymentError, print_table
+from library.aws.calls import AWS_ERRORS, code_of, said_by
 from library.aws_clients import pages
 from library.messages import Message
 
@@ -64,7 +66,7 @@ class Roles:
             return delegated if delegated.exists() else None
         except ClientError as error:
             # So an account is answered that is no delegated administrator.
-            if error.response["Error"]["Code"] == "ValidationError":
+            if code_of(error) == "ValidationError":
                 return None
             raise
 
@@ -165,7 +167,10 @@ class Roles:
         return self._wait(created["OperationId"])
 
     def _wait(self, operation: str) -> list[tuple[str, str]]:
-        """Wait for the end of an operation; returns the accounts in which it failed, each with the reason."""
+        """Wait for the end of an operation; returns the accounts in which it failed, each with the reason.
+
+        Suspended ones, which AWS leaves out, are said, and are no failure.
+        """
         for _ in range(_LOOKS):
             found = self._client.describe_stack_set_operation(
                 StackSetName=STACK_SET, OperationId=operation, CallAs=self._as
@@ -176,18 +181,30 @@ class Roles:
         listing = self._client.get_paginator("list_stack_set_operation_results").paginate(
             StackSetName=STACK_SET, OperationId=operation, CallAs=self._as
         )
+        suspended = self._suspended()
+        if suspended:
+            click.echo(f"Left out, as AWS has suspended them: {', '.join(sorted(suspended))}")
         failed = [
             (result["Account"], result.get("StatusReason") or result["Status"])
             for page in pages(listing)
             for result in page["Summaries"]
-            if result["Status"] != "SUCCEEDED"
+            if result["Status"] != "SUCCEEDED" and result["Account"] not in suspended
         ]
-        if found["Status"] != "SUCCEEDED" and not failed:
+        if found["Status"] != "SUCCEEDED" and not failed and not suspended:
             raise DeploymentError(
                 f"the operation {operation} of StackSet {STACK_SET} ended as {found['Status']}",
                 id=Message.STACK_SET_FAILED,
             )
         return failed
+
+    def _suspended(self) -> set[str]:
+        listing = self._client.get_paginator("list_stack_instances").paginate(StackSetName=STACK_SET, CallAs=self._as)
+        return {
+            instance["Account"]
+            for page in pages(listing)
+            for instance in page["Summaries"]
+            if instance.get("StackInstanceStatus", {}).get("DetailedStatus") == "SKIPPED_SUSPENDED_ACCOUNT"
+        }
 
 
 def parameters_of(client: CloudFormationClient, settings: Config) -> dict[str, str]:
@@ -210,10 +227,8 @@ def told() -> Iterator[None]:
     """Raise DeploymentError for what CloudFormation says of the StackSet."""
     try:
         yield
-    except ClientError as error:
-        raise DeploymentError(
-            f"StackSet {STACK_SET}: {error.response['Error']['Message']}", id=Message.STACK_SET_FAILED
-        ) from error
+    except AWS_ERRORS as error:
+        raise DeploymentError(f"StackSet {STACK_SET}: {said_by(error)}", id=Message.STACK_SET_FAILED) from error
 
 
 def refuse_failures(failed: Sequence[tuple[str, str]], what: str) -> None:

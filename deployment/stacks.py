@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, WaiterError
 
 from deployment.commands import REPOSITORY, DeploymentError
+from library.aws.calls import AWS_ERRORS, said_by
 from library.aws_clients import pages
 from library.errors import ConfigurationError, Problem
 from library.messages import Message
@@ -103,8 +104,8 @@ def plan(
         planned = Plan(stack, made["Id"], creates, ())
         if not _has_changes(cloudformation, planned):
             return None
-    except ClientError as error:
-        raise StackError(f"the stack {stack} was refused: {error.response['Error']['Message']}") from error
+    except AWS_ERRORS as error:
+        raise StackError(f"the stack {stack} was refused: {said_by(error)}") from error
     planned = replace(planned, changes=tuple(_changes(cloudformation, planned)))
     if not planned.changes and not creates:
         # Only values that no resource uses are different.
@@ -155,7 +156,7 @@ def _describe(cloudformation: CloudFormationClient, stack: str) -> dict[str, Any
         (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         # This error has no code of its own.
-        if "does not exist" in error.response["Error"]["Message"]:
+        if "does not exist" in said_by(error):
             return None
         raise
     return None if found["StackStatus"] == "DELETE_COMPLETE" else dict(found)

@@ -169,6 +169,12 @@ def sentence_of(error: AwsError) -> str:
     return str(error)
 
 
+def said_by(error: AwsError) -> str:
+    """What AWS itself says of a failed call, on one line; botocore's account of it where AWS has said nothing."""
+    said: str = error.response.get("Error", {}).get("Message", "") if isinstance(error, ClientError) else ""
+    return " ".join((said or str(error)).split())
+
+
 def _status_of(error: ClientError) -> int | None:
     # An error inside a stream of events has none.
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import ClientError
-
-from library.aws.calls import AWS_ERRORS, code_of
+from library.aws.calls import AWS_ERRORS, code_of, said_by
 from library.aws.lease import LEASE
 from library.aws.sessions import CLIENT_CONFIG
 from library.aws.state_table import state_table_name
@@ -57,8 +55,7 @@ class _Trial:
         except AWS_ERRORS as error:
             code = code_of(error)
             if code not in _ALLOWED:
-                said = error.response.get("Error", {}).get("Message", "") if isinstance(error, ClientError) else error
-                self.refusals.append(Refusal(name, f"{code}: {said}" if code else str(error)))
+                self.refusals.append(Refusal(name, f"{code}: {said_by(error)}" if code else str(error)))
         return None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from library.aws.calls import unusable
+from library.aws.calls import AWS_ERRORS, unusable
 from library.errors import (
     AlreadyRunning,
     ConfigurationError,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
 
-EXPECTED = (HammerError, ClientError, BotoCoreError, OSError, KeyboardInterrupt)
+EXPECTED = (HammerError, *AWS_ERRORS, OSError, KeyboardInterrupt)
 """What a command may end with; anything else is a mistake of ours, or of a library's."""
 
 
@@ -46,8 +47,9 @@ def told(error: BaseException, say: Callable[[str], None], *, interrupted: str) 
         case HammerError() as error:
             say(line(error.id, str(error)))
             return FAILED
-        case (ClientError() | BotoCoreError()) as error:
-            say(line(Message.AWS_FAILED, str(error)))
+        case (ClientError() | BotoCoreError() | ResponseParserError()) as error:
+            # botocore quotes an answer that it does not understand, line breaks included.
+            say(line(Message.AWS_FAILED, " ".join(str(error).split())))
             return FAILED
         case OSError() as error:
             say(line(Message.FILE_OR_NETWORK, f"A file or the network is not usable: {error}"))

@@ -112,11 +112,12 @@ def _s3_reader(source: str, s3_client: Callable[[], S3Client] | None) -> Reader:
 
 def _object(client: S3Client, bucket: str, key: str) -> bytes | None:
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         return client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchKey":
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
+        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchKey":
             return None
         found = f"an object that cannot be read: {error}"
         raise unusable(f"s3://{bucket}/{key}", found, "a readable object") from error

@@ -231,6 +231,53 @@ def test_accounts_that_fail_are_named_with_the_reason(folder: Path, wire: Wire) 
     assert "could not be deployed into 1 accounts" in failed.output
 
 
+@pytest.mark.parametrize("operation", ["SUCCEEDED", "FAILED"])
+@pytest.mark.parametrize("result", ["FAILED", "CANCELLED", None])
+def test_a_suspended_account_is_said_and_is_no_failure(
+    folder: Path, wire: Wire, operation: str, result: str | None
+) -> None:
+    def one(*parts: str) -> str:
+        return f"<member>{''.join(parts)}<Region>eu-west-1</Region></member>"
+
+    def react(name: str, content: str) -> None:
+        wire.react(
+            name, lambda _: answer(200, f"<{name}Response><{name}Result>{content}</{name}Result></{name}Response>")
+        )
+
+    results = [one(f"<Account>{FIRST}</Account>", "<Status>SUCCEEDED</Status>")]
+    if result is not None:
+        results.append(one(f"<Account>{SECOND}</Account>", f"<Status>{result}</Status>"))
+    detailed = "<StackInstanceStatus><DetailedStatus>SKIPPED_SUSPENDED_ACCOUNT</DetailedStatus></StackInstanceStatus>"
+    assert run(folder, "--yes").exit_code == 0
+    react("ListStackSetOperationResults", f"<Summaries>{''.join(results)}</Summaries>")
+    react("DescribeStackSetOperation", f"<StackSetOperation><Status>{operation}</Status></StackSetOperation>")
+    instances = one(f"<Account>{FIRST}</Account>") + one(f"<Account>{SECOND}</Account>", detailed)
+    react("ListStackInstances", f"<Summaries>{instances}</Summaries>")
+    done = run(folder, "--yes")
+    assert done.exit_code == 0, done.output
+    assert f"Left out, as AWS has suspended them: {SECOND}" in done.output
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        (400, ""),
+        (400, "<ErrorResponse/>"),
+        (400, "<ErrorResponse><Error/></ErrorResponse>"),
+        (400, "<html>"),
+        (200, "{"),
+    ],
+)
+@pytest.mark.parametrize("call", ["DescribeStacks", "DescribeStackSet", "CreateStackSet", "ListStackInstances"])
+def test_an_answer_without_what_errors_have_is_one_message(
+    folder: Path, wire: Wire, call: str, odd: tuple[int, str]
+) -> None:
+    wire.react(call, lambda _: answer(*odd))
+    failed = run(folder, "--yes")
+    assert failed.exit_code == 1
+    assert failed.output.splitlines()[-1].startswith(("E-DEPLOY-", "E-AWS-")), failed.output
+
+
 def test_without_the_stacks_of_the_main_account_there_is_one_message(scanned: object, tmp_path: Path) -> None:
     configure(tmp_path, FIRST)
     refused = run(tmp_path, "--yes")
