@@ -137,7 +137,7 @@ def not_accepted(call: str, error: ClientError) -> CredentialsUnusable:
     """AWS refuses the credentials."""
     return CredentialsUnusable(
         f"AWS does not accept these credentials ({call}): {error}. Sign in again, or name another profile with "
-        "AWS_PROFILE. In GovCloud or China set AWS_REGION to a region there.",
+        "AWS_PROFILE. In GovCloud or China name a region there with AWS_DEFAULT_REGION.",
         call=call,
         code=code_of(error),
         status=_status_of(error),
