@@ -74,6 +74,15 @@ def test_the_command_says_its_version_and_what_there_is(installed: Path) -> None
     assert [name for name in (*SUBCOMMANDS, *IN_A_CLONE) if not re.search(rf"\b{name}\b", done.stdout)] == []
 
 
+def test_the_help_and_the_completion_of_commands_import_nothing_of_aws(installed: Path) -> None:
+    for arguments, variables in ((["-h"], {}), (["--version"], {}), ([], {"_HAMMER_COMPLETE": "bash_source"})):
+        done = run(installed, *arguments, PYTHONPROFILEIMPORTTIME="1", **variables)
+        assert done.returncode == 0
+        imported = set(re.findall(r"\| +([a-z0-9_]+)$", done.stderr, re.MULTILINE))
+        assert "click" in imported
+        assert imported & {"botocore", "boto3", "rich", "jira", "slack_sdk", "jinja2"} == set()
+
+
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_every_subcommand_is_installed(installed: Path, name: str) -> None:
     done = run(installed, name, "-h", AWS_ENDPOINT_URL="http://127.0.0.1:1")

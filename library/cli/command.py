@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from library.cli.exit_codes import FAILED
+from library.cli.codes import FAILED
 from library.messages import Message, line
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}

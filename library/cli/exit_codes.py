@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from library.aws.calls import AWS_ERRORS, unusable
+from library.cli.codes import FAILED, INTERRUPTED, LOCKED, OK, USAGE
 from library.errors import (
     AlreadyRunning,
     ConfigurationError,
@@ -22,7 +23,7 @@ from library.text import unexpected
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OK, FAILED, USAGE, LOCKED, INTERRUPTED = 0, 1, 2, 3, 130
+__all__ = ["EXPECTED", "FAILED", "INTERRUPTED", "LOCKED", "OK", "USAGE", "told"]
 
 EXPECTED = (HammerError, *AWS_ERRORS, OSError, KeyboardInterrupt)
 """What a command may end with; anything else is a mistake of ours, or of a library's."""

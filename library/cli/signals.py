@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from library import messages
-from library.cli.exit_codes import INTERRUPTED
+from library.cli.codes import INTERRUPTED
 from library.messages import Message
 
 if TYPE_CHECKING:
