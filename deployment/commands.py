@@ -76,8 +76,8 @@ def main_account_session(settings: Config) -> Session:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output, as wide as the terminal; plain and wide enough in a pipe."""
-    terminal.console().print(terminal.table_of("", headings, rows))
+    """A table on standard output, as wide as the terminal; as wide as it is in a pipe."""
+    terminal.print_table("", headings, rows)
 
 
 def agreed(question: str) -> bool:

@@ -189,11 +189,10 @@ def _print(look: FirstLook, form: str, file: TextIO) -> None:
 
 
 def _print_tables(look: FirstLook, file: TextIO) -> None:
-    console = terminal.console(file)
     for number, (title, headings, lines) in enumerate(tables_of(look)):
         if number:
-            console.print()
-        console.print(terminal.table_of(title, headings, lines) if lines else title)
+            file.write("\n")
+        terminal.print_table(title, headings, lines, file)
 
 
 if __name__ == "__main__":

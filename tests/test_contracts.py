@@ -33,6 +33,7 @@ CLIENTS = ("boto3", "botocore", "jira", "slack_sdk", "requests", "urllib3", "cli
 OF_THE_HOST = ("jira", "slack_sdk", "watchtower", "requests", "click", "rich", "jinja2", "pygal")
 
 FORBIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "library.columns": {"pure": CLIENTS, "rooms": (*ROOMS, "library.errors"), "commands": COMMANDS},
     "library.errors": {"pure": CLIENTS, "rooms": (*ROOMS, "library.text"), "commands": COMMANDS},
     "library.text": {"pure": CLIENTS, "rooms": (*ROOMS, "library.errors"), "commands": COMMANDS},
     "library.issues": {"pure": CLIENTS, "rooms": (*ADAPTERS, "library.cli"), "commands": COMMANDS},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import click
 
+from library.columns import hanging
 from library.text import plain
 
 if TYPE_CHECKING:
@@ -44,7 +46,10 @@ class Prompt:
         if self.nobody_there or not sys.stdin.isatty():
             self.nobody_there = True
             return Answer.NOBODY
-        click.echo("\n" + "\n".join(f"  {name:<10} {plain(value)}" for name, value in facts))
+        click.echo()
+        width = shutil.get_terminal_size().columns
+        for name, value in facts:
+            click.echo("\n".join(hanging(f"  {name:<10} {plain(value)}", width, 13)))
         while True:
             try:
                 typed = input(f"{self._question} {CHOICES} ").strip().lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -9,16 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
+from library.columns import hanging, laid_out
 from library.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-PIPE_WIDTH = 240
-"""Columns of a table in a pipe: wide enough that nothing is cut off."""
 
 
 class Advance(Protocol):
@@ -55,12 +53,6 @@ def progress(what: str, total: int) -> Iterator[Advance]:
         yield advance
 
 
-def console(file: TextIO | None = None) -> Console:
-    """Where people read: coloured and as wide as the terminal, plain and wide enough in a pipe or a file."""
-    plain = Console(file=file)
-    return plain if plain.is_terminal else Console(file=file, width=PIPE_WIDTH)
-
-
 def say(text: str, *, err: bool = False) -> None:
     """Print lines of our own making on standard output, or on standard error; nothing in them drives the terminal.
 
@@ -69,11 +61,24 @@ def say(text: str, *, err: bool = False) -> None:
     click.echo("\n".join(map(plain, text.split("\n"))), err=err)
 
 
-def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table whose columns line up; cells are shown as they are, never taken for markup."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
-    return table
+def in_lines(text: str, indent: int) -> list[str]:
+    """One line as it is shown on standard output: on a terminal folded between words, the rest indented."""
+    return hanging(text, shutil.get_terminal_size().columns, indent) if sys.stdout.isatty() else [text]
+
+
+def print_table(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], file: TextIO | None = None
+) -> None:
+    """Print a table on standard output, or into a file: as wide as the terminal, or as it is in a pipe or a file.
+
+    On a terminal that is too narrow each row is a block of lines. Cells are shown as they are, never taken for
+    markup. An empty `title` is left out.
+    """
+    shown = Console(file=file)
+    width = shown.width if shown.is_terminal else None
+    heading, lines = laid_out(headings, [[*map(plain, row)] for row in rows], width)
+    styled = [Text(plain(title), style="italic")] if title else []
+    styled += [Text(heading, style="bold")] if heading else []
+    for line in (*styled, *map(Text, lines)):
+        # The terminal itself breaks what is wider, so that an id is copied whole.
+        shown.print(line, soft_wrap=True)

@@ -7,12 +7,14 @@ nothing of a terminal.
 import argparse
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from library.columns import columns, folded, laid_out
 from library.config.fields import mask
 from library.config.loading import load
 from library.config.owners import TicketOwners
@@ -84,11 +86,18 @@ def _state(exemption: Exemption, now: datetime) -> str:
     return f"until {exemption.until}" if exemption.holds(now) else f"EXPIRED {exemption.until}"
 
 
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    rows = [tuple(map(plain, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def _table(rows: Sequence[tuple[str, ...]], *, headed: bool, width: int | None) -> list[str]:
+    """The lines of a table: with the first row as headings, or of names and values."""
+    cells = [tuple(map(plain, row)) for row in rows]
+    if headed:
+        heading, lines = laid_out(cells[0], cells[1:], width)
+        return [heading, *lines] if heading else lines
+    names = max(columns(name) for name, _ in cells)
+    return [
+        f"{name if number == 0 else '':<{names}}  {line}".rstrip()
+        for name, value in cells
+        for number, line in enumerate([value] if width is None else folded(value, max(width - names - 2, 1)))
+    ]
 
 
 def main() -> int:
@@ -130,11 +139,13 @@ def check(folder: str | None) -> int:
     except ConfigurationError as error:
         print("\n".join(plain(str(problem)) for problem in error.problems), file=sys.stderr)
         return 2
+    width = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
     print(f"In force from {mask(config.source)}")
     print(f"Digest {config.digest[:DIGEST_SHOWN]}")
     for title, rows in _report(config, datetime.now(UTC)):
         print(f"\n{title}")
-        _print_table(rows)
+        for line in _table(rows, headed=title in (WHITELIST, OWNERS), width=width):
+            print(f"  {line}")
     sys.stdout.flush()
     for warning in config.warnings:
         print(f"warning: {plain(warning)}", file=sys.stderr)

@@ -89,4 +89,4 @@ def show(rows: Sequence[PlanRow], form: str) -> None:
             )
             for each in rows
         ]
-        terminal.console().print(terminal.table_of("The plan; nothing was changed", headings, cells))
+        terminal.print_table("The plan; nothing was changed", headings, cells)

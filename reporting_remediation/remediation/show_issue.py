@@ -17,6 +17,7 @@ from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
 from library.cli.options import Missing, chosen_accounts, say_missing, selectors
 from library.cli.run import run
+from library.cli.terminal import in_lines
 from library.config.sources import WHITELIST
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from library.issues.account_state import AccountState
 
 STREAM = "remediation.show_issue"
+_VALUES = 14
+"""The column in which the values of the facts begin."""
 
 
 @command()
@@ -67,9 +70,7 @@ def _show(settings: Config, selection: Selection, form: str) -> int:
     shown: list[Any] = []
     for issue in issues:
         with by_itself(issue.name, counts):
-            shown.append(
-                to_item(issue) if form == "json" else "\n".join(map(text.plain, _lines(settings, issue, scans)))
-            )
+            shown.append(to_item(issue) if form == "json" else _text(settings, issue, scans))
     if form == "json":
         click.echo(text.as_json(shown))
     else:
@@ -127,6 +128,11 @@ def _issues_of(key: str, table: IssuesTable, accounts: Iterable[str], counts: Co
     return [issue for issue in found if issue is not None]
 
 
+def _text(settings: Config, issue: Issue, scans: _Scans) -> str:
+    lines = map(text.plain, _lines(settings, issue, scans))
+    return "\n".join(part for line in lines for part in in_lines(line, _VALUES))
+
+
 def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:
     details, times, now, state = issue.details, issue.timestamps, scans.now, scans.of(issue.account_id)
     idle = text.last_used_or_created(never_used=details.never_used)
@@ -151,7 +157,7 @@ def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:
         ("last scan", _last_scan(state, now)),
         ("last failure", issue.remediation_error.cause if issue.remediation_error else "none"),
     )
-    yield from (f"{name:<13} {value}" for name, value in facts)
+    yield from (f"{name:<{_VALUES - 1}} {value}" for name, value in facts)
     yield ""
     yield f"What has happened (UTC){'' if issue.history else ': no history recorded'}"
     for entry in issue.history:

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import click
+
 from library.cli import terminal
 from library.notifications.news import RaiseTicket
 
@@ -48,17 +50,17 @@ def asked_of(rows: Sequence[Row]) -> tuple[set[str], set[str]]:
 
 def show(rows: Sequence[Row]) -> None:
     """Print what would be said, and how many of each kind per account and owner."""
-    console = terminal.console()
     # The sort is stable: within an account and owner the longest idle stay first.
     cells = [
         (*row.place, row.subject, row.key, row.idle, f"would be {row.news.verdict}", row.news.reason, row.ticket)
         for row in sorted(rows, key=lambda row: row.place)
     ]
     headings = (*_PLACES, "user", "key", "idle days", "verdict", "reason", "ticket")
-    console.print(terminal.table_of("The plan; nothing was changed", headings, cells))
+    terminal.print_table("The plan; nothing was changed", headings, cells)
     counted = Counter((row.place, row.news.verdict) for row in rows)
     totals = [
         (*place, *(str(counted[place, verdict]) for verdict in VERDICTS))
         for place in sorted({row.place for row in rows})
     ]
-    console.print(terminal.table_of("\nPer account and owner", (*_PLACES, *VERDICTS), totals))
+    click.echo()
+    terminal.print_table("Per account and owner", (*_PLACES, *VERDICTS), totals)

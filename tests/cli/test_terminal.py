@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import pty
 import sys
 from typing import TYPE_CHECKING
 
-from library.cli.terminal import console, progress, table_of
+from library.cli.terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pytest
-
-ROWS = [("[red]=1+1[/red]", "1"), ("z" * 150, "22")]
-
-
-def printed(width: int | None = None) -> str:
-    file = io.StringIO()
-    shown = console(file)
-    if width is not None:
-        shown.width = width
-    shown.print(table_of("Names", ("name", "number"), ROWS))
-    return file.getvalue()
-
-
-def test_a_table_shows_cells_as_they_are_and_cuts_nothing_off_in_a_pipe() -> None:
-    title, headings, first, second = printed().splitlines()
-    assert title.rstrip() == "Names"
-    assert headings.split() == ["name", "number"]
-    assert first.split() == ["[red]=1+1[/red]", "1"]
-    assert second.startswith(ROWS[1][0])
-    assert headings.index("number") == first.rindex("1") == second.index("22")
-
-
-def test_a_terminal_that_is_narrow_folds_a_cell_and_loses_nothing_of_it() -> None:
-    lines = printed(width=40).splitlines()
-    assert max(map(len, lines)) <= 40
-    assert "".join(lines).count("z") == 150
 
 
 def test_in_a_pipe_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,7 +129,7 @@ def test_the_table_shows_each_key_and_what_every_threshold_would_catch(populated
     assert never == [MAIN, "never", state["never"]["keys"][0]["id"], state["never"]["created"][:10], "never", "200"]
     used = (key["last_used"] or "").replace("T", " ").split(" ")
     assert alice == [MAIN, "alice", key["id"], key["created"][:10], used[0], used[1][:5], "s3", "eu-west-1", "100"]
-    counted = [line.split() for line in lines[lines.index("What a threshold would catch  ") + 2 :]]
+    counted = [line.split() for line in lines[lines.index("What a threshold would catch") + 2 :]]
     assert counted == [
         [*pair.split(), count]
         for pair, count in zip(("30 days", "60 days", "90 days", "180 days", "365 days"), "22210", strict=True)
