@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from library.cli.loudness import is_quiet, is_verbose
 from library.text import plain
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ class OneLine(logging.Formatter):
 
 @contextmanager
 def logging_to_standard_error() -> Iterator[None]:
-    """Our log lines go to standard error; the levels are put back at the end."""
+    """Our log lines go to standard error, with `-q` from WARNING on; the levels are put back at the end."""
     levels = {"": logging.WARNING, "hammer": logging.INFO, "library": logging.INFO}
     before = {name: logging.getLogger(name).level for name in levels}
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     try:
-        with logging_to(_StandardError()):
+        with logging_to(_StandardError(logging.WARNING if is_quiet() else logging.NOTSET)):
             yield
     finally:
         for name, level in before.items():
@@ -61,6 +62,21 @@ def logging_to(*handlers: logging.Handler) -> Iterator[None]:
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()
+
+
+@contextmanager
+def summed_up_on_a_terminal() -> Iterator[bool]:
+    """Keep lines at INFO of the block from the terminal; whether they are: not with `-v`, and not in a pipe."""
+    hidden = sys.stderr.isatty() and not is_verbose()
+    terminals = [each for each in logging.getLogger().handlers if isinstance(each, _StandardError)] if hidden else []
+    levels = [each.level for each in terminals]
+    for each in terminals:
+        each.setLevel(logging.WARNING)
+    try:
+        yield hidden
+    finally:
+        for each, level in zip(terminals, levels, strict=True):
+            each.setLevel(level)
 
 
 def log_files(stream: str, folder: Path = FOLDER) -> list[logging.Handler]:

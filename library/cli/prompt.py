@@ -36,17 +36,19 @@ class Prompt:
     def __init__(self, question: str) -> None:
         self._question = question
         self._agreed: set[str] = set()
-        self.nobody_there = False
-        """Whether there was a question that nobody could be asked."""
+        self.nobody_there = not sys.stdin.isatty()
+        """Whether nobody can be asked, or not any more."""
 
-    def ask(self, account_id: str, facts: Sequence[tuple[str, str]]) -> Answer:
-        """Show the facts of a key of an account, each with its name, and ask until the answer is understood."""
+    def ask(self, account_id: str, facts: Sequence[tuple[str, str]], place: str) -> Answer:
+        """Show the facts of a key of an account, each with its name, and ask until the answer is understood.
+
+        `place` is that among all keys, like `3 of 40`.
+        """
         if account_id in self._agreed:
             return Answer.YES
-        if self.nobody_there or not sys.stdin.isatty():
-            self.nobody_there = True
+        if self.nobody_there:
             return Answer.NOBODY
-        click.echo()
+        click.echo(f"\n{place}")
         width = shutil.get_terminal_size().columns
         for name, value in facts:
             click.echo("\n".join(hanging(f"  {name:<10} {plain(value)}", width, 13)))

@@ -11,6 +11,7 @@ from library.cli import exit_codes
 from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.logs import logger
+from library.cli.loudness import quiet_option, verbose_option
 from library.cli.options import selectors
 from library.cli.run import run_with_lease
 from remediation import plan
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 )
 @selectors()
 @aws_options
+@quiet_option
+@verbose_option
 def main(batch: bool, dry_run: bool, form: str | None, limit: int | None, selection: Selection) -> None:
     """Switch off idle access keys whose retention period is over.
 

@@ -15,7 +15,7 @@ from library.cli.causes import Causes
 from library.cli.logs import log_decision, logger
 from library.cli.one_by_one import by_itself
 from library.cli.options import chosen_accounts, say_missing
-from library.cli.prompt import Answer, Prompt
+from library.cli.prompt import Answer
 from library.cli.signals import stoppable_between_keys, uninterrupted
 from library.errors import AwsUnusable, ConfigurationError, HammerError, LeaseLost
 from library.issues.decisions import Skip, Verdict
@@ -23,7 +23,8 @@ from library.issues.reporting import TellRemediated
 from library.messages import Message
 from library.notifications import news
 from library.text import unexpected, utc
-from remediation import plan, question
+from remediation import plan
+from remediation.asking import Asking
 from remediation.brake import Brake
 from remediation.switching import NotSwitched, look, record, switch
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from library.notifications.notices import Notices
     from remediation.options import Options
     from remediation.plan import PlanRow
-    from remediation.switching import Direction, Ready
+    from remediation.switching import Direction, Proceed, Ready
 
 STREAM = "remediation.clean_iam_user_inactive_keys"
 
@@ -45,10 +46,7 @@ _COMPLETED = "completed"
 
 
 class Run:
-    """One run in one direction, over the issues that the options name; `hold` is called before each of them.
-
-    Raises WrongOption if they name an account that has no part in it.
-    """
+    """One run over the issues that the options name (WrongOption if they cannot be); `hold` is called before each."""
 
     def __init__(
         self,
@@ -71,7 +69,7 @@ class Run:
         if not (options.dry_run or self._way.alone):
             # Where nobody can be told, no key is switched off.
             _ = self._notices
-        self._prompt = Prompt(self._way.question)
+        self._asking = Asking(self._way, settings.aws.accounts)
         self._counts: Counter[str] = Counter()
         self._brake = Brake(self._way.failures_in_a_row, self._keys.is_about_one_user)
         self._plan: list[PlanRow] = []
@@ -107,7 +105,7 @@ class Run:
         return exit_codes.FAILED if self._counts[Verdict.FAILED] else exit_codes.OK
 
     def _through(self, issues: Sequence[Issue]) -> Answer:
-        for issue in issues:
+        for issue in issues if self._options.asks_nobody else self._asking.begin(issues, self._judged):
             answer = Answer.NO
             self._hold()
             with self._failures_said(issue):
@@ -121,9 +119,7 @@ class Run:
         self._causes.say()
         if self._options.dry_run:
             plan.show(self._plan, self._options.form)
-        if self._prompt.nobody_there:
-            text = "There is no terminal to ask at, so every answer was no; --batch switches {} without asking"
-            messages.warning(logger, Message.NOBODY_TO_ASK, text.format(self._way.name))
+        self._asking.end()
         done = (self._way.planned,) if self._options.dry_run else (self._way.done, _COMPLETED)
         counted = ", ".join(f"{self._counts[name]} {name}" for name in (*done, Verdict.SKIPPED, Verdict.FAILED))
         rest = f", {len(self._left)} left" if self._left else ""
@@ -139,6 +135,16 @@ class Run:
         say_missing(missing, self._counts)
         return sorted(chosen, key=self._direction.order)
 
+    def _judged(self, issue: Issue) -> Proceed | TellRemediated | None:
+        """What the issue alone says; None if it is skipped or cannot be judged, which is said."""
+        with self._failures_said(issue):
+            verdict = self._direction.judge(issue, datetime.now(UTC))
+            if not isinstance(verdict, Skip):
+                return verdict
+            self._skipped(issue, verdict)
+        self._left.discard(issue.issue_id)
+        return None
+
     # --- one issue ---
 
     def _work_on(self, issue: Issue, now: datetime) -> Answer:
@@ -149,8 +155,7 @@ class Run:
             return Answer.NO
         if isinstance(verdict, Skip):
             return self._skipped(issue, verdict)
-        against = self._brake.against(issue.account_id)
-        if against is not None:
+        if (against := self._brake.against(issue.account_id)) is not None:
             return self._skipped(issue, against)
         key = look(issue, self._keys)
         if verdict.interrupted and self._way.is_done(key):
@@ -169,20 +174,14 @@ class Run:
         if self._options.dry_run:
             self._decided(issue, self._way.planned, ready.reason)
             return Answer.NO
-        answer = self._ask(issue, ready, now)
+        # --batch is a yes.
+        answer = Answer.YES if self._options.batch else self._asking.ask(issue, ready, now)
         if answer is Answer.QUIT:
             return answer
         if answer is not Answer.YES:
             return self._skipped(issue, Skip(answer.value))
         self._switch(issue, ready, now)
         return Answer.YES
-
-    def _ask(self, issue: Issue, ready: Ready, now: datetime) -> Answer:
-        """Show the key, and ask; --batch is a yes."""
-        if self._options.batch:
-            return Answer.YES
-        name = self._settings.aws.accounts.get(issue.account_id, "")
-        return self._prompt.ask(issue.account_id, question.facts(issue, name, ready, self._way.since, now))
 
     def _switch(self, issue: Issue, ready: Ready, now: datetime) -> None:
         with self._in_hand(issue):
@@ -221,7 +220,8 @@ class Run:
         try:
             _ = self._notices
         except HammerError as error:
-            self._complain(error.id, f"Nobody can be told now, which the next report makes up for: {error}")
+            self._counts[Verdict.FAILED] += 1
+            messages.error(logger, error.id, f"Nobody can be told now, which the next report makes up for: {error}")
             return
         for issue, what in self._untold:
             with self._in_hand(issue):
@@ -269,10 +269,6 @@ class Run:
             self._failed(issue, Message.UNEXPECTED, unexpected(error))
 
     # --- saying what was decided ---
-
-    def _complain(self, id: Message, complaint: str) -> None:
-        self._counts[Verdict.FAILED] += 1
-        messages.error(logger, id, complaint)
 
     def _tell_failure(self, issue: Issue | None) -> None:
         if issue is not None and (what := self._direction.news_of_failure(issue, datetime.now(UTC))) is not None:

@@ -29,6 +29,11 @@ class Options:
     selection: Selection = field(default_factory=Selection)
     since: datetime | None = None
 
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether the run goes on without a question."""
+        return self.batch or self.dry_run
+
     def among(self, issues: Collection[Issue]) -> tuple[list[Issue], list[Missing]]:
         """The issues that every option names, and each value that names none at all."""
         named, missing = self.selection.among(issues)

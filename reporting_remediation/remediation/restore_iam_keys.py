@@ -9,6 +9,7 @@ import click
 
 from library.cli.aws_options import aws_options
 from library.cli.command import command
+from library.cli.loudness import quiet_option, verbose_option
 from library.cli.options import Since, selectors
 from library.cli.run import run
 from remediation import plan
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     help="With --dry-run: how to print the plan. JSON and CSV come alone on standard output.  [default: table]",
 )
 @aws_options
+@quiet_option
+@verbose_option
 def main(form: str | None, selection: Selection, **given: Any) -> None:
     """Switch on again what this system switched off: the KEYs, or what the options name.
 

@@ -18,6 +18,7 @@ from library.cli.causes import Causes
 from library.cli.command import command
 from library.cli.logs import log_decision, logger
 from library.cli.look_ahead import look_ahead
+from library.cli.loudness import quiet_option
 from library.cli.one_by_one import by_itself
 from library.cli.options import access_keys, chosen_accounts, say_missing, selectors
 from library.cli.run import run_with_lease
@@ -63,6 +64,7 @@ VERDICTS = (*plan.VERDICTS, "skipped", "failed")
 @selectors()
 @click.option("--raise-again", metavar="KEY", multiple=True, callback=access_keys, help=RAISE_AGAIN)
 @aws_options
+@quiet_option
 def main(dry_run: bool, limit: int | None, raise_again: tuple[str, ...], selection: Selection) -> None:
     """Tell people of the idle access keys in the table of issues.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import re
@@ -11,10 +12,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import click
 import pytest
 
 from library.cli.cloudwatch import logging_to_cloudwatch
-from library.cli.logs import log_decision, log_files, logger, logging_to, logging_to_standard_error
+from library.cli.logs import (
+    log_decision,
+    log_files,
+    logger,
+    logging_to,
+    logging_to_standard_error,
+    summed_up_on_a_terminal,
+)
+from library.cli.loudness import quiet_option, verbose_option
 from tests.cli.conftest import LOG_CALLS
 from tests.wire import json_failure
 
@@ -169,3 +179,47 @@ def test_a_record_is_one_line_in_every_log_whatever_is_in_it(
     events = json.loads(sent_to_cloudwatch[-1])["logEvents"]
     assert len(events) == 2
     assert all(event["message"].isprintable() for event in events)
+
+
+class Terminal(io.StringIO):
+    """What a terminal shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("verbose", "terminal", "hidden"), [(False, True, True), (True, True, False), (False, False, False)]
+)
+def test_what_is_summed_up_on_a_terminal_is_in_the_files_line_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verbose: bool, terminal: bool, hidden: bool
+) -> None:
+    shown = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with logged_by(*(["-v"] if verbose else [])), logging_to(*log_files("stream", tmp_path)):
+        with summed_up_on_a_terminal() as found:
+            log_decision("123456789012", "joe", "AKIA", "skipped", "not reported yet")
+        logger.info("afterwards")
+    assert found is hidden
+    assert ("key=AKIA" in shown.getvalue()) is not hidden
+    assert "afterwards" in shown.getvalue()
+    assert "key=AKIA" in (tmp_path / "stream.log").read_text(encoding="utf-8")
+
+
+def test_quiet_shows_warnings_only_and_the_files_have_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", shown := Terminal())
+    with logged_by("-q"), logging_to(*log_files("stream", tmp_path)):
+        logger.info("a decision")
+        logger.warning("a warning")
+    assert [line.partition(" WARNING ")[2] for line in shown.getvalue().splitlines()] == ["a warning"]
+    assert "a decision" in (tmp_path / "stream.log").read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def logged_by(*options: str) -> Iterator[None]:
+    """Log as a command with these options does."""
+    command = quiet_option(verbose_option(click.Command("any")))
+    with command.make_context("any", list(options)), logging_to_standard_error():
+        yield

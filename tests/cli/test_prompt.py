@@ -52,16 +52,16 @@ def test_each_answer_has_its_meaning_and_enter_is_no(
     typed: Callable[[bytes], None], line: str, answer: Answer
 ) -> None:
     typed(f"{line}\n".encode())
-    assert Prompt("Switch it off?").ask(HERE, FACTS) is answer
+    assert Prompt("Switch it off?").ask(HERE, FACTS, "3 of 40") is answer
 
 
 def test_the_facts_come_before_the_question(
     typed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed(b"y\n")
-    Prompt("Switch it off?").ask(HERE, FACTS)
+    Prompt("Switch it off?").ask(HERE, FACTS, "3 of 40")
     assert capsys.readouterr().out == (
-        "\n  user       alice\n  key        AKIAIOSFODNN7EXAMPLE\n"
+        "\n3 of 40\n  user       alice\n  key        AKIAIOSFODNN7EXAMPLE\n"
         "Switch it off? [y/N] (a: yes to the rest of this account, q: quit) "
     )
 
@@ -70,7 +70,7 @@ def test_an_answer_that_is_not_understood_is_asked_for_again(
     typed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed(b"yes please\nsure\ny\n")
-    assert Prompt("Switch it off?").ask(HERE, FACTS) is Answer.YES
+    assert Prompt("Switch it off?").ask(HERE, FACTS, "3 of 40") is Answer.YES
     said = capsys.readouterr().out
     assert said.count("y, n, a or q; Enter means n") == 2
     assert said.count("AKIAIOSFODNN7EXAMPLE") == 1
@@ -81,7 +81,7 @@ def test_a_is_yes_to_the_rest_of_that_account_and_of_no_other(
 ) -> None:
     asking = Prompt("Switch it off?")
     typed(b"a\nn\n")
-    answers = [asking.ask(account, FACTS) for account in (HERE, HERE, THERE, HERE)]
+    answers = [asking.ask(account, FACTS, "3 of 40") for account in (HERE, HERE, THERE, HERE)]
     assert answers == [Answer.YES, Answer.YES, Answer.NO, Answer.YES]
     assert capsys.readouterr().out.count("[y/N]") == 2
 
@@ -89,9 +89,9 @@ def test_a_is_yes_to_the_rest_of_that_account_and_of_no_other(
 def test_ctrl_d_is_no_to_all_that_follow(typed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]) -> None:
     asking = Prompt("Switch it off?")
     typed(CTRL_D)
-    assert asking.ask(HERE, FACTS) is Answer.NOBODY
+    assert asking.ask(HERE, FACTS, "3 of 40") is Answer.NOBODY
     typed(b"y\n")
-    assert asking.ask(THERE, FACTS) is Answer.NOBODY
+    assert asking.ask(THERE, FACTS, "3 of 40") is Answer.NOBODY
     assert asking.nobody_there
     assert capsys.readouterr().out.count("[y/N]") == 1
 
@@ -102,11 +102,10 @@ def test_without_a_terminal_nobody_is_asked(
     reading, writing = os.pipe()
     os.write(writing, b"y\n")
     os.close(writing)
-    asking = Prompt("Switch it off?")
-    assert not asking.nobody_there
     with open(reading, encoding="utf-8") as pipe:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdin", pipe)
-        assert asking.ask(HERE, FACTS) is Answer.NOBODY
+        asking = Prompt("Switch it off?")
+        assert asking.ask(HERE, FACTS, "3 of 40") is Answer.NOBODY
     assert asking.nobody_there
     assert capsys.readouterr().out == ""
 

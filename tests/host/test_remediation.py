@@ -640,7 +640,8 @@ def test_ctrl_d_is_no_to_all_and_says_what_batch_does(estate: Estate) -> None:
     dialogue.press(b"\x04")
     assert dialogue.exit_code() == 0, dialogue.screen
     assert dialogue.screen.count("[y/N]") == 1
-    assert "--batch switches off without asking" in dialogue.screen
+    assert dialogue.screen.count("--batch would switch off what may be, without asking") == 1
+    assert "W-RUN-04 The input has ended, so every answer after that was no" in dialogue.screen
     for issue in (first, second):
         assert_left_alone(estate, issue)
 
@@ -1038,3 +1039,47 @@ def test_a_mistake_on_one_key_does_not_stop_the_others(estate: Estate, wire: Wir
     assert done.exit_code == 1
     assert f"ERROR E-RUN-01 {odd.name}: unexpected TypeError('odd') in " in done.output
     assert estate.key_status(good) == "Inactive"
+
+
+def test_before_the_first_question_skipped_keys_are_one_line_and_what_batch_would_do_is_said_once(
+    estate: Estate,
+) -> None:
+    asked = [estate.add_due_issue(user) for user in ("ann", "joe")]
+    skipped = [estate.add_issue(f"new{number}") for number in range(5)]
+    dialogue = estate.dialogue(REMEDIATION)
+    dialogue.wait_for("Not to be switched off: 5 (-v and --dry-run say why)")
+    dialogue.wait_for("To be looked at and asked about: 2; --batch would switch off what may be, without asking")
+    dialogue.wait_for("1 of 2")
+    dialogue.answer("n")
+    dialogue.wait_for("2 of 2")
+    dialogue.answer("n")
+    assert dialogue.exit_code() == 0, dialogue.screen
+    assert [issue.issue_id for issue in skipped if issue.issue_id in dialogue.screen] == []
+    assert all(f"key={issue.issue_id} verdict=skipped reason=refused" in dialogue.screen for issue in asked)
+    assert dialogue.screen.count("--batch") == 1
+    assert "Remediation is done: 0 switched off, 0 completed, 7 skipped, 0 failed" in dialogue.screen
+
+
+def test_with_v_each_skipped_key_is_a_line_and_with_q_only_questions_are_asked(estate: Estate) -> None:
+    asked, skipped = estate.add_due_issue("ann"), estate.add_issue("new")
+    verbose = estate.dialogue(REMEDIATION, "-v")
+    verbose.wait_for(f"key={skipped.issue_id} verdict=skipped")
+    verbose.answer("n")
+    assert verbose.exit_code() == 0, verbose.screen
+    assert "Not to be switched off" not in verbose.screen
+    quiet = estate.dialogue(REMEDIATION, "-q")
+    quiet.wait_for(asked.issue_id)
+    quiet.answer("n")
+    assert quiet.exit_code() == 0, quiet.screen
+    assert " INFO " not in quiet.screen
+    assert skipped.issue_id not in quiet.screen
+
+
+def test_without_a_terminal_it_is_said_once_before_and_each_skipped_key_is_a_line(estate: Estate) -> None:
+    due, new = estate.add_due_issue("ann"), estate.add_issue("new")
+    done = estate.process(REMEDIATION)
+    assert done.returncode == 0
+    said = "W-RUN-04 There is no terminal to ask at, so every answer is no; --batch would switch off what may be"
+    assert done.stderr.count("W-RUN-04") == 1
+    assert done.stderr.index(said) < done.stderr.index(f"key={due.issue_id} ")
+    assert f"key={new.issue_id} verdict=skipped" in done.stderr
