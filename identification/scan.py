@@ -126,10 +126,13 @@ def main(
     30, 60, 90, 180 and 365 days would catch, which helps to choose a threshold. So that these counts are exact, the
     last use of every key older than 30 days is read, whatever --days is.
 
-    The calls are sts:GetCallerIdentity; iam:ListUsers, ListAccessKeys, GetAccessKeyLastUsed and, in accounts with
-    more than 150 users, GenerateCredentialReport and GetCredentialReport (without these two it takes longer, and
-    finds the same); sts:AssumeRole with --role-name; organizations:ListAccounts with --organization. AWS's policies
-    SecurityAudit and IAMReadOnlyAccess allow those of IAM.
+    Root access keys are said, too: they are not counted among the idle ones.
+
+    The calls are sts:GetCallerIdentity; iam:ListUsers, ListAccessKeys, GetAccessKeyLastUsed; in accounts with more
+    than 150 users GenerateCredentialReport and GetCredentialReport (without these two it takes longer, and finds the
+    same), in others GetAccountSummary (without it root access keys are not known); sts:AssumeRole with --role-name;
+    organizations:ListAccounts with --organization. AWS's policies SecurityAudit and IAMReadOnlyAccess allow those of
+    IAM.
 
     Exit codes: 0 done, 1 an account could not be scanned (the others are shown), 2 usage, or the AWS credentials are
     missing or not accepted, 10 an idle key was found (--fail-on-findings only, and only if nothing failed), 130

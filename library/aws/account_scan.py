@@ -95,9 +95,11 @@ class AccountScan:
         for sentence in scan.contradictions():
             messages.error(self._log, Message.SHORTCUT_WAS_WRONG, f"shortcut was wrong: {sentence}")
         tags_read = self._read_tags(iam, issues)
-        result = result_of(scan.seen, issues.outcomes, issues.all, iam.calls, self._now)
+        account = scan.seen
+        result = result_of(account, issues.outcomes, issues.all, iam.calls, self._now)
         self._log.info("%d of %d users had not to be looked at", result.users_not_asked, result.users)
-        self._record(scan, issues, result, tags_read)
+        seen = Seen(account.users, account.keys, result.idle_keys, scan.report_made, account.root_keys)
+        self._record(scan, issues, seen, tags_read)
         return result
 
     def _task(self, issues: AccountIssues, kept: tuple[Kept, ...]) -> Task:
@@ -145,12 +147,11 @@ class AccountScan:
         remembered = scan.memory_after(issues.kept())
         return b"" if remembered is None else memory.to_bytes(remembered, self._account_id, self._criteria_days)
 
-    def _record(self, scan: HourlyScan, issues: AccountIssues, result: ScanResult, tags_read: datetime) -> None:
+    def _record(self, scan: HourlyScan, issues: AccountIssues, seen: Seen, tags_read: datetime) -> None:
         packed, protected = self._packed(scan, issues), scan.protected()
         if protected is not None:
             self._change(lambda state: state.cut_off(None, packed, str(protected), self._began))
             raise protected
-        seen = Seen(result.users, result.keys, result.idle_keys, scan.report_made)
         everything = scan.listed_everything
         # Of a round that was cut off only the last part's keys are known here.
         all_keys = everything and self._began == self._now

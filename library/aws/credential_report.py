@@ -80,18 +80,29 @@ EVERYTHING = Suspicion(sys.maxsize)
 class CredentialReport:
     """The content of a report, read by the rule `is_long_ago`: whether a key last used at a time (UTC) is idle.
 
-    `made` is when it was made (UTC), `groups` are the users by the second of their creation. Raises UnusableReport
-    if it is not a report.
+    `made` is when it was made (UTC), `groups` are the users by the second of their creation. `root_keys` are the
+    access keys of the root user that are on, None if the report does not say it in words that are understood. Raises
+    UnusableReport if it is not a report.
     """
 
     def __init__(self, content: bytes, is_long_ago: Callable[[datetime], bool], made: datetime) -> None:
         self.made = made
+        self.root_keys: int | None = None
         self._is_long_ago = is_long_ago
         rows: defaultdict[datetime, list[Row]] = defaultdict(list)
         for cells in _rows(content):
+            if cells["user"] == ROOT:
+                self.root_keys = _keys_on(cells)
+                continue
             row = _row(cells, is_long_ago)
             rows[row.created].append(row)
         self.groups = {created: Group(created, tuple(of_group)) for created, of_group in rows.items()}
+
+    @property
+    def keys(self) -> int:
+        """How many access keys the users have, on or off."""
+        rows = (row for group in self.groups.values() for row in group.rows)
+        return sum(slot.kind is not SlotKind.EMPTY for row in rows for slot in row.slots)
 
     def suspicion(self, created: datetime, users: int, *, may_be_on: bool) -> Suspicion:
         """How many keys may be idle of the users who were created in that second (UTC); by now there are `users`.
@@ -118,9 +129,17 @@ def _row(cells: dict[str, str], is_long_ago: Callable[[datetime], bool]) -> Row:
     created = _time(cells["user_creation_time"])
     if created is None:
         raise UnusableReport(f"the credential report has no creation time of the user {cells['user']!r}")
-    more_keys = cells.get(MORE_KEYS, NONE) not in _NO_MORE_KEYS or _CUT_SHORT in cells
     slots = tuple(_slot(cells, slot, created, is_long_ago) for slot in SLOTS)
-    return Row(cells["user"], created, slots, more_keys and is_long_ago(created))
+    return Row(cells["user"], created, slots, _has_more_keys(cells) and is_long_ago(created))
+
+
+def _has_more_keys(cells: dict[str, str]) -> bool:
+    return cells.get(MORE_KEYS, NONE) not in _NO_MORE_KEYS or _CUT_SHORT in cells
+
+
+def _keys_on(cells: dict[str, str]) -> int | None:
+    active = [cells[f"{slot}_active"] for slot in SLOTS]
+    return None if _has_more_keys(cells) or {*active} - {"true", "false"} else active.count("true")
 
 
 def _slot(cells: dict[str, str], slot: str, created: datetime, is_long_ago: Callable[[datetime], bool]) -> Slot:
@@ -151,9 +170,7 @@ def _rows(content: bytes) -> Iterator[dict[str, str]]:
         if missing := needed.difference(columns):
             raise UnusableReport(f"the credential report lacks the columns {', '.join(sorted(missing))}")
         for cells in filter(None, lines):
-            row = _named(columns, cells)
-            if row["user"] != ROOT:
-                yield row
+            yield _named(columns, cells)
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnusableReport(f"the credential report is not CSV in UTF-8: {error}") from error
 

@@ -20,7 +20,6 @@ from library.issues import counter_check, looking
 from library.issues.access_keys import AccessKey, is_idle, is_long_ago
 from library.issues.account_state import DOUBTFUL_KEPT, Round
 from library.issues.memory import Memory
-from library.issues.report_rows import SlotKind
 from library.issues.scan_result import AccountSeen
 from library.messages import Message
 
@@ -203,13 +202,13 @@ class HourlyScan:
 
     @property
     def seen(self) -> AccountSeen:
-        """How large the account is, by the report or else by what was listed."""
+        """How large the account is, by the report or else by what was listed, which has no key of the root user."""
         asked = len([user for user in self._users.values() if second(user.created) in self._looked])
+        not_asked = len(self.users) - asked
         if self._fetched is None:
-            return AccountSeen(len(self.users), len(self.users) - asked, len(self.keys))
-        rows = [row for group in self._fetched.report.groups.values() for row in group.rows]
-        keys = [slot for row in rows for slot in row.slots if slot.kind is not SlotKind.EMPTY]
-        return AccountSeen(len(self.users), len(self.users) - asked, len(keys))
+            return AccountSeen(len(self.users), not_asked, len(self.keys))
+        report = self._fetched.report
+        return AccountSeen(len(self.users), not_asked, report.keys, report.root_keys)
 
     @property
     def report_made(self) -> datetime | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from library.aws import root_keys
 from library.aws.credential_report import EVERYTHING
 from library.aws.iam_keys import list_users, pages_of_users
 from library.aws.live_looks import LiveLooks
 from library.aws.report_request import ReportRequest, usable
-from library.issues.listing import Listing, RuledOut, WatchedKey
+from library.issues.listing import Listing, RootKeys, RuledOut, WatchedKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -42,7 +45,8 @@ def scan_access_keys(
     """As `list_access_keys`, but by way of the credential report if the account is large; the idle keys are the same.
 
     library.aws.credential_report says why they are the same. If the report cannot be had, everything is listed and
-    the listing says why. Every `watched` key that exists is in it. The scan began at `now` (UTC).
+    the listing says why. Every `watched` key that exists is in it. The scan began at `now` (UTC). Root access keys
+    are the report's, or else IAM's summary is asked for them, beside everything else.
     """
     looks = LiveLooks(iam, is_long_ago, watched)
     users: list[User] = []
@@ -52,9 +56,14 @@ def scan_access_keys(
         if request is None and len(users) > SMALL_ACCOUNT:
             request = ReportRequest(iam, is_long_ago, now)
     fetched, problem = (None, "") if request is None else usable(request)
-    if fetched is None:
-        return _read(looks, users, (((user,), EVERYTHING) for user in users), watched, problem)
-    return _read(looks, users, _suspected(users, fetched), watched)
+    if fetched is not None and fetched.report.root_keys is not None:
+        listing = _read(looks, users, _suspected(users, fetched), watched)
+        return replace(listing, root_keys=RootKeys(fetched.report.root_keys))
+    everybody = (((user,), EVERYTHING) for user in users)
+    with ThreadPoolExecutor(1) as pool:
+        root = pool.submit(root_keys.in_summary, iam)
+        groups = everybody if fetched is None else _suspected(users, fetched)
+        return replace(_read(looks, users, groups, watched, problem), root_keys=root.result())
 
 
 def _read(

@@ -29,12 +29,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a complete scan saw; `report_made` (UTC) is None if it had no credential report."""
+    """What a complete scan saw; `report_made` (UTC) is None if it had no credential report.
+
+    `root_keys` are the access keys of the account's root user that are on, None if that is not known.
+    """
 
     users: int
     keys: int
     idle_keys: int
     report_made: datetime | None = None
+    root_keys: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def _seen(read: _Reader, part: Mapping[str, Any]) -> Seen | None:
     users, keys, idle = (read.number(part, name) for name in ("users", "keys", "idle_keys"))
     if users is None or keys is None or idle is None:
         return None
-    return Seen(users, keys, idle, read.time(part, "report_made"))
+    return Seen(users, keys, idle, read.time(part, "report_made"), read.number(part, "root_keys"))
 
 
 def _round(read: _Reader, part: Mapping[str, Any]) -> Round | None:
@@ -245,6 +249,7 @@ def to_item(state: AccountState) -> dict[str, Any]:
             keys=state.seen.keys,
             idle_keys=state.seen.idle_keys,
             report_made=_iso(state.seen.report_made),
+            root_keys=state.seen.root_keys,
         )
     if state.failing_since is not None:
         item["failing"] = {"since": _iso(state.failing_since), "cause": state.failure}

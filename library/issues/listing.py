@@ -30,14 +30,27 @@ class RuledOut:
 
 
 @dataclass(frozen=True, slots=True)
+class RootKeys:
+    """How many access keys of an account's root user are on.
+
+    If that is not `exact`, there is at least one, on or off: IAM's summary of an account says no more.
+    """
+
+    count: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Access keys of an account.
 
     `users` counts all users. Every key of theirs is in `keys` or covered by `ruled_out`. `report_problem` says why
-    the credential report could not be used; it is empty if it was used, or was not needed.
+    the credential report could not be used; it is empty if it was used, or was not needed. `root_keys` is None if
+    nobody knows.
     """
 
     users: int
     keys: tuple[AccessKey, ...]
     ruled_out: tuple[RuledOut, ...] = ()
     report_problem: str = ""
+    root_keys: RootKeys | None = None

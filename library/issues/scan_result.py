@@ -42,11 +42,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class AccountSeen:
-    """How many users and keys an account has, and of how many of the users nothing had to be looked at."""
+    """How many users and keys an account has, and of how many of the users nothing had to be looked at.
+
+    `root_keys` are the access keys of its root user that are on, None if that is not known.
+    """
 
     users: int
     users_not_asked: int
     keys: int
+    root_keys: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class AccountFigures:
     """How many issues of an account stand where; `resolved` and `switched_off` count within the period.
 
     `open` are the idle keys that are on, also those that were switched on again; they are not in `switched_off`.
-    `longest_idle` is the idle days of the open issue that is idle longest, None without an open issue. `last_scan` is
+    `longest_idle` is the idle days of the open issue that is idle longest, None without an open issue. `root_keys`
+    are the access keys of the root user that are on, which have no issue; None if not known. `last_scan` is
     when its last complete scan began (UTC), `not_scanned` why what is said of it may be out of date, empty if a scan
     of the last 24 hours confirms it.
     """
@@ -57,6 +58,7 @@ class AccountFigures:
     resolved: int = 0
     failures: int = 0
     longest_idle: int | None = None
+    root_keys: int | None = None
     last_scan: datetime | None = None
     not_scanned: str = ""
 
@@ -128,7 +130,12 @@ def figures(
     failures = (*unread, *odd, *not_scanned, *(failure for entry in entries for failure in entry.failures))
     planned = [entry for entry in entries if entry.due is not None and entry.due <= now + AHEAD]
     accounts = tuple(
-        replace(each, last_scan=scans.began(each.account_id), not_scanned=scans.doubt(each.account_id, now))
+        replace(
+            each,
+            root_keys=scans.root_keys(each.account_id, now),
+            last_scan=scans.began(each.account_id),
+            not_scanned=scans.doubt(each.account_id, now),
+        )
         for each in _accounts(entries, failures, settings, since)
     )
     return Figures(

@@ -12,6 +12,8 @@ from library.issues.access_keys import AccessKey, idle_days, is_idle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from library.issues.listing import RootKeys
+
 THRESHOLDS = (30, 60, 90, 180, 365)
 """Days without use to choose from; a look counts how many keys each of them would catch."""
 
@@ -20,13 +22,14 @@ THRESHOLDS = (30, 60, 90, 180, 365)
 class AccountKeys:
     """The keys of one account as a scan saw them, whose criterion was `days_to_read` days; `users` counts all users.
 
-    `name` is empty where it is not known.
+    `name` is empty where it is not known, `root_keys` None.
     """
 
     id: str
     name: str
     users: int
     keys: tuple[AccessKey, ...]
+    root_keys: RootKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,13 @@ class IdleKey:
 
 @dataclass(frozen=True, slots=True)
 class ScannedAccount:
-    """How many users and idle keys an account has."""
+    """How many users and idle keys an account has, and access keys of its root user, which are no idle keys."""
 
     account: str
     account_name: str
     users: int
     idle_keys: int
+    root_keys: RootKeys | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def first_look(
             for limit in sorted({*THRESHOLDS, days})
         ),
         accounts=tuple(
-            ScannedAccount(account.id, account.name, account.users, per_account[account.id])
+            ScannedAccount(account.id, account.name, account.users, per_account[account.id], account.root_keys)
             for account in sorted(accounts, key=lambda account: (-per_account[account.id], account.id))
         ),
         failed=tuple(failed),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from library import text
+from library.reports import root_keys
+from library.reports.first_look_tables import roots
 from library.reports.page import Chart, Grid, Headline, Listing, Page, Section
 from library.reports.text import two_lines
 
@@ -19,7 +21,7 @@ def page_of(look: FirstLook) -> Page:
         subtitle=f"Active IAM access keys that were not used for more than {look.days} days",
         now=look.made_at,
         headlines=_headlines(look),
-        warnings=["The accounts that could not be scanned are not counted anywhere here."] if look.failed else [],
+        warnings=_warnings(look),
         sections=_sections(look),
         listing=Listing(
             title="The keys",
@@ -48,7 +50,13 @@ def _headlines(look: FirstLook) -> list[Headline]:
         Headline(f"{never:,}", "of them never used"),
         Headline(longest, "the longest idle"),
         Headline(f"{len(look.accounts):,}", "accounts scanned", missing, "bad" if missing else ""),
+        *root_keys.headlines(roots(look)),
     ]
+
+
+def _warnings(look: FirstLook) -> list[str]:
+    failed = "The accounts that could not be scanned are not counted anywhere here." if look.failed else ""
+    return [*filter(None, (failed, root_keys.what_to_do(roots(look))))]
 
 
 def _sections(look: FirstLook) -> list[Section]:
@@ -62,13 +70,18 @@ def _sections(look: FirstLook) -> list[Section]:
     )
     accounts = Grid(
         caption="The accounts that were scanned, those with the most idle keys first",
-        headings=("Account", "Idle keys", "Users"),
+        headings=("Account", "Idle keys", "Users", "Root keys"),
         rows=[
-            (two_lines(each.account, each.account_name), f"{each.idle_keys:,}", f"{each.users:,}")
+            (
+                two_lines(each.account, each.account_name),
+                f"{each.idle_keys:,}",
+                f"{each.users:,}",
+                root_keys.cell(each.root_keys),
+            )
             for each in look.accounts
         ],
         empty="No account could be scanned.",
-        numbers=frozenset({1, 2}),
+        numbers=frozenset({1, 2, 3}),
     )
     sections = [Section("Which threshold to choose", [thresholds]), Section("Where they are", [accounts])]
     if look.failed:

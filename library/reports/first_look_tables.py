@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from library import text
+from library.reports import root_keys
+from library.reports.root_keys import RootOf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,8 @@ def tables_of(look: FirstLook) -> list[Table]:
     tables = [_keys(look), _thresholds(look)]
     if len(look.accounts) > 1:
         tables.append(_accounts(look))
+    if look.accounts:
+        tables.append(_root_keys(look))
     if look.failed:
         failed = [(each.account, each.account_name, each.error) for each in look.failed]
         tables.append(Table("Not scanned, and not counted above", ("account", "name", "why"), failed))
@@ -48,6 +52,21 @@ def _thresholds(look: FirstLook) -> Table:
 def _accounts(look: FirstLook) -> Table:
     rows = [(each.account, each.account_name, f"{each.idle_keys:,}", f"{each.users:,}") for each in look.accounts]
     return Table("By account", ("account", "name", "idle keys", "users"), rows)
+
+
+def roots(look: FirstLook) -> list[RootOf]:
+    """The root users of the accounts that were scanned."""
+    return [RootOf(each.account, each.account_name, each.root_keys) for each in look.accounts]
+
+
+def _root_keys(look: FirstLook) -> Table:
+    of_accounts = roots(look)
+    some = root_keys.with_keys(of_accounts)
+    if not some:
+        return Table(f"{root_keys.found(of_accounts)}.", (), ())
+    title = f"{root_keys.found(of_accounts)}: the root user can delete them"
+    rows = [(each.account, each.name, root_keys.cell(each.keys)) for each in some]
+    return Table(title, ("account", "name", "root access keys"), rows)
 
 
 def _cells(key: IdleKey) -> tuple[str, ...]:

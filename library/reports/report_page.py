@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from library.issues.listing import RootKeys
+from library.reports import root_keys
 from library.reports.figures import AHEAD, WEEKS
 from library.reports.page import Chart, Grid, Headline, Note, Page, Section
 from library.reports.report_listing import listing
 from library.reports.report_plan import planned
+from library.reports.root_keys import RootOf
 from library.reports.scans import NOT_LOOKED_UP, NOT_SCANNED, NOT_WANTED
 from library.reports.text import counted, two_lines
 from library.text import day, minute
@@ -69,6 +72,7 @@ def _headlines(figures: Figures) -> Iterator[Headline]:
     yield Headline(f"{total.whitelisted:,}", "left on by an exemption", note, "calm")
     failed = len(figures.failures)
     yield Headline(f"{failed:,}", "failures", "see What failed" if failed else "", "bad" if failed else "calm")
+    yield from root_keys.headlines([*map(_root, figures.accounts)])
 
 
 def _exemptions_that_end(figures: Figures) -> int:
@@ -95,6 +99,8 @@ def _warnings(figures: Figures, settings: ReportSettings) -> Iterator[str]:
             f"{counted(nothing, 'exemption means', 'exemptions mean')} no user and no key, so nothing is "
             "exempt by it. See Exemptions."
         )
+    if root := root_keys.what_to_do([*map(_root, figures.accounts)]):
+        yield root
     if not settings.remediation:
         yield "Automatic remediation is off (user_inactivekeys.remediation): no key is switched off by schedule."
     if not settings.reporting:
@@ -113,6 +119,7 @@ def _accounts(figures: Figures) -> Grid:
             "Resolved",
             "Switched off",
             "Failures",
+            "Root keys",
             "Last scan (UTC)",
         ),
         rows=[
@@ -124,13 +131,19 @@ def _accounts(figures: Figures) -> Grid:
                 f"{account.resolved:,}",
                 f"{account.switched_off:,}",
                 f"{account.failures:,}",
+                "" if account is figures.total else root_keys.cell(_root(account).keys),
                 "" if account is figures.total else _last_scan(account),
             )
             for account in accounts
         ],
         empty="No account is configured.",
-        numbers=frozenset(range(1, 7)),
+        numbers=frozenset(range(1, 8)),
     )
+
+
+def _root(account: AccountFigures) -> RootOf:
+    keys = account.root_keys
+    return RootOf(account.account_id, account.name, None if keys is None else RootKeys(keys))
 
 
 def _last_scan(account: AccountFigures) -> str:

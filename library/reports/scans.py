@@ -44,6 +44,15 @@ class Scans:
         """The entries of the whitelist that mean no user and no key, by the last complete scan."""
         return self._state(account_id).unmatched
 
+    def root_keys(self, account_id: str, now: datetime) -> int | None:
+        """How many access keys of the root user are on, by the last complete scan; None if that is not known.
+
+        That there was none long ago does not say that there is none now.
+        """
+        seen = self._state(account_id).seen
+        keys = None if seen is None else seen.root_keys
+        return keys or (None if self.doubt(account_id, now) else keys)
+
     def failures(self, account_ids: Mapping[str, str], now: datetime) -> Iterator[Failure]:
         """One for each account that is to be scanned and has had no complete scan for a day."""
         for account_id in account_ids:

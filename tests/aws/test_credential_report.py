@@ -54,6 +54,39 @@ def report(*rows: str, fresh: bool = False, header: str = HEADER) -> Read:
     return Read(read(content.encode()), fresh)
 
 
+def root_of(*cells: str, more: str = "") -> int | None:
+    row = f"<root_account>,arn,2014-01-01T00:00:00+00:00,not_supported,{','.join(cells)}{more}"
+    return read("\n".join([HEADER + (",additional_credentials_info" if more else ""), row]).encode()).root_keys
+
+
+@pytest.mark.parametrize("second", ["true", "false"])
+@pytest.mark.parametrize("first", ["true", "false"])
+def test_the_keys_of_the_root_user_are_counted_that_are_on(first: str, second: str) -> None:
+    slots = (first, str(OLD), "N/A", second, "N/A", "N/A", "false")
+    assert root_of(*slots) == [first, second].count("true")
+
+
+@pytest.mark.parametrize("odd", ["", "N/A", "TRUE", "False", "not_supported", "no_information", "1"])
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_word_that_is_not_understood_does_not_say_that_there_is_no_root_key(place: int, odd: str) -> None:
+    slots = ["false", "N/A", "N/A", "false", "N/A", "N/A", "false"]
+    slots[place] = odd
+    assert root_of(*slots) is None
+
+
+def test_a_report_without_a_whole_row_of_the_root_user_does_not_say_that_there_is_no_root_key() -> None:
+    assert read(f"{HEADER}\n{row('alice')}".encode()).root_keys is None
+    assert root_of("false", "N/A", "N/A") is None
+    whole = ("false", "N/A", "N/A", "false", "N/A", "N/A", "false")
+    assert root_of(*whole, more=",1 more access key") is None
+    assert root_of(*whole, more=",N/A") == 0
+
+
+def test_the_keys_of_users_are_counted_on_or_off_and_those_of_the_root_user_are_not() -> None:
+    found = report(row("alice", slot(), slot("false")), row("bob", slot(used=LATELY)), row("carol")).report
+    assert (found.keys, found.root_keys) == (3, 1)
+
+
 def suspicion_of(first: str, *, created: datetime = OLD, fresh: bool = False) -> Suspicion:
     return report(row("alice", first, created=created), fresh=fresh).suspicion(created, 1)
 

@@ -21,7 +21,7 @@ from library.aws.report_request import REPORT_PAUSES
 from library.aws.sessions import CLIENT_CONFIG, Account
 from library.errors import AwsCallFailed
 from library.issues.access_keys import is_idle, is_long_ago
-from library.issues.listing import Listing, RuledOut, WatchedKey
+from library.issues.listing import Listing, RootKeys, RuledOut, WatchedKey
 from tests.builders import ACCOUNT, NOW, days_ago
 from tests.wire import Wire, answer, failure, form
 
@@ -134,7 +134,7 @@ def test_only_users_who_may_have_an_idle_key_are_asked(
     assert idle(listing) == {ALICE: "alice"}
     assert wire.sent.count("ListAccessKeys") == 2, "alice, and bob whose key may be on by now"
     assert wire.sent.count("GetAccessKeyLastUsed") == 1
-    assert iam.calls == len(wire.sent) == 2 + 1 + 2 + 1
+    assert iam.calls == len(wire.sent) == 2 + 1 + 2 + 1 + 1
     assert listing.users == SMALL_ACCOUNT + 2
     assert {ruled_out.user_name for ruled_out in listing.ruled_out} == set(people(SMALL_ACCOUNT))
     assert listing.report_problem == ""
@@ -146,7 +146,8 @@ def test_a_small_account_waits_for_no_report(iam: IamClients, wire: Wire, other:
         other.delete_user(UserName=name)
     wire.sent.clear()
     assert scan(iam).users == SMALL_ACCOUNT
-    assert set(wire.sent) == {"ListUsers", "ListAccessKeys", "GetAccessKeyLastUsed"}
+    assert set(wire.sent) == {"ListUsers", "ListAccessKeys", "GetAccessKeyLastUsed", "GetAccountSummary"}
+    assert wire.sent.count("GetAccountSummary") == 1
 
 
 @pytest.mark.parametrize("at", [NOW - timedelta(hours=3), NOW - timedelta(seconds=1)])
@@ -253,6 +254,63 @@ def test_the_likelier_one_of_two_keys_is_asked_for_and_the_other_one_saved(
     assert idle(listing) == {ALICE: "alice", both[idle_one]: "carol"}
     assert wire.sent.count("GetAccessKeyLastUsed") == 2
     assert RuledOut("carol", both[1 - idle_one]) in listing.ruled_out
+
+
+# --- the root user ---
+
+
+def summary(wire: Wire, present: str) -> None:
+    entry = f"<entry><key>AccountAccessKeysPresent</key><value>{present}</value></entry>" if present else ""
+    wire.react("GetAccountSummary", lambda _: _result("GetAccountSummary", f"<SummaryMap>{entry}</SummaryMap>"))
+
+
+def with_root(scanned: Control, *active: str) -> str:
+    header, *users = _csv(scanned).splitlines()
+    slots = [f"{word},N/A,N/A" for word in active]
+    return "\n".join([header, ",".join(["<root_account>", "arn:root", "2014-01-01T00:00:00+00:00", *slots]), *users])
+
+
+@pytest.mark.parametrize("active", [("false", "false"), ("false", "true"), ("true", "true")])
+def test_the_report_has_the_root_keys_and_nothing_else_is_asked(
+    iam: IamClients, scanned: Control, wire: Wire, report: Callable[..., None], active: tuple[str, ...]
+) -> None:
+    report(content=with_root(scanned, *active))
+    listing = scan(iam)
+    assert listing.root_keys == RootKeys(active.count("true"))
+    assert idle(listing) == {ALICE: "alice"}
+    assert "GetAccountSummary" not in wire.sent
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"), [("0", RootKeys(0)), ("1", RootKeys(1, exact=False)), ("", None)], ids=repr
+)
+@pytest.mark.parametrize("why", ["odd", "no row", "refused"])
+def test_where_the_report_does_not_have_them_the_summary_says_whether_there_are_any(
+    iam: IamClients,
+    scanned: Control,
+    wire: Wire,
+    report: Callable[..., None],
+    why: str,
+    present: str,
+    expected: object,
+) -> None:
+    if why == "refused":
+        wire.react("GenerateCredentialReport", lambda _: failure("AccessDenied", 403))
+    report(content=with_root(scanned, "false", "odd") if why == "odd" else _csv(scanned))
+    summary(wire, present)
+    listing = scan(iam)
+    assert (listing.root_keys, idle(listing)) == (expected, {ALICE: "alice"})
+
+
+@pytest.mark.usefixtures("no_backoff")
+@pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "ServiceFailure"])
+def test_a_summary_that_is_refused_costs_the_scan_nothing_else(
+    iam: IamClients, wire: Wire, report: Callable[..., None], code: str
+) -> None:
+    wire.react("GetAccountSummary", lambda _: failure(code))
+    report()
+    listing = scan(iam)
+    assert (listing.root_keys, idle(listing), listing.report_problem) == (None, {ALICE: "alice"}, "")
 
 
 # --- no report ---------------------------------------------------------------------------------------------------

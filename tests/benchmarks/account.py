@@ -112,13 +112,15 @@ Fact = tuple[str, str, str, int, int | None]
 class Account:
     """The users of one account as they are at this moment; `now` is the moment of the scan to come.
 
-    `same_second` is the share of users who were created in the same second as another.
+    `same_second` is the share of users who were created in the same second as another. `root_keys` are the access
+    keys of the root user, all of them on.
     """
 
     def __init__(
         self, users: int, seed: int, now: int, kind: Kind = "usual", same_second: float = SAME_SECOND
     ) -> None:
         self.now = now
+        self.root_keys = 0
         self._random = random.Random(f"{seed} population")
         self._number = 0
         self._left_names: list[str] = []
@@ -386,6 +388,7 @@ class Report:
     def __init__(self, account: Account, generated: int, oddities: Oddities, seed: int) -> None:
         self.generated = generated
         self._users = deepcopy(list(account.users.values()))
+        self._root_keys = account.root_keys
         self._oddities = oddities
         self._seed = seed
 
@@ -434,15 +437,20 @@ class Report:
 
     def _root(self) -> dict[str, str]:
         active = ("mfa_active", "access_key_1_active", "access_key_2_active", "cert_1_active", "cert_2_active")
-        return dict.fromkeys(active, "false") | {
-            "user": "<root_account>",
-            "arn": f"arn:aws:iam::{ACCOUNT}:root",
-            "user_creation_time": self._time(1_400_000_000),
-            "password_enabled": "not_supported",
-            "password_last_used": "no_information",
-            "password_last_changed": "not_supported",
-            "password_next_rotation": "not_supported",
-        }
+        on = {f"access_key_{number}_active": "true" for number in range(1, self._root_keys + 1)}
+        return (
+            dict.fromkeys(active, "false")
+            | on
+            | {
+                "user": "<root_account>",
+                "arn": f"arn:aws:iam::{ACCOUNT}:root",
+                "user_creation_time": self._time(1_400_000_000),
+                "password_enabled": "not_supported",
+                "password_last_used": "no_information",
+                "password_last_changed": "not_supported",
+                "password_next_rotation": "not_supported",
+            }
+        )
 
     def _row(self, user: User) -> dict[str, str]:
         row = {

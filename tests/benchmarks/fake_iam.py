@@ -199,6 +199,7 @@ class Fake:
             "ListUserTags": self._list_user_tags,
             "GenerateCredentialReport": self._generate_report,
             "GetCredentialReport": self._get_report,
+            "GetAccountSummary": self._summary,
             "PublishBatch": _publish_batch,
         }
         self._lasting = {"ListUsers", "ListAccessKeys", "GetAccessKeyLastUsed", "ListUserTags"}
@@ -392,6 +393,10 @@ class Fake:
     def _list_user_tags(self, parameters: Parameters) -> str:
         tag = f"<member><Key>owner</Key><Value>{self._user(parameters).name}</Value></member>"
         return f"<IsTruncated>false</IsTruncated><Tags>{tag}</Tags>"
+
+    def _summary(self, _parameters: Parameters) -> str:
+        present = int(self._account.root_keys > 0)
+        return f"<SummaryMap><entry><key>AccountAccessKeysPresent</key><value>{present}</value></entry></SummaryMap>"
 
     def _generate_report(self, _parameters: Parameters) -> str:
         if self.no_report:

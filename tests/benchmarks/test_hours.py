@@ -79,6 +79,27 @@ def test_an_hour_without_a_change_costs_two_calls_and_one_write(estate: Estate) 
         assert not {"issues.PutItem", "issues.UpdateItem"} & set(estate.calls)
 
 
+@pytest.mark.parametrize("root_keys", [0, 1, 2])
+def test_root_keys_are_the_report_s_and_cost_no_call_and_no_issue(estate: Estate, root_keys: int) -> None:
+    estate.account.root_keys = root_keys
+    for wait in (0, HOUR, 5 * HOUR):
+        later(estate, wait)
+        estate.scan()
+        assert estate.state().seen.root_keys == root_keys  # type: ignore[union-attr]
+        assert estate.calls["iam.GetAccountSummary"] == 0
+        assert live(estate) == idle(estate)
+
+
+def test_without_a_report_root_keys_are_not_known_any_more(estate: Estate) -> None:
+    estate.account.root_keys = 1
+    estate.scan()
+    estate.iam.no_report = True
+    later(estate)
+    estate.scan()
+    assert estate.state().seen is not None
+    assert estate.state().seen.root_keys is None  # type: ignore[union-attr]
+
+
 def test_a_report_that_is_made_anew_costs_no_look_though_keys_were_used(estate: Estate) -> None:
     estate.scan()
     later(estate, 5 * HOUR)

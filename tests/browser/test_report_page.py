@@ -407,7 +407,7 @@ def test_who_cannot_see_it_is_told_what_there_is(browser: Browser, write: Write,
     shown = "td" if width > 800 else "td:not(:empty)"
     cells = browser.run(f"return document.querySelectorAll('#issues {shown}').length")
     assert cells > 1000
-    assert len(names("cell")) == cells + 3 * 7 + 2 * 5 + 1 * 5
+    assert len(names("cell")) == cells + 3 * 8 + 2 * 5 + 1 * 5
     headings = browser.run("return [...document.querySelectorAll('h1, h2')].map((one) => one.tagName)")
     assert headings[0] == "H1"
     assert set(headings[1:]) == {"H2"}

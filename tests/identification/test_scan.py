@@ -41,7 +41,7 @@ MAIN, OTHER, THIRD = "123456789012", "210987654321", "333333333333"
 ROLE = ("--role-name", "audit")
 READS = {
     *("GetCallerIdentity", "AssumeRole", "ListAccounts", "ListUsers", "ListAccessKeys", "GetAccessKeyLastUsed"),
-    *("GenerateCredentialReport", "GetCredentialReport"),
+    *("GenerateCredentialReport", "GetCredentialReport", "GetAccountSummary"),
 }
 IN_USE: UserSeed = {"keys": [{"created_days_ago": 400, "last_used_days_ago": 1}]}
 SECOND = 1 / 86_400
@@ -129,7 +129,8 @@ def test_the_table_shows_each_key_and_what_every_threshold_would_catch(populated
     assert never == [MAIN, "never", state["never"]["keys"][0]["id"], state["never"]["created"][:10], "never", "200"]
     used = (key["last_used"] or "").replace("T", " ").split(" ")
     assert alice == [MAIN, "alice", key["id"], key["created"][:10], used[0], used[1][:5], "s3", "eu-west-1", "100"]
-    counted = [line.split() for line in lines[lines.index("What a threshold would catch") + 2 :]]
+    assert lines[-1] == "No root access key in 1 account."
+    counted = [line.split() for line in lines[lines.index("What a threshold would catch") + 2 : -2]]
     assert counted == [
         [*pair.split(), count]
         for pair, count in zip(("30 days", "60 days", "90 days", "180 days", "365 days"), "22210", strict=True)
@@ -565,7 +566,7 @@ def test_a_terminal_shows_how_far_it_is(terminal: Callable[..., Dialogue]) -> No
     dialogue.wait_for("Scanning")
     assert dialogue.exit_code() == 0
     assert "2/2" in dialogue.screen
-    assert "5 users, 12 calls" in dialogue.screen
+    assert "5 users, 14 calls" in dialogue.screen
     assert "longest idle first" in dialogue.screen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ HOUR = timedelta(hours=1)
 OTHER = "210987654321"
 WHOLE = AccountState(
     scanned=NOW - HOUR,
-    seen=Seen(70, 80, 20, NOW - 3 * HOUR),
+    seen=Seen(70, 80, 20, NOW - 3 * HOUR, 1),
     failing_since=NOW,
     failure="denied",
     full_listing=NOW - 30 * HOUR,
@@ -40,6 +41,13 @@ ODD += (True, [], ["x", 1], {}, {"x": "y"}, b"x", {1, 2})
 def test_a_state_comes_back_as_it_was() -> None:
     assert from_item(to_item(WHOLE), NOW) == (WHOLE, ())
     assert from_item({}, NOW) == (AccountState(), ())
+
+
+@pytest.mark.parametrize("count", [None, 0, 1, 2])
+def test_no_root_key_is_kept_and_is_not_the_same_as_an_entry_of_before_that_does_not_know(count: int | None) -> None:
+    state = replace(WHOLE, seen=Seen(1, 2, 3, NOW, count))
+    assert ("root_keys" in to_item(state)["seen"]) is (count is not None)
+    assert from_item(to_item(state), NOW) == (state, ())
 
 
 def paths(item: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from library.issues.listing import RootKeys
 from library.reports.first_look import (
     THRESHOLDS,
     AccountKeys,
@@ -19,6 +20,7 @@ from library.reports.first_look import (
     rows,
 )
 from library.reports.first_look_page import page_of
+from library.reports.first_look_tables import tables_of
 from tests.builders import ACCOUNT, NOW, a_key, days_ago
 
 OTHER = "210987654321"
@@ -40,7 +42,10 @@ def test_the_longest_idle_come_first_wherever_they_are() -> None:
         (OTHER, "A", 200),
         (ACCOUNT, "B", 100),
     ]
-    assert found.accounts == (ScannedAccount(ACCOUNT, "master", 2, 2), ScannedAccount(OTHER, "slave1", 9, 1))
+    assert found.accounts == (
+        ScannedAccount(ACCOUNT, "master", 2, 2, None),
+        ScannedAccount(OTHER, "slave1", 9, 1, None),
+    )
 
 
 def test_the_account_with_the_most_idle_keys_comes_first() -> None:
@@ -87,10 +92,19 @@ def test_a_key_that_was_never_used_has_no_last_use_in_the_data() -> None:
 
 def test_the_object_for_json_has_everything_in_plain_values() -> None:
     failed = FailedAccount(OTHER, "slave1", "Access denied")
-    found = as_object(first_look([AccountKeys(ACCOUNT, "master", 3, (a_key(),))], [failed], 90, NOW))
+    account = AccountKeys(ACCOUNT, "master", 3, (a_key(),), RootKeys(1, exact=False))
+    found = as_object(first_look([account], [failed], 90, NOW))
     assert found["made_at"] == NOW.isoformat()
     assert found["failed"] == [{"account": OTHER, "account_name": "slave1", "error": "Access denied"}]
-    assert found["accounts"] == [{"account": ACCOUNT, "account_name": "master", "users": 3, "idle_keys": 1}]
+    assert found["accounts"] == [
+        {
+            "account": ACCOUNT,
+            "account_name": "master",
+            "users": 3,
+            "idle_keys": 1,
+            "root_keys": {"count": 1, "exact": False},
+        }
+    ]
     assert found["idle_keys"] == [
         {
             "account": ACCOUNT,
@@ -109,13 +123,17 @@ def test_the_object_for_json_has_everything_in_plain_values() -> None:
 def test_the_page_has_a_row_for_each_key_a_bar_for_each_threshold_and_the_failures() -> None:
     failed = FailedAccount(OTHER, "slave1", "Access denied in slave1")
     never = a_key(key_id="NEVER", last_used=None, last_used_service=None, last_used_region=None)
-    accounts = [AccountKeys(ACCOUNT, "master", 3, (a_key(), never))]
+    accounts = [AccountKeys(ACCOUNT, "master", 3, (a_key(), never), RootKeys(2))]
     page = page_of(first_look(accounts, [failed], 90, NOW))
     assert [row[2] for row in page.listing.rows] == ["NEVER", a_key().key_id]
     assert [row[4] for row in page.listing.rows] == ["never", f"{days_ago(100):%Y-%m-%d %H:%M}\ns3 in eu-west-1"]
     assert page.listing.rows[1][0] == f"{ACCOUNT}\nmaster"
     assert page.listing.rows[1][5] == "100"
-    assert len(page.warnings) == 1
+    assert page.warnings == [
+        "The accounts that could not be scanned are not counted anywhere here.",
+        "2 root access keys in 1 account, master (123456789012): 2. Such a key may do everything in its account, and "
+        "no policy of IAM limits it. Sign in as the root user there and delete it; nothing here does that.",
+    ]
     (missing,) = page.sections[2].blocks
     assert getattr(missing, "rows", None) == [(f"{OTHER}\nslave1", "Access denied in slave1")]
     (chart,) = page.sections[0].blocks
@@ -125,7 +143,29 @@ def test_the_page_has_a_row_for_each_key_a_bar_for_each_threshold_and_the_failur
         ("1", "of them never used"),
         ("400 days", "the longest idle"),
         ("1", "accounts scanned"),
+        ("2", "root access keys"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "titles"),
+    [
+        ([None], ["Root access keys are not known for 1 account."]),
+        ([RootKeys(0)], ["No root access key in 1 account."]),
+        ([RootKeys(0), None], ["No root access key in 1 account (not known for 1 account)."]),
+        (
+            [RootKeys(2), None],
+            ["2 root access keys in 1 account (not known for 1 account): the root user can delete them"],
+        ),
+        ([], []),
+    ],
+)
+def test_the_terminal_ends_with_the_root_access_keys(keys: list[RootKeys | None], titles: list[str]) -> None:
+    accounts = [AccountKeys(f"{n:012}", f"n{n}", 1, (), root) for n, root in enumerate(keys)]
+    found = [table for table in tables_of(first_look(accounts, [], 90, NOW)) if "oot access key" in table.title]
+    assert [table.title for table in found] == titles
+    rows = [row for table in found for row in table.rows]
+    assert rows == [(f"{n:012}", f"n{n}", f"{root.count}") for n, root in enumerate(keys) if root and root.count]
 
 
 def test_the_page_of_a_complete_look_warns_of_nothing() -> None:

@@ -86,10 +86,10 @@ def test_a_report_that_is_not_complete_and_switches_that_are_off_are_warned_of()
 
 def test_when_an_account_was_scanned_last_is_said_and_one_that_never_was_is_not_a_clean_one() -> None:
     fresh = page()
-    assert [row[7] for row in grid(fresh, "Where they are").rows] == ["2026-11-23 11:00", "2026-11-23 11:00", ""]
+    assert [row[8] for row in grid(fresh, "Where they are").rows] == ["2026-11-23 11:00", "2026-11-23 11:00", ""]
     old = AccountState(scanned=NOW - timedelta(hours=24, seconds=1), failing_since=NOW, failure="Access denied in …")
     found = page(scanned=scans(master=old, other=AccountState()))
-    assert [row[7] for row in grid(found, "Where they are").rows] == ["2026-11-22 11:59\nover a day ago", "never", ""]
+    assert [row[8] for row in grid(found, "Where they are").rows] == ["2026-11-22 11:59\nover a day ago", "never", ""]
     assert found.warnings == [
         "2 accounts have had no complete scan for a day: this page may lack keys there, and none is switched off "
         "there. See What failed."
@@ -103,7 +103,7 @@ def test_when_an_account_was_scanned_last_is_said_and_one_that_never_was_is_not_
 
 def test_a_page_that_could_not_look_when_the_accounts_were_scanned_says_so_and_calls_none_of_them_unscanned() -> None:
     found = page(scanned=scans("table 'state' (dynamodb:BatchGetItem): denied"))
-    assert [row[7] for row in grid(found, "Where they are").rows] == ["could not look", "could not look", ""]
+    assert [row[8] for row in grid(found, "Where they are").rows] == ["could not look", "could not look", ""]
     assert found.warnings == [
         "When the accounts were scanned last is not known, could not look: table 'state' (dynamodb:BatchGetItem): "
         "denied"
@@ -113,7 +113,7 @@ def test_a_page_that_could_not_look_when_the_accounts_were_scanned_says_so_and_c
 
 def test_an_account_that_is_not_to_be_scanned_is_no_failure() -> None:
     found = page(scanned=Scans({}, frozenset({OTHER})), accounts={ACCOUNT: "master"})
-    assert grid(found, "Where they are").rows[0][7] == "not to be scanned (user_inactivekeys.accounts)"
+    assert grid(found, "Where they are").rows[0][8] == "not to be scanned (user_inactivekeys.accounts)"
     assert found.warnings == []
 
 
