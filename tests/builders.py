@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from library.issues.access_keys import AccessKey
-from library.issues.record import Issue, IssueDetails, Status, Timestamps, details_of
+from library.issues.record import (
+    Issue,
+    IssueDetails,
+    JiraDetails,
+    Resolution,
+    SlackDetails,
+    Status,
+    Timestamps,
+    details_of,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ACCOUNT = "123456789012"
@@ -61,3 +70,21 @@ def an_issue(**overrides: Any) -> Issue:
         "timestamps": times(),
     }
     return Issue(**{**defaults, **overrides})
+
+
+def long_closed(now: datetime = NOW, *, days: float = 366, **overrides: Any) -> Issue:
+    """An issue that was closed so many days before `now`, as everybody had been told that its key was gone."""
+
+    def ago(more: float) -> datetime:
+        return (now - timedelta(days=days + more)).replace(microsecond=0)
+
+    ended = {"identified": ago(90), "updated": ago(1), "reported": ago(89), "promised": ago(75), "resolved": ago(1)}
+    defaults: dict[str, Any] = {
+        "status": Status.CLOSED,
+        "details": details(create_date=ago(300), last_used=ago(200), resolution=Resolution.DELETED),
+        "timestamps": Timestamps(**ended, closed=ago(0)),
+        "jira": JiraDetails(ticket="AWSSEC-1", ticket_assignee_id="bob", seen=ago(89)),
+        "slack": SlackDetails(notified=ago(0), recipients=("#devops",)),
+        "history": ({"time": ago(0).isoformat(), "what": "closed", "why": "everybody was told of its end"},),
+    }
+    return an_issue(**{**defaults, **overrides})

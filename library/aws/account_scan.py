@@ -14,6 +14,7 @@ from library.issues.account_state import UNMATCHED_KEPT, Seen
 from library.issues.scan_result import result_of
 from library.issues.scan_task import Task
 from library.messages import Message
+from library.text import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 TAGS_LIFE = timedelta(days=1)
 """How often the tags of the users with an issue are read."""
+
+SPARE_SECONDS = 60.0
+"""With less time left, a scan leaves the archiving of closed issues to a later one."""
 
 
 class Log(messages.Log, Protocol):
@@ -100,6 +104,7 @@ class AccountScan:
         self._log.info("%d of %d users had not to be looked at", result.users_not_asked, result.users)
         seen = Seen(account.users, account.keys, result.idle_keys, scan.report_made, account.root_keys)
         self._record(scan, issues, seen, tags_read)
+        self._archive(issues)
         return result
 
     def _task(self, issues: AccountIssues, kept: tuple[Kept, ...]) -> Task:
@@ -168,6 +173,18 @@ class AccountScan:
                 seen, packed, self._began, everything=everything, tags_read=tags_read, unmatched=unmatched
             )
         )
+
+    def _archive(self, issues: AccountIssues) -> None:
+        """Set old closed issues aside, now that everything is recorded: what fails here is a warning."""
+        try:
+            count = issues.archive(lambda: self._seconds_left() > SPARE_SECONDS)
+        except Exception as error:
+            why = str(error) if isinstance(error, HammerError) else unexpected(error)
+            said = f"Closed issues older than a year stay where each scan reads them: {why}"
+            messages.warning(self._log, Message.NOT_ARCHIVED, said)
+        else:
+            if count:
+                self._log.info("%d closed issues older than a year are archived", count)
 
     def _change(self, decide: Callable[[AccountState], AccountState | None]) -> None:
         self._state = self._states.change(self._account_id, self._state, decide, self._now)

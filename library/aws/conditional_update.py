@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 MAPS = ("issue_details", "timestamps", "jira_details", "slack_details")
 """The attributes that are maps, of which only the parts that differ are written."""
 
+KEY = ("account_id", "issue_id")
+"""The attributes that name a row."""
+
+_ATTRIBUTES = ("status", "episode", *MAPS, "remediation_error", "restore_details", "history", "archived")
+
 _TIMES = tuple(each.name for each in fields(Timestamps) if each.name != "updated")
 
 Path = tuple[str, ...]
@@ -67,6 +72,22 @@ def update_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> Update:
     update.expression = " ".join(parts)
     conditions = [_still(update, old, path) for path in sorted(guarded)]
     update.condition = " AND ".join(["attribute_exists(issue_id)", *conditions])
+    return update
+
+
+def unchanged(item: Mapping[str, Any]) -> Update:
+    """The condition that a row is exactly as it was read: `item` and the values are in DynamoDB's form."""
+    update = Update()
+    parts = ["attribute_exists(issue_id)"]
+    names = dict.fromkeys((*item, *_ATTRIBUTES))
+    for number, attribute in enumerate(each for each in names if each not in KEY):
+        # Somebody may have added attributes of any name.
+        name = f"#a{number}"
+        update.names[name] = attribute
+        parts.append(
+            f"{name} = {update.value(item[attribute])}" if attribute in item else f"attribute_not_exists({name})"
+        )
+    update.condition = " AND ".join(parts)
     return update
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ from boto3.dynamodb.types import TypeSerializer
 
 from library.aws.attributes import plain
 from library.aws.calls import AWS_ERRORS, code_of, part_of
-from library.aws.conditional_update import MAPS, update_of
+from library.aws.conditional_update import KEY, MAPS, unchanged, update_of
 from library.aws.table_failures import table_failed
 from library.aws_clients import pages
 from library.errors import AccessDenied, AwsCallFailed, AwsUnusable, HammerError, RecordChanged
+from library.issues.archive import may_be_archived, without_copies
 from library.issues.decisions import Outcome, Skip, Step
-from library.issues.row import UnreadableIssue, from_item, to_item
+from library.issues.row import NO_KEY_FROM, UnreadableIssue, archive_of, from_item, to_item
 from library.messages import Message
 
 if TYPE_CHECKING:
@@ -46,18 +48,49 @@ class IssuesTable:
         self._clock = clock
 
     def of_account(
-        self, account_id: str, unreadable: Callable[[UnreadableIssue], None] | None = None
+        self,
+        account_id: str,
+        unreadable: Callable[[UnreadableIssue], None] | None = None,
+        *,
+        with_archive: bool = False,
     ) -> Iterator[Issue]:
-        """Every issue of an account, page by page, as consistent as DynamoDB can be.
+        """Every issue of an account, page by page, as consistent as DynamoDB can be; the archived ones at the end.
 
         A row that cannot be read raises UnreadableIssue or, if `unreadable` is given, is handed to it and left out.
         """
-        listing = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            ConsistentRead=True,
-            KeyConditionExpression="account_id = :account",
-            ExpressionAttributeValues={":account": {"S": account_id}},
-        )
+        if with_archive:
+            return without_copies(self._query(account_id, unreadable))
+        return self._query(account_id, unreadable, "issue_id < :id", NO_KEY_FROM)
+
+    def archived(self, account_id: str, key_id: str) -> list[Issue]:
+        """The archived issues of a key, the one that was closed last at the end. Raises UnreadableIssue."""
+        return list(self._query(account_id, None, "begins_with(issue_id, :id)", archive_of(key_id)))
+
+    def has_archive(self, account_id: str) -> bool:
+        """Whether any issue of the account is archived."""
+        try:
+            answer = self._client.query(Limit=1, **self._asked(account_id, "issue_id > :id", NO_KEY_FROM))
+        except AWS_ERRORS as error:
+            raise self._failed("Query", error) from error
+        return bool(part_of(answer, "Items", "dynamodb:Query", f"table {self._table!r}"))
+
+    def _asked(self, account_id: str, of_id: str, issue_id: str) -> Any:
+        values = {":account": {"S": account_id}} | ({":id": {"S": issue_id}} if of_id else {})
+        return {
+            "TableName": self._table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": " AND ".join(filter(None, ("account_id = :account", of_id))),
+            "ExpressionAttributeValues": values,
+        }
+
+    def _query(
+        self,
+        account_id: str,
+        unreadable: Callable[[UnreadableIssue], None] | None,
+        of_id: str = "",
+        issue_id: str = "",
+    ) -> Iterator[Issue]:
+        listing = self._client.get_paginator("query").paginate(**self._asked(account_id, of_id, issue_id))
         try:
             for page in pages(listing):
                 for item in part_of(page, "Items", "dynamodb:Query", f"table {self._table!r}"):
@@ -74,11 +107,15 @@ class IssuesTable:
 
     def get(self, account_id: str, issue_id: str) -> Issue | None:
         """The issue as it is in the table at this moment, None if there is none. Raises UnreadableIssue."""
+        item = self._item(account_id, issue_id)
+        return None if item is None else self._issue(item)
+
+    def _item(self, account_id: str, issue_id: str) -> Mapping[str, Any] | None:
         try:
             answer = self._client.get_item(TableName=self._table, Key=_key(account_id, issue_id), ConsistentRead=True)
         except AWS_ERRORS as error:
             raise self._failed("GetItem", error) from error
-        return self._issue(answer["Item"]) if "Item" in answer else None
+        return answer.get("Item")
 
     def reach(self) -> None:
         """Raises AwsUnusable if no account's issues can be had: for the credentials, the network or the table."""
@@ -101,8 +138,9 @@ class IssuesTable:
         """Take one step: write what `decide` makes of the issue, on the condition that nobody wrote since.
 
         `issue` is what was read of it last, None if there was none. `decide` returns the step, or why none is taken,
-        or None if there is nothing to do. When the condition fails, the issue is read again and decided again. The
-        step's entry is added to the history in the same write. Raises RecordChanged after ATTEMPTS.
+        or None if there is nothing to do. When the condition fails, the issue is read again and decided again, the
+        archived one if a scan has archived it. What becomes of an archived issue goes on in a row that scans read.
+        The step's entry is added to the history in the same write. Raises RecordChanged after ATTEMPTS.
         """
         for _ in range(ATTEMPTS):
             decision = decide(issue)
@@ -110,11 +148,10 @@ class IssuesTable:
                 return Outcome(issue, issue, refused=decision)
             if decision is None or not decision.changes(issue):
                 return Outcome(issue, issue)
-            after = decision.recorded
-            written = self._create(after) if issue is None else self._update(issue, after)
-            if written:
+            after = replace(decision.recorded, archived=None)
+            if self._write(issue, after):
                 return Outcome(issue, after, written=True)
-            issue = self.get(account_id, issue_id)
+            issue = self._latest(account_id, issue_id)
         raise RecordChanged(
             f"issue {account_id}/{issue_id}: changed {ATTEMPTS} times while this step was deciding; nothing written"
         )
@@ -141,8 +178,57 @@ class IssuesTable:
             )
         return after
 
+    def archive(self, issue: Issue, now: datetime) -> bool:
+        """Set an issue aside as of `now` (UTC), if it is still one of those that may be; whether that was done.
+
+        The row is put under its other sort key and deleted in one transaction, with all that anybody has written
+        into it. Raises UnreadableIssue.
+        """
+        item = self._item(issue.account_id, issue.issue_id)
+        current = None if item is None else self._issue(item)
+        if item is None or current is None or not may_be_archived(current, now):
+            return False
+        moved = to_item(replace(current, archived=now))
+        form = {name: _serialize(moved[name]) for name in ("issue_id", "archived")}
+        still = unchanged(item)
+        delete = {
+            "Key": _key(issue.account_id, issue.issue_id),
+            "ConditionExpression": still.condition,
+            "ExpressionAttributeNames": still.names,
+            "ExpressionAttributeValues": still.values,
+        }
+        put = {"Item": {**item, **form}}
+        both: Any = [{"Put": {"TableName": self._table, **put}}, {"Delete": {"TableName": self._table, **delete}}]
+        return self._conditionally(
+            "TransactWriteItems", partial(self._client.transact_write_items, TransactItems=both)
+        )
+
     def _issue(self, item: Mapping[str, Any]) -> Issue:
         return from_item(plain(item), self._clock())
+
+    def _latest(self, account_id: str, key_id: str) -> Issue | None:
+        issue = self.get(account_id, key_id)
+        archived = self.archived(account_id, key_id) if issue is None else []
+        return archived[-1] if archived else issue
+
+    def _write(self, before: Issue | None, after: Issue) -> bool:
+        if before is None:
+            return self._create(after)
+        return self._update(before, after) if before.archived is None else self._bring_back(after)
+
+    def _bring_back(self, issue: Issue) -> bool:
+        """Write the row of an issue that was archived; as an update, for the host's role may not put."""
+        item = {name: _serialize(value) for name, value in to_item(issue).items() if name not in KEY}
+        update = partial(
+            self._client.update_item,
+            TableName=self._table,
+            Key=_key(issue.account_id, issue.issue_id),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in item),
+            ConditionExpression="attribute_not_exists(issue_id)",
+            ExpressionAttributeNames={f"#{name}": name for name in item},
+            ExpressionAttributeValues={f":{name}": value for name, value in item.items()},
+        )
+        return self._conditionally("UpdateItem", update)
 
     def _create(self, issue: Issue) -> bool:
         create = partial(
@@ -200,7 +286,8 @@ class IssuesTable:
         try:
             call()
         except AWS_ERRORS as error:
-            if code_of(error) == "ConditionalCheckFailedException":
+            # Whatever has cancelled a transaction, nothing of it was done.
+            if code_of(error) in ("ConditionalCheckFailedException", "TransactionCanceledException"):
                 return False
             raise self._failed(operation, error) from error
         return True

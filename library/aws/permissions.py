@@ -73,7 +73,7 @@ def of_identification(access: AccountAccess, table_name: str, account_id: str, n
         trial.of("iam:ListUserTags", partial(iam.list_user_tags, UserName=names[0] if names else nobody()))
         trial.of("iam:GenerateCredentialReport", iam.generate_credential_report)
         trial.of("iam:GetCredentialReport", iam.get_credential_report)
-    of_issues = _of_table(access, table_name, "Query", "GetItem", "PutItem", "UpdateItem")
+    of_issues = _of_table(access, table_name, "Query", "GetItem", "PutItem", "UpdateItem", "DeleteItem")
     return trial.refusals + of_issues + _of_state(access, table_name, f"scan#{account_id}", "GetItem", "UpdateItem")
 
 
@@ -137,6 +137,7 @@ def _of_table(access: AccountAccess, table: str, *operations: str) -> list[Refus
         "GetItem": partial(client.get_item, TableName=table, Key=key),
         "PutItem": partial(client.put_item, TableName=table, Item=key, ConditionExpression=_NEVER),
         "UpdateItem": partial(client.update_item, TableName=table, Key=key, ConditionExpression=_NEVER),
+        "DeleteItem": partial(client.delete_item, TableName=table, Key=key, ConditionExpression=_NEVER),
     }
     trial = _Trial()
     for name in operations:

@@ -104,7 +104,9 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> list[Issue]:
+def read_issues(
+    table: IssuesTable, account_id: str, counts: Counter[str], *, with_archive: bool = False
+) -> list[Issue]:
     """Every readable issue of an account; what cannot be read is logged, counted as `failed`, and stops nothing."""
 
     def complain(error: HammerError) -> None:
@@ -112,7 +114,7 @@ def read_issues(table: IssuesTable, account_id: str, counts: Counter[str]) -> li
         messages.error(logger, error.id, str(error))
 
     with by_itself(f"account {account_id}", counts):
-        return list(table.of_account(account_id, complain))
+        return list(table.of_account(account_id, complain, with_archive=with_archive))
     return []
 
 

@@ -139,6 +139,7 @@ class RestoreDetails:
 class Issue:
     """One row: `issue_id` is the access key id.
 
+    `archived` is when (UTC) the closed issue was set aside, None for one that a scan reads.
     `history` is a list of maps `time` (ISO 8601, UTC), `what` and `why`, to which `Step.recorded` adds in the words
     of library.issues.steps. It tells people what has happened and decides nothing, so two issues that differ in
     nothing else are equal.
@@ -154,6 +155,7 @@ class Issue:
     slack: SlackDetails = field(default_factory=SlackDetails)
     remediation_error: RemediationError | None = None
     restore: RestoreDetails | None = None
+    archived: datetime | None = None
     history: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
     @property

@@ -28,6 +28,8 @@ from library.text import cut, plain
 
 _LONGEST_ID = 140
 _T = TypeVar("_T")
+NO_KEY_FROM = "~"
+"""Sorts after whatever a key id can begin with: from here on a sort key is that of an archived issue."""
 Item = dict[str, Any]
 """A row of the table with plain Python values: strings, booleans, lists, maps, None."""
 
@@ -42,11 +44,24 @@ class UnreadableIssue(HammerError):
     ID = Message.ROW_UNREADABLE
 
 
+def archive_of(key_id: str) -> str:
+    """How the sort keys of a key's archived issues begin, of which a key may have several."""
+    return f"{NO_KEY_FROM}closed#{key_id}#"
+
+
+def row_id(issue: Issue) -> str:
+    """The sort key of an issue: the key id or, of an archived one, when it was closed beside it."""
+    if issue.archived is None:
+        return issue.issue_id
+    closed = issue.timestamps.closed
+    return archive_of(issue.issue_id) + (closed.astimezone(UTC).isoformat() if closed else "")
+
+
 def to_item(issue: Issue) -> Item:
     """The row of an issue; what has not happened is left out, the maps are always there."""
     item: Item = {
         "account_id": issue.account_id,
-        "issue_id": issue.issue_id,
+        "issue_id": row_id(issue),
         "status": issue.status.value,
         "episode": issue.episode.value,
         "issue_details": _map(issue.details),
@@ -58,6 +73,8 @@ def to_item(issue: Issue) -> Item:
         item["remediation_error"] = _map(issue.remediation_error)
     if issue.restore is not None:
         item["restore_details"] = _map(issue.restore)
+    if issue.archived is not None:
+        item["archived"] = {"key_id": issue.issue_id, "time": _plain(issue.archived)}
     if issue.history:
         item["history"] = [dict(entry) for entry in issue.history]
     return item
@@ -72,9 +89,10 @@ def from_item(item: Item, now: datetime) -> Issue:
     row = _Part(item, now)
     try:
         error, restore = row.part("remediation_error"), row.part("restore_details")
+        archived = row.part("archived")
         return Issue(
             account_id=row.required("account_id", values.account_id),
-            issue_id=row.required("issue_id", values.key_id),
+            issue_id=_key_id(row, archived),
             status=row.required("status", partial(values.one_of, Status)),
             episode=row.optional("episode", partial(values.one_of, Episode)) or Episode.FIRST,
             details=_details(row.part("issue_details")),
@@ -87,6 +105,7 @@ def from_item(item: Item, now: datetime) -> Issue:
             restore=RestoreDetails(restore.required("by", values.text), restore.time("started"))
             if restore.values
             else None,
+            archived=archived.time("time") if archived.values else None,
             history=row.optional("history", partial(_history, now=now)) or (),
         )
     except ValueError as error:
@@ -98,6 +117,15 @@ def from_item(item: Item, now: datetime) -> Issue:
 def _id(item: Item, name: str) -> str:
     value = item.get(name, "")
     return value if isinstance(value, str) else repr(value)
+
+
+def _key_id(row: _Part, archived: _Part) -> str:
+    if not archived.values:
+        return row.required("issue_id", values.key_id)
+    key_id, issue_id = archived.required("key_id", values.key_id), row.required("issue_id", values.text)
+    if not issue_id.startswith(archive_of(key_id)):
+        raise ValueError(f"issue_id: {values.shown(issue_id)} is not that of an archived issue of {key_id}")
+    return key_id
 
 
 def _details(part: _Part) -> IssueDetails:

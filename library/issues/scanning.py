@@ -62,14 +62,16 @@ def reconcile(
 ) -> Step | None:
     """The step that an issue takes after a scan that began at `now` (UTC), or None if it stays as it is.
 
-    `exemption` is the entry of the whitelist that covers the key at `now`. A scan that is older than what the issue
+    `exemption` is the entry of the whitelist that covers the key at `now`. An archived issue only says whether
+    somebody has switched the key on again: a new one begins beside it. A scan that is older than what the issue
     says, or too near to a remediation to see its effect, changes nothing.
     """
     found = finding.found
-    if issue is None:
+    if issue is None or issue.archived is not None:
         if isinstance(found, Resolution):
             return None
-        return steps.found(account_id, finding.key_id, found, exemption, now)
+        again = None if issue is None else _next_episode(issue)
+        return steps.found(account_id, finding.key_id, found, exemption, now, again=again)
     if _scan_is_too_old(issue, now):
         return None
     if isinstance(found, Resolution):

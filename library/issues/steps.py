@@ -34,17 +34,27 @@ if TYPE_CHECKING:
 # --- what a scan finds ----------------------------------------------------------------------------------------
 
 
-def found(account_id: str, key_id: str, details: IssueDetails, exemption: Exemption | None, now: datetime) -> Step:
-    """A key that has no issue is idle."""
+def found(
+    account_id: str,
+    key_id: str,
+    details: IssueDetails,
+    exemption: Exemption | None,
+    now: datetime,
+    *,
+    again: Episode | None = None,
+) -> Step:
+    """A key that has no issue is idle; `again` is how that of a key begins which has an archived one."""
     issue = Issue(
         account_id=account_id,
         issue_id=key_id,
         status=Status.OPEN if exemption is None else Status.WHITELISTED,
         details=details,
         timestamps=Timestamps(identified=now, updated=now),
+        episode=again or Episode.FIRST,
     )
     what, covered = ("found", "") if exemption is None else ("found, whitelisted", f"; {_covered_by(exemption)}")
-    return Step(issue, what, f"idle: {_use(details)}{covered}", now)
+    before = "" if again is None else "; its last issue is archived"
+    return Step(issue, what, f"idle: {_use(details)}{covered}{before}", now)
 
 
 def refreshed(issue: Issue, details: IssueDetails, now: datetime) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from library import messages
@@ -18,6 +18,7 @@ from library.cli.options import chosen_accounts, say_missing
 from library.cli.prompt import Answer
 from library.cli.signals import stoppable_between_keys, uninterrupted
 from library.errors import AwsUnusable, ConfigurationError, HammerError, LeaseLost
+from library.issues.archive import latest_of_each_key
 from library.issues.decisions import Skip, Verdict
 from library.issues.reporting import TellRemediated
 from library.messages import Message
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from remediation.switching import Direction, Proceed, Ready
 
 STREAM = "remediation.clean_iam_user_inactive_keys"
-
 _COMPLETED = "completed"
 
 
@@ -129,9 +129,10 @@ class Run:
 
     def _chosen(self) -> list[Issue]:
         """Every readable issue that the options name, in order; a value that names nothing counts as a failure."""
-        chosen, missing = self._options.among(
-            [issue for each in self._accounts for issue in wiring.read_issues(self._table, each, self._counts)]
-        )
+        # An issue of a key that we have switched off may be archived, and the key is to be found all the same.
+        read = partial(wiring.read_issues, self._table, counts=self._counts, with_archive=self._way.alone)
+        found = latest_of_each_key(issue for each in self._accounts for issue in read(each))
+        chosen, missing = self._options.among(found)
         say_missing(missing, self._counts)
         return sorted(chosen, key=self._direction.order)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,7 @@ from library.cli.terminal import in_lines
 from library.config.sources import WHITELIST
 from library.errors import HammerError
 from library.issues.access_keys import idle_days
+from library.issues.archive import without_copies
 from library.issues.decisions import Skip
 from library.issues.record import Issue, Status
 from library.issues.row import to_item
@@ -70,7 +72,8 @@ def _show(settings: Config, selection: Selection, form: str) -> int:
     shown: list[Any] = []
     for issue in issues:
         with by_itself(issue.name, counts):
-            shown.append(to_item(issue) if form == "json" else _text(settings, issue, scans))
+            item = {**to_item(issue), "issue_id": issue.issue_id}
+            shown.append(item if form == "json" else _text(settings, issue, scans))
     if form == "json":
         click.echo(text.as_json(shown))
     else:
@@ -83,7 +86,8 @@ def _issues(settings: Config, selection: Selection, counts: Counter[str]) -> lis
     table = wiring.issues_table(settings)
     accounts = chosen_accounts(selection.accounts, settings.aws.accounts, "aws.accounts")
     if selection.users or selection.tickets:
-        found = [issue for account_id in accounts for issue in wiring.read_issues(table, account_id, counts)]
+        read = partial(wiring.read_issues, table, counts=counts, with_archive=True)
+        found = [issue for account_id in accounts for issue in read(account_id)]
         issues, missing = selection.among(found)
         say_missing(missing, counts)
         return issues
@@ -121,11 +125,14 @@ class _Scans:
 
 def _issues_of(key: str, table: IssuesTable, accounts: Iterable[str], counts: Counter[str]) -> list[Issue]:
     """The issues that this key has in these accounts; what cannot be read is said and counted as `failed`."""
-    found = []
+    found: list[Issue] = []
     for account_id in accounts:
+        of_account: list[Issue | None] = []
         with by_itself(f"account {account_id}", counts):
-            found.append(table.get(account_id, key))
-    return [issue for issue in found if issue is not None]
+            of_account.append(table.get(account_id, key))
+            of_account += table.archived(account_id, key)
+        found += without_copies(issue for issue in of_account if issue is not None)
+    return found
 
 
 def _text(settings: Config, issue: Issue, scans: _Scans) -> str:
@@ -155,6 +162,7 @@ def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:
         ("assignee", issue.jira.ticket_assignee_id or "none"),
         ("remediation", _verdict(settings, issue, state, now)),
         ("last scan", _last_scan(state, now)),
+        *((("archived", f"{_moment(issue.archived)}; scans do not read it any more"),) if issue.archived else ()),
         ("last failure", issue.remediation_error.cause if issue.remediation_error else "none"),
     )
     yield from (f"{name:<{_VALUES - 1}} {value}" for name, value in facts)

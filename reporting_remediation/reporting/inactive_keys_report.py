@@ -162,7 +162,8 @@ class _Reading:
     def read(self, table: IssuesTable, account: str) -> None:
         """Read an account: all its rows that can be read or, if it fails on the way, none of them."""
         try:
-            self.issues += list(table.of_account(account, partial(self._could_not, account, "a row")))
+            could_not = partial(self._could_not, account, "a row")
+            self.issues += list(table.of_account(account, could_not, with_archive=True))
         except AwsUnusable:
             raise
         except HammerError as error:

@@ -50,6 +50,7 @@ def test_what_a_scan_takes_is_tried_once_and_nothing_is_changed(
     before = accounts.state()
     assert of_identification(account) == []
     assert sorted(set(wire.sent) - {"AssumeRole"}) == [
+        "DeleteItem",
         "GenerateCredentialReport",
         "GetAccessKeyLastUsed",
         "GetCredentialReport",

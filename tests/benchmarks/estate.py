@@ -132,7 +132,7 @@ class Estate:
         self.calls[f"{service}.{operation}"] += 1
         if service == "dynamodb":
             asked = json.loads(body_of(request))
-            of_state = asked["TableName"] == state_table_name(TABLE)
+            of_state = asked.get("TableName") == state_table_name(TABLE)
             self.calls[f"{'state' if of_state else 'issues'}.{operation}"] += 1
             return (self.states if of_state else self.issues).answer(operation, asked)
         body = body_of(request)

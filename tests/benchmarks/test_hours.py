@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import botocore.handlers
 import pytest
 
 from library.aws import hourly_scan, report_request
+from library.aws.account_issues import ARCHIVED_PER_SCAN
 from library.aws.account_scan import CutOff
 from library.errors import AccessDenied
 from library.issues.account_state import UNMATCHED_KEPT
 from library.issues.counter_check import PERIOD
 from library.issues.record import Status
+from library.issues.row import to_item
 from library.issues.whitelist import Exemption, Whitelist
 from tests.benchmarks import drifting
 from tests.benchmarks.account import ACCOUNT, Account
 from tests.benchmarks.estate import Estate, install
+from tests.builders import long_closed
 from tests.growth import MOST, growth
+from tests.world.table import serialized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from botocore.awsrequest import AWSResponse
 
 HOUR = 3600
 NOW = 1_800_000_000
@@ -296,6 +303,42 @@ def test_of_many_entries_that_mean_nothing_the_first_are_named_once(estate: Esta
     assert len(estate.state().unmatched) == UNMATCHED_KEPT
     (warning,) = [line for line in estate.warnings if "mistyped-" in line]
     assert warning.endswith(f", mistyped-{UNMATCHED_KEPT - 1} and 100 more")
+
+
+def test_an_hour_of_an_account_with_100_000_archived_issues_reads_none_of_them(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def item(number: int) -> dict[str, Any]:
+        issue = long_closed(estate.now, account_id=ACCOUNT, issue_id=f"AKIAOLD{number:013}")
+        return serialized(to_item(issue))
+
+    for old in map(item, range(ARCHIVED_PER_SCAN + 1)):
+        estate.issues.rows[ACCOUNT, old["issue_id"]["S"]] = old
+    estate.scan()
+    assert estate.calls["issues.TransactWriteItems"] == ARCHIVED_PER_SCAN
+    later(estate)
+    estate.scan()
+    assert estate.calls["issues.TransactWriteItems"] == 1
+    (*_, archived) = (row for row in estate.issues.rows.values() if "archived" in row)
+    for number in range(100_000):
+        estate.issues.rows[ACCOUNT, f"~closed#AKIA{number:016}#"] = {
+            **archived,
+            "issue_id": {"S": f"~closed#AKIA{number:016}#"},
+        }
+    read: list[int] = []
+    answered = estate.issues.answer
+
+    def answer(operation: str, asked: dict[str, Any]) -> AWSResponse:
+        found = answered(operation, asked)
+        read.append(json.loads(found.text)["Count"])
+        return found
+
+    monkeypatch.setattr(estate.issues, "answer", answer)
+    later(estate)
+    estate.scan()
+    assert {name: count for name, count in estate.calls.items() if name.startswith("issues.")} == {"issues.Query": 1}
+    assert read == [sum("archived" not in row for row in estate.issues.rows.values())]
+    assert estate.errors == []
 
 
 def test_a_scan_takes_steps_of_the_size_of_its_account() -> None:

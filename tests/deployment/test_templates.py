@@ -477,6 +477,7 @@ def test_the_functions_may_do_what_they_do_and_nothing_else(main_account: dict[s
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem",
     }
 
 

@@ -10,6 +10,7 @@ import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,11 @@ from library.aws.state_table import state_table_name
 from library.cli import wiring
 from library.config.loading import load
 from library.errors import HammerError
+from library.issues.row import to_item
+from tests.builders import long_closed
 from tests.pipeline.conftest import HOST_LOG_GROUP
 from tests.world import HANDLERS, OTHER, SECRET, TABLE
+from tests.world.table import serialized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +47,7 @@ CONFIGURATION = "hammer-configuration"
 PACKAGE_KEY = "packages/hammer-reporting-remediation.zip"
 EXTERNAL_ID = "open-sesame"
 PATH = "/security/hammer/"
+OLD = long_closed(datetime.now(UTC), account_id=MAIN_ACCOUNT)
 HOST = "hammer-reporting-remediation"
 PAGE = "reporting.inactive_keys_report"
 PROTECTED = {"break-glass": "never", "auditor": "Never"}
@@ -232,6 +237,8 @@ class Deployment:
             for account in self.keys:
                 found = module.identify(account, "name", module.datetime.now(module.UTC))
                 assert (found.idle_keys, found.opened) == (1, 1)
+        if OLD.issue_id in {row["issue_id"]["S"] for row in self._rows()}:
+            raise Denied("a closed issue stays where each scan reads it")
         self._whether_a_file_is_there(IDENTIFICATION)
         self._what_lambda_does(IDENTIFICATION)
 
@@ -309,7 +316,7 @@ class Deployment:
         if role == INITIATION:
             return self.initiation
         if role in (IDENTIFICATION, LOOKING):
-            self.start_anew()
+            self.start_anew([serialized(to_item(OLD))])
             return self.identification
         self.start_anew(self.found_by_the_pipeline, self.scanned_by_the_pipeline)
         return self.host
@@ -457,7 +464,6 @@ NEVER: list[tuple[str, str, dict[str, Any]]] = [
     ("iam", "attach_user_policy", {"UserName": "idle", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
     ("iam", "put_role_policy", {"RoleName": HOST, "PolicyName": "more", "PolicyDocument": "{}"}),
     ("iam", "update_assume_role_policy", {"RoleName": HOST, "PolicyDocument": "{}"}),
-    ("dynamodb", "delete_item", {"TableName": TABLE, "Key": ROW}),
     ("dynamodb", "delete_table", {"TableName": TABLE}),
     ("dynamodb", "scan", {"TableName": TABLE}),
     ("s3", "list_buckets", {}),
@@ -475,6 +481,7 @@ OF_THE_HOST: list[tuple[str, str, dict[str, Any]]] = [
     SWITCH_OFF,
 ]
 OF_THE_SCAN: list[tuple[str, str, dict[str, Any]]] = [
+    ("dynamodb", "delete_item", {"TableName": TABLE, "Key": ROW}),
     ("dynamodb", "put_item", {"TableName": TABLE, "Item": ROW}),
     ("sts", "assume_role", {"RoleArn": ROLE + LOOKING, **OF_NOBODY}),
 ]

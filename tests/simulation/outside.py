@@ -274,9 +274,16 @@ class Table:
 
     def answer(self, operation: str, asked: dict[str, Any]) -> AWSResponse:
         if operation == "Query":
-            account = asked["ExpressionAttributeValues"][":account"]
-            found = [row for _, row in sorted(self.rows.items()) if row["account_id"] == account]
+            found = [row for _, row in sorted(self.rows.items()) if _is_asked_for(row, asked)][: asked.get("Limit")]
             return answer(200, json.dumps({"Items": found, "Count": len(found)}))
+        if operation == "TransactWriteItems":
+            put, delete = (next(iter(each.values())) for each in asked["TransactItems"])
+            where = self.where(delete)
+            if not self._holds(delete, self.rows.get(where, {})):
+                return json_failure("TransactionCanceledException")
+            self.rows[self.where(put)] = put["Item"]
+            del self.rows[where]
+            return answer(200, "{}")
         where = self.where(asked)
         row = self.rows.get(where)
         if operation == "GetItem":
@@ -331,6 +338,18 @@ class Table:
             else:
                 there.pop(last, None)
         return True
+
+
+def _is_asked_for(row: dict[str, Any], asked: dict[str, Any]) -> bool:
+    values, condition = asked["ExpressionAttributeValues"], asked["KeyConditionExpression"]
+    issue_id, limit = row["issue_id"]["S"], values.get(":id", {}).get("S", "")
+    holds = {
+        "account_id = :account": True,
+        "account_id = :account AND issue_id < :id": issue_id < limit,
+        "account_id = :account AND issue_id > :id": issue_id > limit,
+        "account_id = :account AND begins_with(issue_id, :id)": issue_id.startswith(limit),
+    }
+    return bool(row["account_id"] == values[":account"] and holds[condition])
 
 
 class _Value(dict[str, Any]):
@@ -497,6 +516,8 @@ class Outside:
 
     def _dynamodb(self, request: AWSPreparedRequest, operation: str) -> AWSResponse:
         asked = json.loads(body_of(request))
+        if operation == "TransactWriteItems":
+            return self.table.answer(operation, asked)
         if asked["TableName"] == state_table_name(TABLE):
             answered = self.states.answer(operation, asked)
             if operation == "UpdateItem" and answered.status_code == 200:
