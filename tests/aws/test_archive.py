@@ -58,7 +58,11 @@ def test_the_row_is_moved_by_one_transaction_with_all_that_anybody_has_written_i
 ) -> None:
     issue = long_closed()
     ours = serialized(to_item(issue))
-    theirs = {"our-notes.2": {"L": [{"N": "1.50"}, {"NULL": True}]}, "#x": {"SS": ["a", "b"]}, "history_": {"S": ""}}
+    theirs: dict[str, Any] = {
+        "our-notes.2": {"L": [{"N": "1.50"}, {"NULL": True}]},
+        "#x": {"SS": ["a", "b"]},
+        "history_": {"S": ""},
+    }
     dynamodb.put_item(TableName=TABLE, Item={**ours, **theirs})
     wire.sent.clear()
     assert table.archive(issue, NOW)
