@@ -20,5 +20,5 @@ def plain(item: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     try:
         return _deserialize(value)
-    except TypeError:
+    except (TypeError, ValueError, ArithmeticError):
         return {f"a value without a type that is known: {value!r}"}

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from library.aws.calls import error_of, none_usable, not_accepted, part_of, unusable
+from library.aws.calls import error_of, none_usable, not_accepted, unusable
 from library.aws.sessions import FIRST_CALL
 from library.aws_clients import Session
 
@@ -45,6 +45,5 @@ def signed_in(region: str = "") -> tuple[Session, Caller]:
         raise not_accepted(_CALL, error) from error
     except BotoCoreError as error:
         raise unusable(_CALL, error) or none_usable(error) from error
-    where = "AWS does not say whose the credentials are"
-    account, arn = (part_of(answer, name, _CALL, where) for name in ("Account", "Arn"))
-    return own, Caller(account, arn.split(":")[1], arn)
+    arn = answer["Arn"]
+    return own, Caller(answer["Account"], arn.split(":")[1], arn)

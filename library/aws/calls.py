@@ -26,6 +26,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from library.aws.answers import check, not_understood
 from library.errors import AccessDenied, AwsCallFailed, AwsUnusable, CredentialsUnusable
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 
 
 _PARSERS, _AFTER_THEM = "botocore.parsers", "botocore.endpoint"
+_CODES = "botocore.model"
 
 
 class _Understood:
@@ -85,19 +87,21 @@ class _Understood:
     def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:
         try:
             return super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+        except ResponseParserError as error:
+            # What follows is the whole answer, which may hold the keys of a role.
+            raise ResponseParserError(str(error).partition(", invalid XML received")[0]) from None
         except AWS_ERRORS:
             raise
-        except (LookupError, ValueError, TypeError, AttributeError) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, NameError) as error:
             if not _is_about_the_answer(error):
                 raise
-            said = f"AWS's answer is not understood ({type(error).__name__}: {error})"
-            raise ResponseParserError(said) from error
+            raise not_understood(f"{type(error).__name__}: {error}") from error
 
 
 def _is_about_the_answer(error: Exception) -> bool:
     """Whether it was raised while the answer was read, and not by whoever is asked before or after that."""
     modules = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
-    return _PARSERS in modules or modules[-1] == _AFTER_THEM
+    return _PARSERS in modules or modules[-1] == _AFTER_THEM or (_AFTER_THEM in modules and modules[-1] == _CODES)
 
 
 def _understand(base_classes: list[type], **_: object) -> None:
@@ -106,14 +110,7 @@ def _understand(base_classes: list[type], **_: object) -> None:
 
 # boto3's way to extend every client (Boto3 documentation, Extensibility guide).
 _HANDLERS: list[Any] = botocore.handlers.BUILTIN_HANDLERS
-_HANDLERS.append(("creating-client-class", _understand))
-
-
-def part_of(answer: Mapping[str, Any], name: str, call: str, where: str, *, id: Message | None = None) -> Any:
-    """A part of an answer that AWS's model does not require; without it, AwsCallFailed, which names `where`."""
-    if answer.get(name) is None:
-        raise AwsCallFailed(f"{where} ({call}): AWS's answer lacks {name}", call=call, id=id)
-    return answer[name]
+_HANDLERS.extend((("creating-client-class", _understand), ("after-call", check)))
 
 
 def error_of(call: str, error: AwsError, text: str, *, id: Message | None = None) -> AwsCallFailed:
@@ -165,14 +162,19 @@ def code_of(error: AwsError) -> str:
 def sentence_of(error: AwsError) -> str:
     """Of a refusal what AWS says of it, which names the policy that is to blame; else botocore's account of it."""
     if isinstance(error, ClientError) and is_denied(error):
-        return error.response.get("Error", {}).get("Message") or code_of(error)
+        return _message_of(error) or code_of(error)
     return str(error)
 
 
 def said_by(error: AwsError) -> str:
     """What AWS itself says of a failed call, on one line; botocore's account of it where AWS has said nothing."""
-    said: str = error.response.get("Error", {}).get("Message", "") if isinstance(error, ClientError) else ""
+    said = _message_of(error) if isinstance(error, ClientError) else ""
     return " ".join((said or str(error)).split())
+
+
+def _message_of(error: ClientError) -> str:
+    said: object = error.response.get("Error", {}).get("Message")
+    return said if isinstance(said, str) else ""
 
 
 def _status_of(error: ClientError) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from library.aws.calls import AWS_ERRORS, error_of, is_denied, part_of, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, is_denied, sentence_of
 from library.aws_clients import pages
 
 if TYPE_CHECKING:
@@ -75,10 +75,6 @@ class IamClients:
             yield from pages(listing)
         except AWS_ERRORS as error:
             raise self._failed(operation, parameters, error) from error
-
-    def part(self, answer: Mapping[str, Any], name: str, operation: str) -> Any:
-        """A part of an answer that AWS's model does not require; without it, the look has failed: AwsCallFailed."""
-        return part_of(answer, name, f"iam:{operation}", f"Call failed in {self._account}")
 
     @property
     def calls(self) -> int:

@@ -41,8 +41,7 @@ class User:
 def pages_of_users(iam: IamClients) -> Iterator[list[User]]:
     """Every user of the account, a page of at most 1,000 at a time."""
     for page in iam.pages("ListUsers"):
-        users = iam.part(page, "Users", "ListUsers")
-        yield [User(user["UserName"], user["UserId"], user["CreateDate"]) for user in users]
+        yield [User(user["UserName"], user["UserId"], user["CreateDate"]) for user in page["Users"]]
 
 
 def list_users(iam: IamClients) -> list[User]:
@@ -54,15 +53,9 @@ def keys_of_user(iam: IamClients, user_name: str, user_id: str) -> list[AccessKe
     """The keys of a user, without their last use; None if there is no user of this name."""
     try:
         return [
-            AccessKey(
-                iam.part(key, "AccessKeyId", "ListAccessKeys"),
-                user_name,
-                user_id,
-                iam.part(key, "Status", "ListAccessKeys"),
-                iam.part(key, "CreateDate", "ListAccessKeys"),
-            )
+            AccessKey(key["AccessKeyId"], user_name, user_id, key["Status"], key["CreateDate"])
             for page in iam.pages("ListAccessKeys", UserName=user_name)
-            for key in iam.part(page, "AccessKeyMetadata", "ListAccessKeys")
+            for key in page["AccessKeyMetadata"]
         ]
     except AwsCallFailed as error:
         if error.code == _NO_SUCH_ENTITY:
@@ -81,7 +74,7 @@ def with_last_use(iam: IamClients, key: AccessKey) -> AccessKey | None:
         if error.code in MAY_BE_GONE and _listed(iam, key) is None:
             return None
         raise
-    use = iam.part(answer, "AccessKeyLastUsed", "GetAccessKeyLastUsed")
+    use = answer["AccessKeyLastUsed"]
     return replace(
         key,
         last_used=use.get("LastUsedDate"),
@@ -113,8 +106,7 @@ def find_access_key(
     if key is not None:
         return key
     try:
-        answer = iam.call("GetAccessKeyLastUsed", AccessKeyId=key_id)
-        present_name = iam.part(answer, "UserName", "GetAccessKeyLastUsed")
+        present_name = iam.call("GetAccessKeyLastUsed", AccessKeyId=key_id)["UserName"]
     except AwsCallFailed as error:
         if error.code == _NO_SUCH_ENTITY or (denied_is_gone and error.code in MAY_BE_GONE):
             return None
@@ -153,7 +145,7 @@ def user_tags(iam: IamClients, user_name: str) -> dict[str, str] | None:
     """The tags of a user; None if there is no user of this name any more."""
     try:
         pages = iam.pages("ListUserTags", UserName=user_name)
-        return {tag["Key"]: tag["Value"] for page in pages for tag in iam.part(page, "Tags", "ListUserTags")}
+        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
     except AwsCallFailed as error:
         if error.code == _NO_SUCH_ENTITY:
             return None

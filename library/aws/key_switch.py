@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import botocore.session
 
 from library.aws import iam_keys, permissions
-from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, sentence_of
 from library.aws.iam_clients import IamClients
 from library.aws.sessions import CLIENT_CONFIG
 from library.aws_clients import Session
@@ -69,9 +69,7 @@ class KeySwitch:
                     f"It is not known who runs this (sts:GetCallerIdentity): {sentence_of(error)}",
                     id=Message.IDENTITY_UNKNOWN,
                 ) from error
-            self._identity = part_of(
-                answer, "Arn", "sts:GetCallerIdentity", "It is not known who runs this", id=Message.IDENTITY_UNKNOWN
-            )
+            self._identity = answer["Arn"]
         return self._identity
 
     def is_own(self, account_id: str, key: AccessKey) -> bool:

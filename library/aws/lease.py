@@ -19,9 +19,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeSerializer
 from botocore.config import Config as ClientConfig
 
+from library.aws import attributes
 from library.aws.calls import AWS_ERRORS, code_of, error_of, sentence_of, unusable
 from library.errors import AlreadyRunning, AwsCallFailed, LeaseLost
 from library.issues import values
@@ -50,7 +51,6 @@ LIMITS = ClientConfig(connect_timeout=3, read_timeout=5, retries={"mode": "stand
 """For its client: a step of the work waits for it, and a lease that is moved on late is lost."""
 
 _serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Lease:
         except AWS_ERRORS as error:
             if code_of(error) == _TAKEN:
                 found: Any = getattr(error, "response", {}).get("Item") or {}
-                return {name: _deserialize(value) for name, value in found.items()}
+                return attributes.plain(found)
             for_all = unusable("dynamodb:UpdateItem", error)
             if for_all is not None:
                 raise for_all from error

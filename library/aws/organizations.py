@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from library.aws.answers import not_understood
 from library.aws.calls import AWS_ERRORS, error_of, sentence_of, unusable
 from library.aws_clients import pages
 from library.errors import AwsCallFailed
@@ -24,7 +25,9 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
     """
     try:
         listing = client.get_paginator("list_accounts").paginate()
-        accounts = [account for page in pages(listing) for account in page.get("Accounts", [])]
+        accounts = [account for page in pages(listing) for account in page["Accounts"]]
+        if not accounts:
+            raise not_understood("it names no account")
     except AWS_ERRORS as error:
         for_all = unusable("organizations:ListAccounts", error)
         if for_all is not None:
@@ -43,9 +46,9 @@ def active_accounts(client: OrganizationsClient, instead: str = CONFIGURED_OTHER
 def _state(account: AccountTypeDef) -> str:
     # AWS has announced the end of `Status` for 2026-09-09; `State` has come in its place.
     state = account.get("State") or account.get("Status")
-    if "Id" not in account or not state:
+    if not state:
         raise AwsCallFailed(
-            f"The organization's account {account.get('Id', 'without an id')} has neither State nor Status "
+            f"The organization's account {account['Id']} has neither State nor Status "
             "(organizations:ListAccounts), so it is not known whether it is active",
             id=Message.ORGANIZATION_NOT_LISTED,
         )

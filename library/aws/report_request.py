@@ -86,9 +86,7 @@ class ReportRequest:
                     raise
                 state = "INPROGRESS"
                 continue
-            content, made = answer.get("Content"), answer.get("GeneratedTime")
-            if content is None or made is None:
-                raise UnusableReport("IAM's answer (iam:GetCredentialReport) lacks the report, or when it was made")
+            content, made = answer["Content"], answer["GeneratedTime"]
             if self._is_long_ago(made):
                 raise UnusableReport(f"the credential report is of {made.isoformat()}")
             report = CredentialReport(content, self._is_long_ago, made)

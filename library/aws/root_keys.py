@@ -19,7 +19,7 @@ def in_summary(iam: IamClients) -> RootKeys | None:
     It says 1 if there is a key and 0 otherwise (IAM API reference, GetAccountSummary).
     """
     try:
-        present = iam.call("GetAccountSummary").get("SummaryMap", {}).get(_PRESENT)
+        present = iam.call("GetAccountSummary")["SummaryMap"].get(_PRESENT)
     except AwsCallFailed:
         return None
     return None if present is None else RootKeys(present, exact=present == 0)

@@ -83,7 +83,9 @@ def _content(client: SecretsManagerClient, secret_name: str) -> dict[str, Any]:
         if for_all is not None:
             raise for_all from error
         advice = _WHAT_TO_DO.get(code_of(error), "it could not be read")
-        raise CredentialsError(f"Secret '{secret_name}': {advice} (AWS: {error})") from error
+        raise CredentialsError(
+            f"Secret '{secret_name}': {advice} (secretsmanager:GetSecretValue: {error})"
+        ) from error
     try:
         content = json.loads(secret or "")
     except ValueError:

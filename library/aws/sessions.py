@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config as ClientConfig
 
-from library.aws.calls import AWS_ERRORS, error_of, part_of, sentence_of
+from library.aws.calls import AWS_ERRORS, error_of, sentence_of
 from library.aws_clients import Session
 from library.messages import Message
 
@@ -98,8 +98,4 @@ class AccountAccess:
                 f"Failed to assume role in {account} (sts:AssumeRole): {sentence_of(error)}",
                 id=Message.ROLE_NOT_ASSUMED,
             ) from error
-        where = f"Failed to assume role in {account}"
-        credentials: CredentialsTypeDef = part_of(
-            answer, "Credentials", "sts:AssumeRole", where, id=Message.ROLE_NOT_ASSUMED
-        )
-        return credentials
+        return answer["Credentials"]

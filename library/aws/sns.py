@@ -36,10 +36,10 @@ def _publish_batch(client: SNSClient, topic_arn: str, batch: Sequence[Message]) 
             ],
         )
     except AWS_ERRORS as error:
-        return [(message, str(error)) for message in batch]
+        return [(message, f"sns:PublishBatch: {error}") for message in batch]
     failed = {entry["Id"]: f"{entry['Code']}: {entry.get('Message', '')}" for entry in answer.get("Failed", [])}
     # What SNS did not say that it has is not there.
-    confirmed = {entry.get("Id") for entry in answer.get("Successful", [])} - set(failed)
+    confirmed = {entry["Id"] for entry in answer.get("Successful", [])} - set(failed)
     return [
         (message, failed.get(str(number), "AWS's answer (sns:PublishBatch) does not say that it was taken"))
         for number, message in enumerate(batch)

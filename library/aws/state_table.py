@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeSerializer
 
+from library.aws.answers import not_understood
 from library.aws.attributes import plain
-from library.aws.calls import AWS_ERRORS, part_of
+from library.aws.calls import AWS_ERRORS
 from library.aws.table_failures import table_failed
 from library.errors import AwsCallFailed, RecordChanged
 from library.issues.account_state import ATTRIBUTES, AccountState, from_item, isoformat, times_of, to_item
@@ -68,9 +69,7 @@ class StateTable:
         found: dict[str, AccountState] = {}
         ids = list(wanted)
         for first in range(0, len(ids), _BATCH):
-            for item in self._batch(ids[first : first + _BATCH]):
-                where = f"table {self._table!r}"
-                key = part_of(part_of(item, "id", _BATCH_GET, where), "S", _BATCH_GET, f"{where}, id of an item")
+            for key, item in self._batch(ids[first : first + _BATCH]):
                 if key in wanted:
                     found[wanted[key]] = self._state(key, item, now)
         return found
@@ -144,7 +143,7 @@ class StateTable:
             raise
         return version
 
-    def _batch(self, ids: list[str]) -> Iterator[dict[str, Any]]:
+    def _batch(self, ids: list[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         request: Any = {
             self._table: {
                 "Keys": [{"id": {"S": one}} for one in ids],
@@ -156,14 +155,28 @@ class StateTable:
         for number in range(_BATCH_ROUNDS):
             if number:
                 time.sleep(_BATCH_PAUSE * 2**number)
-            answer = self._call("BatchGetItem", partial(self._client.batch_get_item, RequestItems=request))
-            request = answer.get("UnprocessedKeys") or {}
-            if not request or "Responses" in answer:
-                yield from part_of(answer, "Responses", _BATCH_GET, f"table {self._table!r}").get(self._table, [])
+            items, request = self._call("BatchGetItem", partial(self._part_of_batch, request))
+            yield from items
             if not request:
                 return
         text = f"table {self._table!r} ({_BATCH_GET}): items are left out again and again"
         raise AwsCallFailed(text, call=_BATCH_GET, id=Message.TABLE_FAILED)
+
+    def _part_of_batch(self, request: Any) -> tuple[list[tuple[str, Mapping[str, Any]]], Any]:
+        """The items by their ids, and what is to be asked for again."""
+        answer = self._client.batch_get_item(RequestItems=request)
+        items = answer.get("Responses", {}).get(self._table)
+        if items is None:
+            if not answer["UnprocessedKeys"]:
+                raise not_understood(f"it lacks Responses[{self._table}]")
+            return [], answer["UnprocessedKeys"]
+        found: list[tuple[str, Mapping[str, Any]]] = []
+        for number, item in enumerate(items):
+            key = plain(item).get("id")
+            if not isinstance(key, str):
+                raise not_understood(f"Responses[{self._table}][{number}] lacks an id that is text")
+            found.append((key, item))
+        return found, answer["UnprocessedKeys"]
 
     def _state(self, key: str, item: Mapping[str, Any], now: datetime) -> AccountState:
         state, problems = from_item(plain(item), now)

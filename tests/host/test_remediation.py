@@ -333,6 +333,35 @@ def test_the_key_that_signs_the_requests_of_this_process_is_left_alone(
     assert_left_alone(estate, issue)
 
 
+@pytest.mark.parametrize(
+    ("operation", "content"),
+    [
+        ("ListAccessKeys", ""),
+        ("ListAccessKeys", "<AccessKeyMetadata/>"),
+        ("ListAccessKeys", "<AccessKeyMetadata>none</AccessKeyMetadata><IsTruncated>false</IsTruncated>"),
+        ("ListAccessKeys", "<AccessKeyMetadata/><IsTruncated>true</IsTruncated>"),
+        ("ListAccessKeys", "<AccessKeyMetadata><member/></AccessKeyMetadata><IsTruncated>false</IsTruncated>"),
+        ("GetAccessKeyLastUsed", ""),
+        ("GetAccessKeyLastUsed", "<UserName>joe</UserName><AccessKeyLastUsed/>"),
+        ("GetAccessKeyLastUsed", "<AccessKeyLastUsed>never</AccessKeyLastUsed>"),
+        ("ListUserTags", "<Tags/>"),
+        ("ListUserTags", "<Tags><member><Key>a</Key></member></Tags><IsTruncated>false</IsTruncated>"),
+    ],
+)
+def test_an_odd_answer_at_the_last_look_leaves_the_key_alone(
+    estate: Estate, wire: Wire, operation: str, content: str
+) -> None:
+    issue = estate.add_due_issue("joe")
+    result = f"<{operation}Result>{content}</{operation}Result>"
+    wire.react(operation, lambda _: answer(200, f"<{operation}Response>{result}</{operation}Response>"))
+    ended = estate.remediate()
+    assert ended.exit_code == 1
+    assert f"iam:{operation}" in ended.output
+    assert "AWS's answer is not understood" in ended.output
+    assert "UpdateAccessKey" not in wire.sent
+    assert_left_alone(estate, issue)
+
+
 @pytest.mark.parametrize("operation", ["GetAccessKeyLastUsed", "ListAccessKeys"])
 def test_if_the_look_at_the_key_fails_it_is_skipped_and_the_run_fails(estate: Estate, operation: str) -> None:
     issue = estate.add_due_issue()

@@ -399,6 +399,37 @@ def test_a_role_that_may_not_be_assumed_raises_and_resolves_nothing(
     assert issues(dynamodb, SLAVE) == before
 
 
+@pytest.mark.parametrize(
+    ("operation", "content"),
+    [
+        ("ListUsers", ""),
+        ("ListUsers", "<Users/>"),
+        ("ListUsers", "<Users>none</Users><IsTruncated>false</IsTruncated>"),
+        ("ListUsers", "<Users/><IsTruncated>true</IsTruncated>"),
+        ("ListUsers", "<Users/><IsTruncated>no</IsTruncated>"),
+        ("ListUsers", "<Users><member/></Users><IsTruncated>false</IsTruncated>"),
+        ("ListAccessKeys", ""),
+        ("ListAccessKeys", "<AccessKeyMetadata/>"),
+        ("ListAccessKeys", "<AccessKeyMetadata>none</AccessKeyMetadata><IsTruncated>false</IsTruncated>"),
+        ("ListAccessKeys", "<AccessKeyMetadata/><IsTruncated>true</IsTruncated>"),
+        ("ListAccessKeys", "<AccessKeyMetadata><member/></AccessKeyMetadata><IsTruncated>false</IsTruncated>"),
+        ("GetAccessKeyLastUsed", ""),
+        ("GetAccessKeyLastUsed", "<UserName>alice</UserName><AccessKeyLastUsed/>"),
+    ],
+)
+def test_an_odd_answer_ends_a_scan_that_raises_and_resolves_nothing(
+    populated: Control, dynamodb: DynamoDBClient, wire: Wire, operation: str, content: str
+) -> None:
+    identify()
+    before = issues(dynamodb)
+    assert any(issue.status is Status.OPEN for issue in before.values())
+    result = f"<{operation}Result>{content}</{operation}Result>"
+    wire.react(operation, lambda _: answer(200, f"<{operation}Response>{result}</{operation}Response>"))
+    with pytest.raises(AwsCallFailed, match=rf"{MAIN}.*iam:{operation}.*not understood"):
+        identify()
+    assert issues(dynamodb) == before
+
+
 @pytest.mark.usefixtures("no_backoff")
 @pytest.mark.parametrize("operation", ["Query", "PutItem"])
 def test_a_table_that_fails_fails_the_scan(populated: Control, wire: Wire, operation: str) -> None:
