@@ -12,7 +12,7 @@ from library.config.sections import leftovers
 from library.config.sources import CONFIG, OWNERS, WHITELIST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from library.config.settings import Config
 
@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 _MATCHABLE = re.compile(r"[A-Za-z0-9+=,.@_*?-]+")
 
 
-def file_warnings(raw: Mapping[str, Any], checked: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What is odd about each file by itself.
+def file_warnings(
+    raw: Mapping[str, Any], checked: Mapping[str, Mapping[str, Any]], unusable: Collection[str] = ()
+) -> list[str]:
+    """What is odd about each file by itself; nothing is said of what an `unusable` one lacks.
 
-    `raw` has what the files hold, by their names, without those that do not exist; `checked` has all of them, with
-    defaults filled in.
+    `raw` has what the files hold, by their names, without those that do not exist or are unusable; `checked` has all
+    of them, with defaults filled in.
     """
     config, exemptions = raw[CONFIG], checked[WHITELIST][SECTION] or {}
     warnings = []
-    if WHITELIST not in raw:
+    if WHITELIST not in (*raw, *unusable):
         warnings.append(f"{WHITELIST}: no such file, so no key is exempt")
-    elif checked[WHITELIST][SECTION] is None:
+    elif WHITELIST in raw and checked[WHITELIST][SECTION] is None:
         warnings.append(f"{WHITELIST}: no section {SECTION}, so no key is exempt")
-    if OWNERS not in raw:
+    if OWNERS not in (*raw, *unusable):
         warnings.append(f"{OWNERS}: no such file, so nobody is named to be told")
     unused = leftovers(ConfigSchema(), config)
     if unused:

@@ -119,7 +119,8 @@ def _in_force(
     inactive_keys, undercut = held_to(floor, config.inactive_keys)
     config = replace(config, inactive_keys=inactive_keys)
     all_accounts_known = not config.aws.accounts_from_organization
-    warnings = file_warnings(raw, checked) + cross_checks(config, all_accounts_known=all_accounts_known)
+    warnings = file_warnings(raw, checked, unusable_files)
+    warnings += cross_checks(config, all_accounts_known=all_accounts_known)
     warnings += undercut + [f"{problem}; it is not used" for problem in unusable_files.values()]
     return replace(config, warnings=tuple(warnings), unusable=unusable_files)
 

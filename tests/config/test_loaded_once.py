@@ -108,6 +108,17 @@ def test_what_a_restore_may_go_on_without_stops_every_other_command(folder: Fold
             load(str(folder.path))
 
 
+@pytest.mark.parametrize("change", [each for each in CHANGES if each not in ("one byte", "removed")])
+@pytest.mark.parametrize("name", ["whitelist.json", "ticket_owners.json"])
+def test_a_file_that_is_there_and_cannot_be_used_is_not_said_to_be_missing(
+    folder: Folder, name: str, change: str
+) -> None:
+    folder.write(whitelist=WITH_BOB, owners={"jira_project": "AWSSEC"})
+    CHANGES[change](folder.path / name)
+    of_it = [warning for warning in load(str(folder.path), alone=True).warnings if warning.startswith(name)]
+    assert [warning.endswith("; it is not used") for warning in of_it] == [True], of_it
+
+
 def test_the_floor_of_a_host_is_part_of_what_is_in_force(folder: Folder) -> None:
     folder.write()
     assert load(str(folder.path)).inactive_keys.remediation_retention_period == 0
