@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from library.aws.key_switch import KeySwitch
+from library.cli import wiring
 from library.config.checks import with_organization
 from library.config.loading import load
 from library.config.problems import JsonObject
 from library.errors import ConfigurationError
 from library.issues.account_state import AccountState
+from library.issues.archive import latest_of_each_key
+from library.issues.decisions import Skip
 from library.issues.record import Status
 from library.issues.reporting import exemptions_that_end
 from library.issues.whitelist import Exemption, Whitelist
@@ -25,6 +29,9 @@ from library.reports.entries import ReportSettings
 from library.reports.figures import figures
 from library.reports.report_page import page_of
 from library.reports.scans import Scans
+from remediation import plan
+from remediation.options import Options
+from remediation.switching_off import SwitchingOff
 from reporting.tasks import tasks_of
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
 from tests.growth import MOST, Text, growth
@@ -299,6 +306,37 @@ def test_reporting_plans_in_steps_of_its_issues(tmp_path: Path) -> None:
             assert len(tasks_of(tagged, terms, whitelist, None, Counter(), NOW)) == size
             assert len(exemptions_that_end(tagged, whitelist, NOW)) > size // 4
             assert {terms.audience(issue).slack for issue in tagged} == {("#shop",)}
+
+        return work
+
+    assert growth(planning) < MOST
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_remediation_plans_in_steps_of_its_issues_and_accounts(form: str, tmp_path: Path) -> None:
+    def planning(size: int) -> Callable[[], object]:
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        config = _accounts(size)
+        config["user_inactivekeys"].update(remediation=True, ignore_accounts=[], remediation_retention_period=30)
+        (folder / "config.json").write_text(json.dumps(config))
+        entries = {ACCOUNT: _entries(size)}
+        (folder / "whitelist.json").write_text(json.dumps({"user_inactivekeys": entries}))
+        settings = load(str(folder), alone=True)
+        options = Options(batch=True, dry_run=True)
+        keys = KeySwitch(wiring.account_access(settings), settings.aws.accounts)
+        issues = [replace(issue, account_id=_account(n)) for n, issue in enumerate(_issues(size))]
+
+        def work() -> None:
+            direction = SwitchingOff(settings, options, keys, ())
+            rows = []
+            for issue in sorted(latest_of_each_key(issues), key=direction.order):
+                verdict = direction.judge(issue, NOW)
+                assert isinstance(verdict, Skip)
+                assert direction.changed_meanwhile(issue.account_id) is None
+                rows.append(plan.row(settings, issue, "skipped", verdict.reason, direction.due(issue), NOW))
+            assert len(rows) == size
+            plan.show(rows, form)
 
         return work
 

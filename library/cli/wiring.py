@@ -37,7 +37,7 @@ from library.notifications.terms import Terms
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from library.aws.secrets import Credentials
     from library.config.settings import Config
@@ -105,17 +105,23 @@ def _user() -> str:
 
 
 def read_issues(
-    table: IssuesTable, account_id: str, counts: Counter[str], *, with_archive: bool = False
+    table: IssuesTable, accounts: Iterable[str], counts: Counter[str], *, with_archive: bool = False
 ) -> list[Issue]:
-    """Every readable issue of an account; what cannot be read is logged, counted as `failed`, and stops nothing."""
+    """Every readable issue of these accounts, in the table's order, those that are archived only if wanted.
+
+    What cannot be read is logged, counted as `failed`, and stops nothing.
+    """
+    found: list[Issue] = []
 
     def complain(error: HammerError) -> None:
         counts["failed"] += 1
         messages.error(logger, error.id, str(error))
 
-    with by_itself(f"account {account_id}", counts):
-        return list(table.of_account(account_id, complain, with_archive=with_archive))
-    return []
+    for account_id in accounts:
+        with by_itself(f"account {account_id}", counts):
+            # All of an account or, if it fails on the way, none of it.
+            found += list(table.of_account(account_id, complain, with_archive=with_archive))
+    return found
 
 
 def credentials(settings: Config) -> Credentials:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from library import messages
@@ -129,10 +129,10 @@ class Run:
 
     def _chosen(self) -> list[Issue]:
         """Every readable issue that the options name, in order; a value that names nothing counts as a failure."""
-        # An issue of a key that we have switched off may be archived, and the key is to be found all the same.
-        read = partial(wiring.read_issues, self._table, counts=self._counts, with_archive=self._way.alone)
-        found = latest_of_each_key(issue for each in self._accounts for issue in read(each))
-        chosen, missing = self._options.among(found)
+        # The issue of a key that is named, or that we have switched off, may be archived, and is found all the same.
+        archive = self._way.alone or self._options.selection.narrows
+        found = wiring.read_issues(self._table, self._accounts, self._counts, with_archive=archive)
+        chosen, missing = self._options.among(latest_of_each_key(found))
         say_missing(missing, self._counts)
         return sorted(chosen, key=self._direction.order)
 

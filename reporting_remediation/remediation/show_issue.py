@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,8 +85,7 @@ def _issues(settings: Config, selection: Selection, counts: Counter[str]) -> lis
     table = wiring.issues_table(settings)
     accounts = chosen_accounts(selection.accounts, settings.aws.accounts, "aws.accounts")
     if selection.users or selection.tickets:
-        read = partial(wiring.read_issues, table, counts=counts, with_archive=True)
-        found = [issue for account_id in accounts for issue in read(account_id)]
+        found = wiring.read_issues(table, accounts, counts, with_archive=True)
         issues, missing = selection.among(found)
         say_missing(missing, counts)
         return issues

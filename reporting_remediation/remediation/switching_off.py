@@ -64,6 +64,7 @@ class SwitchingOff:
         self._keys = keys
         self._channels = channels
         self._freshness = Freshness(wiring.state_table(settings))
+        self._remediated = frozenset(self.accounts)
 
     # --- what is in force ---
 
@@ -84,11 +85,13 @@ class SwitchingOff:
 
     def changed_meanwhile(self, account_id: str) -> Skip | None:
         """Read the configuration as it is by now: an exemption, or more time, takes effect within a run."""
-        by_now = load(self._settings.source)
-        self._settings = replace(self._settings, inactive_keys=by_now.inactive_keys, whitelist=by_now.whitelist)
+        before, by_now = self._settings, load(self._settings.source)
+        self._settings = replace(before, inactive_keys=by_now.inactive_keys, whitelist=by_now.whitelist)
+        if by_now.inactive_keys is not before.inactive_keys:
+            self._remediated = frozenset(self.accounts)
         if self._options.batch and not by_now.inactive_keys.remediation:
             return Skip("remediation was switched off in the configuration meanwhile")
-        if account_id not in self.accounts:
+        if account_id not in self._remediated:
             return Skip("its account was taken out of the configuration's remediation_accounts meanwhile")
         return None
 

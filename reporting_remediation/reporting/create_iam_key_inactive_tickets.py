@@ -125,9 +125,9 @@ class Reporting:
         return self._terms.jira or self._terms.slack
 
     def _read(self) -> list[Issue]:
-        issues, missing = self._options.selection.among(
-            [issue for each in self._accounts for issue in wiring.read_issues(self._table, each, self._counts)]
-        )
+        selection = self._options.selection
+        found = wiring.read_issues(self._table, self._accounts, self._counts, with_archive=selection.narrows)
+        issues, missing = selection.among(found)
         say_missing(missing, self._counts)
         if self._options.raise_again:
             self._hold()

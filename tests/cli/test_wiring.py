@@ -60,7 +60,7 @@ def test_a_row_that_cannot_be_read_is_counted_and_said(
 
     wire.react("Query", rows)
     counts: Counter[str] = Counter()
-    assert wiring.read_issues(wiring.issues_table(configured(folder)), MAIN, counts) == []
+    assert wiring.read_issues(wiring.issues_table(configured(folder)), [MAIN], counts) == []
     assert counts == {"failed": 1}
     assert "AKIABROKEN" in caplog.text
     assert [each["ConsistentRead"] for each in asked] == [True]
@@ -71,7 +71,7 @@ def test_a_table_that_is_refused_is_counted_and_said_and_stops_nothing(
 ) -> None:
     wire.react("Query", lambda _: json_failure("AccessDeniedException"))
     counts: Counter[str] = Counter()
-    assert wiring.read_issues(wiring.issues_table(configured(folder)), MAIN, counts) == []
+    assert wiring.read_issues(wiring.issues_table(configured(folder)), [MAIN], counts) == []
     assert counts == {"failed": 1}
     assert "dynamodb:Query" in caplog.text
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from library.issues.record import Issue, IssueDetails, JiraDetails, SlackDetails, Status, Timestamps
+from library.issues.record import (
+    Issue,
+    IssueDetails,
+    JiraDetails,
+    Resolution,
+    SlackDetails,
+    Status,
+    Timestamps,
+)
 from tests.crash.sweep import Point, Sweep
 from tests.world import REGION, REMEDIATION, RESTORE
 
@@ -21,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A key and the command that is about to do something with it; `refused` is whether IAM refuses to switch it."""
+    """A key and the command that is about to do something with it; `refused` is whether IAM refuses to switch it.
+
+    `archived` is whether its issue was closed, and a scan has archived it.
+    """
 
     id: str
     module: str
@@ -29,6 +40,7 @@ class Scenario:
     key_status: str = "Active"
     days_ago: tuple[tuple[str, float], ...] = ()
     refused: bool = False
+    archived: bool = False
 
 
 SCENARIOS = (
@@ -40,6 +52,14 @@ SCENARIOS = (
         ("--batch", "--since", "3d"),
         key_status="Inactive",
         days_ago=(("remediation_started", 2), ("remediated", 2)),
+    ),
+    Scenario(
+        "switch on again from the archive",
+        RESTORE,
+        ("--batch", "--since", "3d"),
+        key_status="Inactive",
+        days_ago=(("remediation_started", 2), ("remediated", 2), ("resolved", 1), ("closed", 1)),
+        archived=True,
     ),
 )
 
@@ -92,4 +112,7 @@ class SwitchSweep(Sweep):
             timestamps=Timestamps(**{name: estate.ago(days=each) for name, each in days.items()}),
             slack=SlackDetails(notified=estate.ago(days=20), recipients=("#devops-channel",)),
         )
+        if scenario.archived:
+            ended = replace(issue.details, resolution=Resolution.REMEDIATED)
+            issue = replace(issue, status=Status.CLOSED, details=ended, archived=estate.ago(hours=1))
         return (replace(issue, jira=JiraDetails(ticket=self._ticket(issue), ticket_assignee_id="alice")),)

@@ -11,7 +11,7 @@ import pytest
 from library.aws.issues_table import IssuesTable
 from library.issues.record import Episode, Issue, Resolution, Status
 from tests.host.test_upgrade import scan
-from tests.world import MAIN, REMEDIATION, SHOW, TABLE
+from tests.world import MAIN, REMEDIATION, REPORTING, SHOW, TABLE
 from tests.world.table import deserialized
 
 if TYPE_CHECKING:
@@ -143,6 +143,17 @@ def test_the_report_has_archived_issues_as_before(estate: Estate) -> None:
     (ann, row) = json.loads(estate.run(REPORT, "--format", "json").stdout)["issues"]
     assert (ann["user"], row["key"], row["status"]) == ("ann", old.issue_id, "closed")
     assert estate.run(REPORT, "--format", "asff").exit_code == 0
+
+
+@pytest.mark.parametrize("by", ["key", "user"])
+def test_a_run_that_names_the_key_of_an_archived_issue_says_that_it_is_closed(estate: Estate, by: str) -> None:
+    issue = archived(estate)
+    before = estate.rows()
+    for module, reason in ((REMEDIATION, "closed, not open"), (REPORTING, "closed")):
+        result = estate.run(module, f"--{by}", {"key": issue.issue_id, "user": "joe"}[by], "--dry-run")
+        assert result.exit_code == 0, result.output
+        assert f"key={issue.issue_id} verdict=skipped reason={reason}\n" in result.output
+    assert estate.rows() == before
 
 
 def test_reporting_and_remediation_leave_the_archive_alone(estate: Estate) -> None:
