@@ -7,9 +7,11 @@ other into the copy, plays there, and says after how many timelines each was fou
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 from hypothesis import seed as with_seed
+from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.simulation.machine import Timelines, profile
@@ -27,7 +29,7 @@ def play(timelines: int, seed: int, *, shrink: bool) -> bool:
             try:
                 super().teardown()
             finally:
-                found = found or (played if self.world.wrong else 0)
+                found = found or (played if self.world.wrong or _is_a_failure(sys.exception()) else 0)
 
     try:
         run_state_machine_as_test(
@@ -38,6 +40,11 @@ def play(timelines: int, seed: int, *, shrink: bool) -> bool:
         print(f"{played} timelines, {took:.0f} s of CPU, {took / max(played, 1):.2f} s each, seed {seed}")
         print(f"The first thing that went wrong: {f'in timeline {found}' if found else 'none'}", flush=True)
     return not found
+
+
+def _is_a_failure(error: BaseException | None) -> bool:
+    # What steers hypothesis itself is none.
+    return isinstance(error, Exception) and not isinstance(error, HypothesisException)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from library.issues.record import Status
 from tests.simulation.outside import Act, CutOff, Fault, Key, Meanwhile, Plan
 from tests.simulation.world import Exempt, World
-from tests.world import MAIN, OTHER, OWN_KEY
+from tests.world import MAIN, NAMES, OTHER, OWN_KEY
 
 STEPS = 25
 ACCOUNTS = st.sampled_from((MAIN, OTHER))
@@ -166,13 +166,15 @@ class Timelines(RuleBasedStateMachine):
         for key in (key for each in sorted(which) for key in self._chosen(each)):
             key.user.protected = protected
 
-    @rule()
-    def nobody_can_switch_off_the_keys_of_two_users(self) -> None:
+    @rule(protected=st.sampled_from(("AccessDenied", "ServiceFailure")))
+    def nobody_can_switch_off_the_keys_of_two_users(
+        self, protected: Literal["AccessDenied", "ServiceFailure"]
+    ) -> None:
         """More than three of them, idle for longer than a key that can be switched off."""
         world = self.world
         for name in ("ann", "bob", "ann", "bob"):
             world.create_key(MAIN, name, 40)
-            world.user(MAIN, name).protected = "ServiceFailure"
+            world.user(MAIN, name).protected = protected
         world.create_key(MAIN, "svc-one", 30)
 
     @rule(which=WHICH, deleted=st.booleans())
@@ -213,8 +215,8 @@ class Timelines(RuleBasedStateMachine):
             world.out.pass_time(timedelta(days=days))
             world.scan(key.user.account, plan)
 
-    @rule(retention=st.sampled_from((0, 3, 10)), days=st.integers(1, 40))
-    def report_while_remediation_is_off_and_turn_it_on_later(self, retention: int, days: int) -> None:
+    @rule(retention=st.sampled_from((0, 3, 10)), days=st.integers(1, 40), scanned=st.booleans())
+    def report_while_remediation_is_off_and_turn_it_on_later(self, retention: int, days: int, scanned: bool) -> None:
         world = self.world
         world.settings.remediation = False
         world.write_files()
@@ -222,6 +224,8 @@ class Timelines(RuleBasedStateMachine):
         world.out.pass_time(timedelta(days=days))
         world.settings.remediation, world.settings.configured_retention_days = True, retention
         world.write_files()
+        for account in NAMES if scanned else ():
+            world.scan(account)
         world.remediate()
 
     @rule(which=WHICH, owner=st.sampled_from(("", "joe", "ann")))

@@ -137,7 +137,10 @@ MISTAKES = (
 
 
 def plant(mistake: Mistake, timelines: int, seed: int) -> tuple[str, str]:
-    """In which timeline the mistake was found in a copy of the code, or `none`, and what had gone wrong."""
+    """In which timeline the mistake was found in a copy of the code, or `none`, and what had gone wrong.
+
+    Raises RuntimeError if nothing could be played with it.
+    """
     with tempfile.TemporaryDirectory(prefix="hammer-planted-") as folder:
         for part in PARTS:
             shutil.copytree(REPOSITORY / part, Path(folder) / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -152,6 +155,9 @@ def plant(mistake: Mistake, timelines: int, seed: int) -> tuple[str, str]:
             text=True,
             check=False,
         )
-    when = next(line for line in done.stdout.splitlines() if line.startswith("The first thing"))
-    why = next((line for line in done.stderr.splitlines() if line.startswith("AssertionError")), "")
+    when = next((line for line in done.stdout.splitlines() if line.startswith("The first thing")), "")
+    if not when:
+        raise RuntimeError(f"{mistake.name}: {done.stderr}")
+    said = done.stderr.splitlines()
+    why = next((line for line in said if line.startswith("AssertionError")), said[-1] if said else "")
     return when.rpartition(": ")[2], why
