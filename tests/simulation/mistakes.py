@@ -103,8 +103,8 @@ MISTAKES = (
     Mistake(
         "whole-item put",
         "library/aws/issues_table.py",
-        "else self._update(issue, after)",
-        "else self._client.put_item(TableName=self._table, Item=_serialize(to_item(after))['M']) is not None",
+        "return self._update(before, after) if",
+        "return self._client.put_item(TableName=self._table, Item=_serialize(to_item(after))['M']) is not None if",
     ),
     Mistake(
         "late scan believed",
