@@ -146,6 +146,8 @@ def _keys_or_failure(key_lists: KeyLists, account: Account, days: int, now: date
         if listing.report_problem:
             text = f"Account {account.id}: every key is listed, which takes longer: {listing.report_problem}"
             messages.warning(logger, Message.EVERY_KEY_IS_LISTED, text)
-        return AccountKeys(account.id, account.name, listing.users, listing.keys, listing.root_keys)
+        return AccountKeys(
+            account.id, account.name, listing.users, listing.keys, listing.active_keys, listing.root_keys
+        )
     messages.error(logger, id, cause)
     return FailedAccount(account.id, account.name, cause)

@@ -102,7 +102,14 @@ class AccountScan:
         account = scan.seen
         result = result_of(account, issues.outcomes, issues.all, iam.calls, self._now)
         self._log.info("%d of %d users had not to be looked at", result.users_not_asked, result.users)
-        seen = Seen(account.users, account.keys, result.idle_keys, scan.report_made, account.root_keys)
+        seen = Seen(
+            account.users,
+            account.keys,
+            result.idle_keys,
+            scan.report_made,
+            active_keys=account.active_keys,
+            root_keys=account.root_keys,
+        )
         self._record(scan, issues, seen, tags_read)
         self._archive(issues)
         return result

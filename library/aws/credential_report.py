@@ -81,8 +81,8 @@ class CredentialReport:
     """The content of a report, read by the rule `is_long_ago`: whether a key last used at a time (UTC) is idle.
 
     `made` is when it was made (UTC), `groups` are the users by the second of their creation. `root_keys` are the
-    access keys of the root user that are on, None if the report does not say it in words that are understood. Raises
-    UnusableReport if it is not a report.
+    access keys of the root user that are on, `active_keys` those of all users; None if the report does not say it in
+    words that are understood. Raises UnusableReport if it is not a report.
     """
 
     def __init__(self, content: bytes, is_long_ago: Callable[[datetime], bool], made: datetime) -> None:
@@ -90,12 +90,16 @@ class CredentialReport:
         self.root_keys: int | None = None
         self._is_long_ago = is_long_ago
         rows: defaultdict[datetime, list[Row]] = defaultdict(list)
+        active: list[int | None] = []
         for cells in _rows(content):
             if cells["user"] == ROOT:
                 self.root_keys = _keys_on(cells)
                 continue
+            active.append(_keys_on(cells))
             row = _row(cells, is_long_ago)
             rows[row.created].append(row)
+        known = [keys for keys in active if keys is not None]
+        self.active_keys = sum(known) if len(known) == len(active) else None
         self.groups = {created: Group(created, tuple(of_group)) for created, of_group in rows.items()}
 
     @property

@@ -16,7 +16,7 @@ from library.aws.iam_scan import by_second, second
 from library.aws.live_looks import Asked, LiveLooks
 from library.aws.report_request import ReportRequest, usable
 from library.errors import AccessDenied
-from library.issues import counter_check, looking
+from library.issues import counter_check, listing, looking
 from library.issues.access_keys import AccessKey, is_idle, is_long_ago
 from library.issues.account_state import DOUBTFUL_KEPT, Round
 from library.issues.memory import Memory
@@ -203,12 +203,13 @@ class HourlyScan:
     @property
     def seen(self) -> AccountSeen:
         """How large the account is, by the report or else by what was listed, which has no key of the root user."""
-        asked = len([user for user in self._users.values() if second(user.created) in self._looked])
-        not_asked = len(self.users) - asked
+        not_asked = len(self.users) - sum(second(user.created) in self._looked for user in self._users.values())
         if self._fetched is None:
-            return AccountSeen(len(self.users), not_asked, len(self.keys))
+            # Of a round that was cut off only the last part's keys are known here.
+            active = None if self._task.round else listing.active(self.keys.values())
+            return AccountSeen(len(self.users), not_asked, len(self.keys), active)
         report = self._fetched.report
-        return AccountSeen(len(self.users), not_asked, report.keys, report.root_keys)
+        return AccountSeen(len(self.users), not_asked, report.keys, report.active_keys, report.root_keys)
 
     @property
     def report_made(self) -> datetime | None:

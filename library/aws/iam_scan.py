@@ -12,7 +12,7 @@ from library.aws.credential_report import EVERYTHING
 from library.aws.iam_keys import list_users, pages_of_users
 from library.aws.live_looks import LiveLooks
 from library.aws.report_request import ReportRequest, usable
-from library.issues.listing import Listing, RootKeys, RuledOut, WatchedKey
+from library.issues.listing import Listing, RootKeys, RuledOut, WatchedKey, active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -58,12 +58,14 @@ def scan_access_keys(
     fetched, problem = (None, "") if request is None else usable(request)
     if fetched is not None and fetched.report.root_keys is not None:
         listing = _read(looks, users, _suspected(users, fetched), watched)
-        return replace(listing, root_keys=RootKeys(fetched.report.root_keys))
+        return replace(listing, root_keys=RootKeys(fetched.report.root_keys), active_keys=fetched.report.active_keys)
     everybody = (((user,), EVERYTHING) for user in users)
     with ThreadPoolExecutor(1) as pool:
         root = pool.submit(root_keys.in_summary, iam)
         groups = everybody if fetched is None else _suspected(users, fetched)
-        return replace(_read(looks, users, groups, watched, problem), root_keys=root.result())
+        listing = _read(looks, users, groups, watched, problem)
+        active_keys = listing.active_keys if fetched is None else fetched.report.active_keys
+        return replace(listing, root_keys=root.result(), active_keys=active_keys)
 
 
 def _read(
@@ -84,7 +86,7 @@ def _read(
     for key in watched:
         if key.key_id not in met and (found := looks.look_for(key)) is not None:
             keys.append(found)
-    return Listing(len(users), tuple(keys), tuple(ruled_out), problem)
+    return Listing(len(users), tuple(keys), tuple(ruled_out), problem, active_keys=active(keys))
 
 
 def _suspected(users: Iterable[User], fetched: Fetched) -> Iterator[tuple[Sequence[User], Suspicion]]:

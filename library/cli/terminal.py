@@ -77,7 +77,8 @@ def print_table(
     shown = Console(file=file)
     width = shown.width if shown.is_terminal else None
     heading, lines = laid_out(headings, [[*map(plain, row)] for row in rows], width)
-    styled = [Text(plain(title), style="italic")] if title else []
+    titles = [plain(title)] if width is None else hanging(plain(title), width, 2)
+    styled = [Text(each, style="italic") for each in titles if each]
     styled += [Text(heading, style="bold")] if heading else []
     for line in (*styled, *map(Text, lines)):
         # The terminal itself breaks what is wider, so that an id is copied whole.

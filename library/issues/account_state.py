@@ -31,13 +31,14 @@ _T = TypeVar("_T")
 class Seen:
     """What a complete scan saw; `report_made` (UTC) is None if it had no credential report.
 
-    `root_keys` are the access keys of the account's root user that are on, None if that is not known.
+    `active_keys` are the users' keys that are on, `root_keys` those of the root user; None if that is not known.
     """
 
     users: int
     keys: int
     idle_keys: int
     report_made: datetime | None = None
+    active_keys: int | None = None
     root_keys: int | None = None
 
 
@@ -202,7 +203,14 @@ def _seen(read: _Reader, part: Mapping[str, Any]) -> Seen | None:
     users, keys, idle = (read.number(part, name) for name in ("users", "keys", "idle_keys"))
     if users is None or keys is None or idle is None:
         return None
-    return Seen(users, keys, idle, read.time(part, "report_made"), read.number(part, "root_keys"))
+    return Seen(
+        users,
+        keys,
+        idle,
+        read.time(part, "report_made"),
+        active_keys=read.number(part, "active_keys"),
+        root_keys=read.number(part, "root_keys"),
+    )
 
 
 def _round(read: _Reader, part: Mapping[str, Any]) -> Round | None:
@@ -249,6 +257,7 @@ def to_item(state: AccountState) -> dict[str, Any]:
             keys=state.seen.keys,
             idle_keys=state.seen.idle_keys,
             report_made=_iso(state.seen.report_made),
+            active_keys=state.seen.active_keys,
             root_keys=state.seen.root_keys,
         )
     if state.failing_since is not None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from library.issues.access_keys import ACTIVE
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from library.issues.access_keys import AccessKey
 
 
@@ -46,7 +50,7 @@ class Listing:
 
     `users` counts all users. Every key of theirs is in `keys` or covered by `ruled_out`. `report_problem` says why
     the credential report could not be used; it is empty if it was used, or was not needed. `root_keys` is None if
-    nobody knows.
+    nobody knows. `active_keys` are all that are on, also those ruled out; None if the report does not say how many.
     """
 
     users: int
@@ -54,3 +58,9 @@ class Listing:
     ruled_out: tuple[RuledOut, ...] = ()
     report_problem: str = ""
     root_keys: RootKeys | None = None
+    active_keys: int | None = None
+
+
+def active(keys: Iterable[AccessKey]) -> int:
+    """How many of the keys are on."""
+    return sum(key.status == ACTIVE for key in keys)

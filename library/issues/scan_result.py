@@ -44,12 +44,13 @@ class Line:
 class AccountSeen:
     """How many users and keys an account has, and of how many of the users nothing had to be looked at.
 
-    `root_keys` are the access keys of its root user that are on, None if that is not known.
+    `active_keys` are those of its users that are on, `root_keys` those of its root user; None if that is not known.
     """
 
     users: int
     users_not_asked: int
     keys: int
+    active_keys: int | None = None
     root_keys: int | None = None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from library.issues.whitelist import BY_TAG, exemption_by_tag
 from library.reports.entries import ON, UNREAD, Failure, Standing, entry_of, standing
+from library.reports.shares import at_least
 from library.text import unexpected
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class AccountFigures:
     """How many issues of an account stand where; `resolved` and `switched_off` count within the period.
 
     `open` are the idle keys that are on, also those that were switched on again; they are not in `switched_off`.
+    `active_keys` are all that are on, by the last scan, None if that is not known.
     `longest_idle` is the idle days of the open issue that is idle longest, None without an open issue. `root_keys`
     are the access keys of the root user that are on, which have no issue; None if not known. `last_scan` is
     when its last complete scan began (UTC), `not_scanned` why what is said of it may be out of date, empty if a scan
@@ -53,6 +55,7 @@ class AccountFigures:
     account_id: str
     name: str
     open: int = 0
+    active_keys: int | None = None
     whitelisted: int = 0
     switched_off: int = 0
     resolved: int = 0
@@ -132,6 +135,7 @@ def figures(
     accounts = tuple(
         replace(
             each,
+            active_keys=at_least(each.open, scans.active_keys(each.account_id, now)),
             root_keys=scans.root_keys(each.account_id, now),
             last_scan=scans.began(each.account_id),
             not_scanned=scans.doubt(each.account_id, now),

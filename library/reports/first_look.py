@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from library.issues.access_keys import AccessKey, idle_days, is_idle
+from library.reports.shares import at_least
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +23,15 @@ THRESHOLDS = (30, 60, 90, 180, 365)
 class AccountKeys:
     """The keys of one account as a scan saw them, whose criterion was `days_to_read` days; `users` counts all users.
 
-    `name` is empty where it is not known, `root_keys` None.
+    `name` is empty where it is not known, `active_keys` and `root_keys` are None. `active_keys` are all that are on,
+    also those that the scan had not to look at.
     """
 
     id: str
     name: str
     users: int
     keys: tuple[AccessKey, ...]
+    active_keys: int | None = None
     root_keys: RootKeys | None = None
 
 
@@ -62,12 +65,16 @@ class IdleKey:
 
 @dataclass(frozen=True, slots=True)
 class ScannedAccount:
-    """How many users and idle keys an account has, and access keys of its root user, which are no idle keys."""
+    """How many users an account has, and idle keys of `active_keys` that are on, None if that is not known.
+
+    The access keys of its root user are in neither.
+    """
 
     account: str
     account_name: str
     users: int
     idle_keys: int
+    active_keys: int | None
     root_keys: RootKeys | None
 
 
@@ -121,11 +128,16 @@ def first_look(
             for limit in sorted({*THRESHOLDS, days})
         ),
         accounts=tuple(
-            ScannedAccount(account.id, account.name, account.users, per_account[account.id], account.root_keys)
+            _account(account, per_account[account.id])
             for account in sorted(accounts, key=lambda account: (-per_account[account.id], account.id))
         ),
         failed=tuple(failed),
     )
+
+
+def _account(account: AccountKeys, idle: int) -> ScannedAccount:
+    active = at_least(idle, account.active_keys)
+    return ScannedAccount(account.id, account.name, account.users, idle, active, account.root_keys)
 
 
 def _longest_idle_first(found: tuple[AccountKeys, AccessKey]) -> tuple[datetime, str, str]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from library import text
 from library.reports import root_keys
-from library.reports.first_look_tables import roots
+from library.reports.first_look_tables import number_or_not, roots, shares
 from library.reports.page import Chart, Grid, Headline, Listing, Page, Section
+from library.reports.shares import of_active
 from library.reports.text import two_lines
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _headlines(look: FirstLook) -> list[Headline]:
     longest = f"{look.idle_keys[0].idle_days:,} days" if look.idle_keys else "none"
     missing = f"{len(look.failed):,} could not be scanned" if look.failed else ""
     return [
-        Headline(f"{len(look.idle_keys):,}", "idle keys", f"more than {look.days} days", "open"),
+        Headline(f"{len(look.idle_keys):,}", "idle keys", of_active(shares(look)), "open"),
         Headline(f"{never:,}", "of them never used"),
         Headline(longest, "the longest idle"),
         Headline(f"{len(look.accounts):,}", "accounts scanned", missing, "bad" if missing else ""),
@@ -70,18 +71,19 @@ def _sections(look: FirstLook) -> list[Section]:
     )
     accounts = Grid(
         caption="The accounts that were scanned, those with the most idle keys first",
-        headings=("Account", "Idle keys", "Users", "Root keys"),
+        headings=("Account", "Idle keys", "Active keys", "Users", "Root keys"),
         rows=[
             (
                 two_lines(each.account, each.account_name),
                 f"{each.idle_keys:,}",
+                number_or_not(each.active_keys),
                 f"{each.users:,}",
                 root_keys.cell(each.root_keys),
             )
             for each in look.accounts
         ],
         empty="No account could be scanned.",
-        numbers=frozenset({1, 2, 3}),
+        numbers=frozenset({1, 2, 3, 4}),
     )
     sections = [Section("Which threshold to choose", [thresholds]), Section("Where they are", [accounts])]
     if look.failed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from library import text
 from library.reports import root_keys
 from library.reports.root_keys import RootOf
+from library.reports.shares import Share, of_active
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +39,10 @@ def tables_of(look: FirstLook) -> list[Table]:
 
 
 def _keys(look: FirstLook) -> Table:
+    share = of_active(shares(look))
     if not look.idle_keys:
-        return Table(f"No Active key was unused for more than {look.days} days.", (), ())
-    title = f"Not used for more than {look.days} days, longest idle first"
+        return Table(f"No Active key was unused for more than {look.days} days: {share}.", (), ())
+    title = f"Not used for more than {look.days} days, longest idle first: {share}"
     return Table(title, _HEADINGS, [_cells(key) for key in look.idle_keys])
 
 
@@ -50,8 +52,27 @@ def _thresholds(look: FirstLook) -> Table:
 
 
 def _accounts(look: FirstLook) -> Table:
-    rows = [(each.account, each.account_name, f"{each.idle_keys:,}", f"{each.users:,}") for each in look.accounts]
-    return Table("By account", ("account", "name", "idle keys", "users"), rows)
+    rows = [
+        (
+            each.account,
+            each.account_name,
+            f"{each.idle_keys:,}",
+            number_or_not(each.active_keys),
+            f"{each.users:,}",
+        )
+        for each in look.accounts
+    ]
+    return Table("By account", ("account", "name", "idle keys", "active keys", "users"), rows)
+
+
+def number_or_not(number: int | None) -> str:
+    """A number, or that it is not known."""
+    return "not known" if number is None else f"{number:,}"
+
+
+def shares(look: FirstLook) -> list[Share]:
+    """The idle keys of the accounts that were scanned, and what they are of."""
+    return [Share(each.idle_keys, each.active_keys) for each in look.accounts]
 
 
 def roots(look: FirstLook) -> list[RootOf]:

@@ -12,6 +12,7 @@ from library.reports.report_listing import listing
 from library.reports.report_plan import planned
 from library.reports.root_keys import RootOf
 from library.reports.scans import NOT_LOOKED_UP, NOT_SCANNED, NOT_WANTED
+from library.reports.shares import Share, of_active
 from library.reports.text import counted, two_lines
 from library.text import day, minute
 
@@ -57,7 +58,9 @@ def page_of(figures: Figures, settings: ReportSettings) -> Page:
 def _headlines(figures: Figures) -> Iterator[Headline]:
     total = figures.total
     longest = "" if total.longest_idle is None else f"the longest for {total.longest_idle:,} days"
-    yield Headline(f"{total.open:,}", "idle keys are on", longest, "open" if total.open else "good")
+    shares = [Share(account.open, account.active_keys) for account in figures.accounts]
+    note = "; ".join(filter(None, (of_active(shares) if shares else "", longest)))
+    yield Headline(f"{total.open:,}", "idle keys are on", note, "open" if total.open else "good")
     overdue = sum(1 for entry in figures.planned if entry.due is not None and entry.due <= figures.now)
     yield Headline(
         f"{len(figures.planned):,}",
@@ -125,7 +128,7 @@ def _accounts(figures: Figures) -> Grid:
         rows=[
             (
                 two_lines(account.name, account.account_id),
-                f"{account.open:,}",
+                two_lines(f"{account.open:,}", _of_active(account, figures)),
                 "" if account.longest_idle is None else f"{account.longest_idle:,}",
                 f"{account.whitelisted:,}",
                 f"{account.resolved:,}",
@@ -139,6 +142,12 @@ def _accounts(figures: Figures) -> Grid:
         empty="No account is configured.",
         numbers=frozenset(range(1, 8)),
     )
+
+
+def _of_active(account: AccountFigures, figures: Figures) -> str:
+    of = [account.active_keys] if account is not figures.total else [each.active_keys for each in figures.accounts]
+    known = [active for active in of if active is not None]
+    return f"of {sum(known):,} active" if len(known) == len(of) else "active not known"
 
 
 def _root(account: AccountFigures) -> RootOf:

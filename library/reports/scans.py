@@ -44,6 +44,11 @@ class Scans:
         """The entries of the whitelist that mean no user and no key, by the last complete scan."""
         return self._state(account_id).unmatched
 
+    def active_keys(self, account_id: str, now: datetime) -> int | None:
+        """How many keys of the users are on, by the last complete scan; None if that is not known, or long ago."""
+        seen = self._state(account_id).seen
+        return None if seen is None or self.doubt(account_id, now) else seen.active_keys
+
     def root_keys(self, account_id: str, now: datetime) -> int | None:
         """How many access keys of the root user are on, by the last complete scan; None if that is not known.
 

@@ -87,6 +87,31 @@ def test_the_keys_of_users_are_counted_on_or_off_and_those_of_the_root_user_are_
     assert (found.keys, found.root_keys) == (3, 1)
 
 
+@pytest.mark.parametrize(
+    ("slots", "expected"),
+    [
+        ([slot()], 1),
+        ([slot(used=LATELY), slot()], 2),
+        ([slot("false"), EMPTY], 0),
+        ([slot(rotated="odd"), slot(used="odd")], 2),
+        ([slot(), slot("")], None),
+        ([slot("TRUE")], None),
+        ([slot("not_supported", "N/A", "N/A")], None),
+        ([], 0),
+    ],
+)
+def test_the_keys_of_users_are_counted_that_are_on(slots: list[str], expected: int | None) -> None:
+    rows = [row(f"user{number}", each) for number, each in enumerate(slots)]
+    assert report(*rows).report.active_keys == expected
+
+
+def test_more_keys_than_the_report_shows_are_not_counted_as_none() -> None:
+    header = f"{HEADER},additional_credentials_info"
+    assert report(f"{row('alice', slot())},N/A", header=header).report.active_keys == 1
+    assert report(f"{row('alice', slot())},1 more", header=header).report.active_keys is None
+    assert report(row("alice", slot()), row("bob").rpartition(",false")[0]).report.active_keys is None
+
+
 def suspicion_of(first: str, *, created: datetime = OLD, fresh: bool = False) -> Suspicion:
     return report(row("alice", first, created=created), fresh=fresh).suspicion(created, 1)
 

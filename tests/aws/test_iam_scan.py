@@ -135,7 +135,7 @@ def test_only_users_who_may_have_an_idle_key_are_asked(
     assert wire.sent.count("ListAccessKeys") == 2, "alice, and bob whose key may be on by now"
     assert wire.sent.count("GetAccessKeyLastUsed") == 1
     assert iam.calls == len(wire.sent) == 2 + 1 + 2 + 1 + 1
-    assert listing.users == SMALL_ACCOUNT + 2
+    assert (listing.users, listing.active_keys) == (SMALL_ACCOUNT + 2, 3 + 1)
     assert {ruled_out.user_name for ruled_out in listing.ruled_out} == set(people(SMALL_ACCOUNT))
     assert listing.report_problem == ""
 
@@ -320,6 +320,7 @@ def assert_all_is_listed(iam: IamClients, wire: Wire, problem: str) -> None:
     listing = scan(iam)
     assert idle(listing) == {ALICE: "alice"}
     assert wire.sent.count("ListAccessKeys") == listing.users == SMALL_ACCOUNT + 2
+    assert listing.active_keys == 3 + 1
     assert listing.ruled_out == ()
     assert problem in listing.report_problem
 

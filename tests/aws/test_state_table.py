@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WHOLE = AccountState(
     scanned=days_ago(2),
-    seen=Seen(7, 8, 2, days_ago(2.1)),
+    seen=Seen(7, 8, 2, days_ago(2.1), active_keys=6, root_keys=0),
     failing_since=days_ago(1),
     failure="denied",
     full_listing=days_ago(5),

@@ -97,6 +97,30 @@ def test_root_keys_are_the_report_s_and_cost_no_call_and_no_issue(estate: Estate
         assert live(estate) == idle(estate)
 
 
+def on(estate: Estate) -> int:
+    return sum(key.active for user in estate.account.users.values() for key in user.keys)
+
+
+def test_the_keys_that_are_on_are_counted_with_and_without_a_report(estate: Estate) -> None:
+    estate.scan()
+    assert estate.state().seen.active_keys == on(estate) > len(idle(estate))  # type: ignore[union-attr]
+    estate.iam.no_report = True
+    later(estate)
+    estate.scan()
+    assert estate.state().seen.active_keys == on(estate)  # type: ignore[union-attr]
+
+
+def test_a_scan_that_went_on_where_one_was_cut_off_does_not_count_its_part_for_the_account(estate: Estate) -> None:
+    estate.iam.no_report = True
+    with pytest.raises(CutOff):
+        estate.scan(time_for(30))
+    later(estate, 60)
+    estate.scan()
+    assert estate.state().scanned is not None
+    assert estate.state().seen is not None
+    assert estate.state().seen.active_keys is None  # type: ignore[union-attr]
+
+
 def test_without_a_report_root_keys_are_not_known_any_more(estate: Estate) -> None:
     estate.account.root_keys = 1
     estate.scan()

@@ -140,7 +140,7 @@ def test_the_table_shows_each_key_and_what_every_threshold_would_catch(populated
 def test_an_account_without_an_idle_key_says_so(scanned: Control) -> None:
     result = run()
     assert result.exit_code == 0
-    assert "No Active key was unused for more than 90 days." in result.stdout
+    assert "No Active key was unused for more than 90 days: 0 of 0 active keys." in result.stdout
 
 
 def look(**wanted: Any) -> FirstLook:

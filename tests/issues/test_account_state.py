@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 OTHER = "210987654321"
 WHOLE = AccountState(
     scanned=NOW - HOUR,
-    seen=Seen(70, 80, 20, NOW - 3 * HOUR, 1),
+    seen=Seen(70, 80, 20, NOW - 3 * HOUR, active_keys=60, root_keys=1),
     failing_since=NOW,
     failure="denied",
     full_listing=NOW - 30 * HOUR,
@@ -44,9 +44,13 @@ def test_a_state_comes_back_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("count", [None, 0, 1, 2])
-def test_no_root_key_is_kept_and_is_not_the_same_as_an_entry_of_before_that_does_not_know(count: int | None) -> None:
-    state = replace(WHOLE, seen=Seen(1, 2, 3, NOW, count))
-    assert ("root_keys" in to_item(state)["seen"]) is (count is not None)
+@pytest.mark.parametrize("name", ["active_keys", "root_keys"])
+def test_no_key_is_kept_and_is_not_the_same_as_an_entry_of_before_that_does_not_know(
+    name: str, count: int | None
+) -> None:
+    counts: dict[str, Any] = {name: count}
+    state = replace(WHOLE, seen=Seen(1, 2, 3, NOW, **counts))
+    assert (name in to_item(state)["seen"]) is (count is not None)
     assert from_item(to_item(state), NOW) == (state, ())
 
 

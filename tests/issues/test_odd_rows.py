@@ -144,7 +144,7 @@ def test_a_ticket_of_any_project_is_one(ticket: str) -> None:
 
 WHOLE_STATE = AccountState(
     scanned=NOW,
-    seen=Seen(70, 80, 20, NOW),
+    seen=Seen(70, 80, 20, NOW, active_keys=60, root_keys=1),
     failing_since=NOW,
     failure="denied",
     full_listing=NOW,

@@ -43,8 +43,8 @@ def test_the_longest_idle_come_first_wherever_they_are() -> None:
         (ACCOUNT, "B", 100),
     ]
     assert found.accounts == (
-        ScannedAccount(ACCOUNT, "master", 2, 2, None),
-        ScannedAccount(OTHER, "slave1", 9, 1, None),
+        ScannedAccount(ACCOUNT, "master", 2, 2, None, None),
+        ScannedAccount(OTHER, "slave1", 9, 1, None, None),
     )
 
 
@@ -92,7 +92,7 @@ def test_a_key_that_was_never_used_has_no_last_use_in_the_data() -> None:
 
 def test_the_object_for_json_has_everything_in_plain_values() -> None:
     failed = FailedAccount(OTHER, "slave1", "Access denied")
-    account = AccountKeys(ACCOUNT, "master", 3, (a_key(),), RootKeys(1, exact=False))
+    account = AccountKeys(ACCOUNT, "master", 3, (a_key(),), 7, RootKeys(1, exact=False))
     found = as_object(first_look([account], [failed], 90, NOW))
     assert found["made_at"] == NOW.isoformat()
     assert found["failed"] == [{"account": OTHER, "account_name": "slave1", "error": "Access denied"}]
@@ -102,6 +102,7 @@ def test_the_object_for_json_has_everything_in_plain_values() -> None:
             "account_name": "master",
             "users": 3,
             "idle_keys": 1,
+            "active_keys": 7,
             "root_keys": {"count": 1, "exact": False},
         }
     ]
@@ -123,7 +124,7 @@ def test_the_object_for_json_has_everything_in_plain_values() -> None:
 def test_the_page_has_a_row_for_each_key_a_bar_for_each_threshold_and_the_failures() -> None:
     failed = FailedAccount(OTHER, "slave1", "Access denied in slave1")
     never = a_key(key_id="NEVER", last_used=None, last_used_service=None, last_used_region=None)
-    accounts = [AccountKeys(ACCOUNT, "master", 3, (a_key(), never), RootKeys(2))]
+    accounts = [AccountKeys(ACCOUNT, "master", 3, (a_key(), never), 8, RootKeys(2))]
     page = page_of(first_look(accounts, [failed], 90, NOW))
     assert [row[2] for row in page.listing.rows] == ["NEVER", a_key().key_id]
     assert [row[4] for row in page.listing.rows] == ["never", f"{days_ago(100):%Y-%m-%d %H:%M}\ns3 in eu-west-1"]
@@ -138,6 +139,7 @@ def test_the_page_has_a_row_for_each_key_a_bar_for_each_threshold_and_the_failur
     assert getattr(missing, "rows", None) == [(f"{OTHER}\nslave1", "Access denied in slave1")]
     (chart,) = page.sections[0].blocks
     assert getattr(chart, "series", None) == {"keys": [2, 2, 2, 1, 1]}
+    assert page.headlines[0].note == "2 of 8 active keys (25 %)"
     assert [(one.value, one.label) for one in page.headlines] == [
         ("2", "idle keys"),
         ("1", "of them never used"),
@@ -161,11 +163,33 @@ def test_the_page_has_a_row_for_each_key_a_bar_for_each_threshold_and_the_failur
     ],
 )
 def test_the_terminal_ends_with_the_root_access_keys(keys: list[RootKeys | None], titles: list[str]) -> None:
-    accounts = [AccountKeys(f"{n:012}", f"n{n}", 1, (), root) for n, root in enumerate(keys)]
+    accounts = [AccountKeys(f"{n:012}", f"n{n}", 1, (), 0, root) for n, root in enumerate(keys)]
     found = [table for table in tables_of(first_look(accounts, [], 90, NOW)) if "oot access key" in table.title]
     assert [table.title for table in found] == titles
     rows = [row for table in found for row in table.rows]
     assert rows == [(f"{n:012}", f"n{n}", f"{root.count}") for n, root in enumerate(keys) if root and root.count]
+
+
+def test_each_account_says_what_its_idle_keys_are_of_and_the_title_of_how_many_that_is_known() -> None:
+    here = AccountKeys(ACCOUNT, "master", 3, (a_key(),), 4, None)
+    there = AccountKeys(OTHER, "slave1", 9, (a_key(key_id="B"), a_key(key_id="C")), None, None)
+    third = AccountKeys("333333333333", "slave2", 9, (a_key(key_id="D"),), 0, None)
+    found = first_look([here, there, third], [], 90, NOW)
+    # A count of some hours ago may be behind the keys that are met.
+    assert [each.active_keys for each in found.accounts] == [None, 4, 1]
+    keys, _, accounts, *_ = tables_of(found)
+    assert keys.title == (
+        "Not used for more than 90 days, longest idle first: 2 of 5 active keys (40 %), not known for 1 account"
+    )
+    assert [row[2:4] for row in accounts.rows] == [("2", "not known"), ("1", "4"), ("1", "1")]
+    (_, where, *_) = page_of(found).sections
+    (grid,) = where.blocks
+    assert [row[1:3] for row in getattr(grid, "rows", ())] == [("2", "not known"), ("1", "4"), ("1", "1")]
+
+
+def test_a_look_that_found_nothing_says_of_how_many_keys() -> None:
+    (table, *_) = tables_of(first_look([AccountKeys(ACCOUNT, "", 3, (), 12, None)], [], 90, NOW))
+    assert table.title == "No Active key was unused for more than 90 days: 0 of 12 active keys (0 %)."
 
 
 def test_the_page_of_a_complete_look_warns_of_nothing() -> None:

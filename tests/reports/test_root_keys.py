@@ -93,7 +93,7 @@ def test_the_keys_of_one_account(keys: RootKeys | None, shown: str) -> None:
 
 
 def state(root_keys: int | None, hours: float = 1) -> AccountState:
-    return AccountState(scanned=NOW - timedelta(hours=hours), seen=Seen(1, 2, 0, NOW, root_keys))
+    return AccountState(scanned=NOW - timedelta(hours=hours), seen=Seen(1, 2, 0, NOW, root_keys=root_keys))
 
 
 @pytest.mark.parametrize(
