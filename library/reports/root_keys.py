@@ -57,10 +57,10 @@ def what_to_do(roots: Sequence[RootOf]) -> str:
     some = with_keys(roots)
     if not some:
         return ""
-    named = [f"{text.account(each.account, each.name)}: {cell(each.keys)}" for each in some[:_NAMED]]
+    named = [f"{text.account(each.account, each.name)} has {cell(each.keys)}" for each in some[:_NAMED]]
     if len(some) > _NAMED:
         named.append(f"and {counted(len(some) - _NAMED, 'other account', 'other accounts')}")
-    return f"{found(roots)}, {'; '.join(named)}. {_ADVICE}"
+    return f"{found(roots)}: {'; '.join(named)}. {_ADVICE}"
 
 
 def found(roots: Sequence[RootOf]) -> str:

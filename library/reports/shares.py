@@ -23,7 +23,7 @@ def at_least(idle: int, active: int | None) -> int | None:
 
 
 def of_active(shares: Sequence[Share]) -> str:
-    """`37 of 412 active keys (9 %)`, of the accounts of which it is known, and of how many it is not."""
+    """`37 of 412 active keys (9%)`, of the accounts of which it is known, and of how many it is not."""
     known = [(each.idle, each.active) for each in shares if each.active is not None]
     if not known:
         return "of how many active keys is not known"
@@ -34,10 +34,10 @@ def of_active(shares: Sequence[Share]) -> str:
 
 
 def _percent(idle: int, active: int) -> str:
-    """In whole percent; neither 0 % of some nor 100 % of nearly all."""
+    """In whole percent; neither 0% of some nor 100% of nearly all."""
     if not active:
         return ""
     if 0 < idle * 100 < active:
-        return " (under 1 %)"
+        return " (under 1%)"
     rounded = round(idle * 100 / active)
-    return f" ({min(rounded, 99) if idle < active else rounded} %)"
+    return f" ({min(rounded, 99) if idle < active else rounded}%)"

@@ -132,14 +132,14 @@ def test_the_page_has_a_row_for_each_key_a_bar_for_each_threshold_and_the_failur
     assert page.listing.rows[1][5] == "100"
     assert page.warnings == [
         "The accounts that could not be scanned are not counted anywhere here.",
-        "2 root access keys in 1 account, master (123456789012): 2. Such a key may do everything in its account, and "
-        "no policy of IAM limits it. Sign in as the root user there and delete it; nothing here does that.",
+        "2 root access keys in 1 account: master (123456789012) has 2. Such a key may do everything in its account, "
+        "and no policy of IAM limits it. Sign in as the root user there and delete it; nothing here does that.",
     ]
     (missing,) = page.sections[2].blocks
     assert getattr(missing, "rows", None) == [(f"{OTHER}\nslave1", "Access denied in slave1")]
     (chart,) = page.sections[0].blocks
     assert getattr(chart, "series", None) == {"keys": [2, 2, 2, 1, 1]}
-    assert page.headlines[0].note == "2 of 8 active keys (25 %)"
+    assert page.headlines[0].note == "2 of 8 active keys (25%)"
     assert [(one.value, one.label) for one in page.headlines] == [
         ("2", "idle keys"),
         ("1", "of them never used"),
@@ -179,7 +179,7 @@ def test_each_account_says_what_its_idle_keys_are_of_and_the_title_of_how_many_t
     assert [each.active_keys for each in found.accounts] == [None, 4, 1]
     keys, _, accounts, *_ = tables_of(found)
     assert keys.title == (
-        "Not used for more than 90 days, longest idle first: 2 of 5 active keys (40 %), not known for 1 account"
+        "Not used for more than 90 days, longest idle first: 2 of 5 active keys (40%), not known for 1 account"
     )
     assert [row[2:4] for row in accounts.rows] == [("2", "not known"), ("1", "4"), ("1", "1")]
     (_, where, *_) = page_of(found).sections
@@ -189,7 +189,7 @@ def test_each_account_says_what_its_idle_keys_are_of_and_the_title_of_how_many_t
 
 def test_a_look_that_found_nothing_says_of_how_many_keys() -> None:
     (table, *_) = tables_of(first_look([AccountKeys(ACCOUNT, "", 3, (), 12, None)], [], 90, NOW))
-    assert table.title == "No Active key was unused for more than 90 days: 0 of 12 active keys (0 %)."
+    assert table.title == "No Active key was unused for more than 90 days: 0 of 12 active keys (0%)."
 
 
 def test_the_page_of_a_complete_look_warns_of_nothing() -> None:

@@ -69,12 +69,12 @@ def test_without_an_account_there_is_no_figure() -> None:
 def test_the_accounts_are_named_those_with_the_most_first_and_five_of_them() -> None:
     some = what_to_do(roots(NONE, ONE, None, TWO, SOME))
     assert some.startswith(
-        "At least 4 root access keys in 3 accounts (not known for 1 account), n3 (000000000003): 2; "
-        "n1 (000000000001): 1; n4 (000000000004): 1 or 2. Such a key "
+        "At least 4 root access keys in 3 accounts (not known for 1 account): n3 (000000000003) has 2; "
+        "n1 (000000000001) has 1; n4 (000000000004) has 1 or 2. Such a key "
     )
     five, six = what_to_do(roots(*[ONE] * 5)), what_to_do(roots(*[ONE] * 6))
-    assert "n4 (000000000004): 1. " in five
-    assert "n4 (000000000004): 1; and 1 other account. " in six
+    assert "n4 (000000000004) has 1. " in five
+    assert "n4 (000000000004) has 1; and 1 other account. " in six
     assert "; and 2 other accounts. " in what_to_do(roots(*[ONE] * 7))
 
 
@@ -128,7 +128,7 @@ def test_the_report_has_a_figure_a_warning_and_a_column() -> None:
     page = page_of(figures([], [], scans(master=state(2)), settings, NOW), settings)
     assert page.headlines[-1] == Headline("2", "root access keys", "in 1 account; not known for 1 account", "bad")
     assert page.warnings[0].startswith(
-        f"2 root access keys in 1 account (not known for 1 account), master ({ACCOUNT}): 2. "
+        f"2 root access keys in 1 account (not known for 1 account): master ({ACCOUNT}) has 2. "
     )
     (grid,) = page.sections[0].blocks
     assert [row[7] for row in getattr(grid, "rows", ())] == ["2", "not known", ""]

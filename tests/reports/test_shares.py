@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("idle", "active", "expected"),
     [
-        (37, 412, "37 of 412 active keys (9 %)"),
-        (0, 412, "0 of 412 active keys (0 %)"),
+        (37, 412, "37 of 412 active keys (9%)"),
+        (0, 412, "0 of 412 active keys (0%)"),
         (0, 0, "0 of 0 active keys"),
-        (1, 1, "1 of 1 active key (100 %)"),
-        (1, 100, "1 of 100 active keys (1 %)"),
-        (1, 101, "1 of 101 active keys (under 1 %)"),
-        (999, 1000, "999 of 1,000 active keys (99 %)"),
-        (1000, 1000, "1,000 of 1,000 active keys (100 %)"),
+        (1, 1, "1 of 1 active key (100%)"),
+        (1, 100, "1 of 100 active keys (1%)"),
+        (1, 101, "1 of 101 active keys (under 1%)"),
+        (999, 1000, "999 of 1,000 active keys (99%)"),
+        (1000, 1000, "1,000 of 1,000 active keys (100%)"),
     ],
 )
 def test_a_share_of_some_is_never_none_and_never_all(idle: int, active: int, expected: str) -> None:
@@ -38,8 +38,8 @@ def test_a_share_of_some_is_never_none_and_never_all(idle: int, active: int, exp
 
 def test_accounts_of_which_it_is_not_known_are_left_out_of_both_numbers_and_said() -> None:
     shares = [Share(2, 10), Share(5, None), Share(1, 10)]
-    assert of_active(shares) == "3 of 20 active keys (15 %), not known for 1 account"
-    assert of_active([*shares, Share(0, None)]) == "3 of 20 active keys (15 %), not known for 2 accounts"
+    assert of_active(shares) == "3 of 20 active keys (15%), not known for 1 account"
+    assert of_active([*shares, Share(0, None)]) == "3 of 20 active keys (15%), not known for 2 accounts"
 
 
 @pytest.mark.parametrize("shares", [[Share(2, None), Share(5, None)], [Share(1, None)]])
@@ -88,11 +88,11 @@ def cells(page: Page) -> list[str]:
 
 def test_the_report_says_it_of_each_account_and_of_all() -> None:
     found = page(master=state(20), other=state(0))
-    assert found.headlines[0].note == "3 of 21 active keys (14 %); the longest for 100 days"
+    assert found.headlines[0].note == "3 of 21 active keys (14%); the longest for 100 days"
     assert cells(found) == ["2\nof 20 active", "1\nof 1 active", "3\nof 21 active"]
 
 
 def test_the_report_says_it_where_it_is_not_known() -> None:
     found = page(master=state(20), other=AccountState(scanned=NOW))
-    assert found.headlines[0].note == "2 of 20 active keys (10 %), not known for 1 account; the longest for 100 days"
+    assert found.headlines[0].note == "2 of 20 active keys (10%), not known for 1 account; the longest for 100 days"
     assert cells(found) == ["2\nof 20 active", "1\nactive not known", "3\nactive not known"]
