@@ -314,7 +314,10 @@ class Fake:
     def answer(self, body: bytes) -> bytes:
         """Answer a call of AWS's query protocol; one in JSON is taken for one of DynamoDB's on an empty table."""
         if body.startswith(b"{"):
-            return _http(200, b'{"Count":0,"Items":[],"Responses":{},"ScannedCount":0}', "application/x-amz-json-1.0")
+            tables = json.loads(body).get("RequestItems", ())
+            batch: dict[str, object] = {"Responses": {table: [] for table in tables}, "UnprocessedKeys": {}}
+            text = json.dumps({"Count": 0, "Items": [], "ScannedCount": 0, **batch})
+            return _http(200, text.encode(), "application/x-amz-json-1.0")
         parameters = dict(parse_qsl(body.decode()))
         operation = parameters.get("Action", "")
         if not self._has_token(operation):
