@@ -63,7 +63,7 @@ class JiraTickets:
     ) -> None:
         self._calls = calls
         self._creation = Creation(calls, missing)
-        self._missing = missing
+        self.missing = missing
         self._rules = rules or TicketRules()
         self._projects = projects or {}
         self._browsable: dict[str, bool | None] = {}
@@ -149,7 +149,7 @@ class JiraTickets:
         try:
             self._calls.change(f"link {ticket} to {parent}", lambda client: client.link(kind, ticket, parent))
         except TicketError as error:
-            self._missing(ticket, f"stays without a link: {error}")
+            self.missing(ticket, f"stays without a link: {error}")
 
     def look(self, ticket: str, label: str = "") -> Looked:
         """What JIRA shows of a ticket of the issue with this label; raises NotShown if it shows none."""
@@ -218,7 +218,7 @@ class JiraTickets:
         try:
             self._calls.change(f"label {ticket} {label}", lambda client: client.label(ticket, label))
         except Refused as error:
-            self._missing(ticket, f"stays without the label {label}: {error}")
+            self.missing(ticket, f"stays without the label {label}: {error}")
 
 
 @contextmanager

@@ -202,7 +202,7 @@ class OnTicket:
             if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):
                 raise
             # An open ticket of a key that is no issue any more is worse than a closed one without its last words.
-            self._warn(Message.TICKET_WITHOUT_A_PART, f"The ticket {key} stays without a comment: {error}")
+            self._jira.missing(key, f"stays without a comment: {error}")
         try:
             self._jira.close(key, label)
         except TicketArchived as error:

@@ -189,7 +189,7 @@ class Run:
             # The operator may have thought for long.
             self._hold()
             why = self._direction.why(ready, now)
-            after = switch(issue, self._direction, self._table, self._keys, why)
+            after = switch(issue, self._direction, self._table, self._keys, why, self._hold)
             if isinstance(after, Skip):
                 self._skipped(issue, after)
             else:
@@ -207,7 +207,7 @@ class Run:
     def _done(self, issue: Issue, why: str, *, counted_as: str | None = None) -> None:
         self._brake.succeeded(issue.account_id)
         # The line follows the record at once: this process may die while it tells people.
-        self._decided(issue, self._way.done, why, counted_as=counted_as)
+        self._decided(issue, self._way.done, self._way.said_of(issue, why), counted_as=counted_as)
         what = self._direction.news(issue, datetime.now(UTC))
         if self._way.alone:
             self._untold.append((issue, what))

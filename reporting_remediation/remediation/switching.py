@@ -11,12 +11,14 @@ from library.errors import AwsCallFailed, HammerError
 from library.issues.access_keys import ACTIVE, AccessKey
 from library.issues.decisions import Outcome, Skip, Step, Verdict
 from library.messages import Message
+from library.text import utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from library.aws.issues_table import IssuesTable
     from library.aws.key_switch import KeySwitch
+    from library.cli.run import Hold
     from library.issues.record import Issue
     from library.issues.reporting import TellRemediated
     from library.notifications.news import News
@@ -55,6 +57,11 @@ class Way:
     planned: Verdict
     failures_in_a_row: int | None = None
     alone: bool = False
+
+    def said_of(self, issue: Issue, why: str) -> str:
+        """The reason for the log; of a key that is on again by the time it was recorded, that it is."""
+        on_again = issue.on_again_since if self.name == "off" else None
+        return why if on_again is None else f"{why}; somebody has switched it on again at {utc(on_again)}"
 
     def is_done(self, key: AccessKey | None) -> bool:
         """Whether there is a key, and it is switched this way; an Expired one is off."""
@@ -143,11 +150,14 @@ def look(issue: Issue, keys: KeySwitch) -> AccessKey | None:
         raise NotSwitched("the key could not be looked at", error, id=Message.KEY_NOT_LOOKED_AT) from error
 
 
-def switch(issue: Issue, direction: Direction, table: IssuesTable, keys: KeySwitch, why: str) -> Issue | Skip:
+def switch(
+    issue: Issue, direction: Direction, table: IssuesTable, keys: KeySwitch, why: str, hold: Hold
+) -> Issue | Skip:
     """Announce, look, withdraw if the key must stay as it is, switch, look if in doubt, record.
 
-    Returns the issue as it is recorded then, or why the key stays as it is. Raises NotSwitched if the key could not
-    be looked at or switched, HammerError if the configuration or the table cannot be read or written.
+    `hold` is called right before the key is touched, and may raise LeaseLost: then the intent stays, as when a run
+    dies. Returns the issue as it is recorded then, or why the key stays as it is. Raises NotSwitched if the key could
+    not be looked at or switched, HammerError if the configuration or the table cannot be read or written.
     """
     against = direction.changed_meanwhile(issue.account_id)
     if against is not None:
@@ -167,6 +177,7 @@ def switch(issue: Issue, direction: Direction, table: IssuesTable, keys: KeySwit
     if isinstance(ready, Skip):
         _withdraw(intent, announced, direction, table, ready.reason)
         return ready
+    hold()
     try:
         keys.set_status(issue.account_id, ready.key, direction.way.status)
     except AwsCallFailed as error:

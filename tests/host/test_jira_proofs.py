@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -253,13 +254,17 @@ def test_a_ticket_that_is_not_ours_is_neither_written_on_nor_closed(estate: Esta
 
 
 def test_a_refused_comment_does_not_hold_up_the_closing(estate: Estate) -> None:
-    issue = ended(estate)
-    estate.jira.fail_next("POST", f"{CREATION}/{issue.jira.ticket}/comment", status=403, times=9)
+    issues = [ended(estate, f"user-{number}") for number in range(3)]
+    for issue in issues:
+        estate.jira.fail_next("POST", f"{CREATION}/{issue.jira.ticket}/comment", status=403, times=9)
     result = estate.report()
     assert result.exit_code == 0, result.output
-    (ticket,) = estate.tickets_of(issue)
-    assert (ticket.status, ticket.comments) == ("Closed", [])
-    assert "stays without a comment" in " ".join(result.output.split())
+    for issue in issues:
+        (ticket,) = estate.tickets_of(issue)
+        assert (ticket.status, ticket.comments) == ("Closed", [])
+    said = " ".join(result.output.split())
+    assert said.count("stays without a comment") == 1, "one line, however many tickets"
+    assert re.search(r"W-JIRA-02 The ticket AWSSEC-\d+ \(and 2 more\) stays without a comment: ", said)
 
 
 def test_an_archived_ticket_is_given_up_with_a_warning(estate: Estate) -> None:

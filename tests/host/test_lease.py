@@ -121,6 +121,39 @@ def test_a_lease_that_is_lost_during_the_last_look_switches_nothing(estate: Esta
     assert (estate.key_status(issue), estate.read(issue)) == ("Active", issue)
 
 
+def test_a_lease_that_is_lost_after_the_intent_switches_nothing_and_the_next_run_goes_on(
+    estate: Estate, wire: Wire
+) -> None:
+    issue = estate.add_due_issue("joe")
+    with time_machine.travel(estate.now) as clock:
+        wire.react("UpdateItem", sleep_and_lose(clock))
+        result = estate.remediate()
+        assert result.exit_code == 1
+        assert "ERROR E-RUN-09 " in result.output
+        assert "verdict=" not in result.output
+        assert (estate.key_status(issue), "UpdateAccessKey" in wire.sent) == ("Active", False)
+        clock.shift(timedelta(minutes=10))
+        assert estate.remediate().exit_code == 0
+    assert estate.key_status(issue) == "Inactive"
+
+
+def test_a_remediation_that_a_restore_has_overtaken_says_that_the_key_is_on_again(estate: Estate, wire: Wire) -> None:
+    issue = estate.add_due_issue("joe")
+
+    def restore(_: AWSPreparedRequest) -> None:
+        if estate.key_status(issue) == "Inactive":
+            wire.withdraw("UpdateItem")
+            done = estate.process(RESTORE, "--batch", "--key", issue.issue_id)
+            assert done.returncode == 0, done.stderr
+
+    wire.react("UpdateItem", restore)
+    result = estate.remediate()
+    assert result.exit_code == 0, result.output
+    assert estate.key_status(issue) == "Active"
+    (line,) = (line for line in result.output.splitlines() if "verdict=switched off" in line)
+    assert "; somebody has switched it on again at 20" in line
+
+
 def test_a_remediation_that_lost_its_lease_tells_nobody_more(estate: Estate, wire: Wire) -> None:
     off = {"remediated": estate.ago(hours=1), "jira_failed": estate.ago(hours=1), "key_status": "Inactive"}
     first, second = (estate.add_due_issue(f"joe-{n}", idle_days=300 - n, **off) for n in range(2))
