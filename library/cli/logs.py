@@ -65,9 +65,9 @@ def logging_to(*handlers: logging.Handler) -> Iterator[None]:
 
 
 @contextmanager
-def summed_up_on_a_terminal() -> Iterator[bool]:
+def summed_up_on_a_terminal(wanted: bool = True) -> Iterator[bool]:
     """Keep lines at INFO of the block from the terminal; whether they are: not with `-v`, and not in a pipe."""
-    hidden = sys.stderr.isatty() and not is_verbose()
+    hidden = wanted and sys.stderr.isatty() and not is_verbose()
     terminals = [each for each in logging.getLogger().handlers if isinstance(each, _StandardError)] if hidden else []
     levels = [each.level for each in terminals]
     for each in terminals:
@@ -89,13 +89,24 @@ def log_files(stream: str, folder: Path = FOLDER) -> list[logging.Handler]:
     return []
 
 
+def _for_people(record: logging.LogRecord) -> str:
+    """The line for somebody who sees it come: no time, and a level only where something is wrong."""
+    return (_PLAIN if record.levelno <= logging.INFO else _WITH_LEVEL).format(record)
+
+
+_PLAIN, _WITH_LEVEL = OneLine("%(message)s"), OneLine("%(levelname)s %(message)s")
+
+
 class _StandardError(logging.Handler):
-    """Writes to whatever standard error is at that moment: a progress bar replaces it while it is shown."""
+    """Writes to whatever standard error is at that moment: a progress bar replaces it while it is shown.
+
+    In a pipe or a file a line has time and level, as in every other log.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         try:
-            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.write(f"{_for_people(record) if sys.stderr.isatty() else self.format(record)}\n")
             # So that a line stands where it was said, among those of standard output, too.
             sys.stderr.flush()
         except Exception:

@@ -25,7 +25,7 @@ verbose_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=_note,
-    help="Say of each key that is not asked about why, instead of how many there are.",
+    help="On a terminal, too, say of each key on a line of its own what is decided and why.",
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from library.columns import hanging, laid_out
@@ -37,7 +38,8 @@ def progress(what: str, total: int) -> Iterator[Advance]:
         yield _nowhere
         return
     columns = (
-        TextColumn(what),
+        # What is too long on a narrow terminal are the counts.
+        TextColumn(what, table_column=Column(no_wrap=True, min_width=len(what))),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

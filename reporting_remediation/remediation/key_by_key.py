@@ -12,7 +12,7 @@ from library import messages
 from library.aws.key_switch import KeySwitch
 from library.cli import exit_codes, wiring
 from library.cli.causes import Causes
-from library.cli.logs import log_decision, logger
+from library.cli.logs import log_decision, logger, summed_up_on_a_terminal
 from library.cli.one_by_one import by_itself
 from library.cli.options import chosen_accounts, say_missing
 from library.cli.prompt import Answer
@@ -108,7 +108,8 @@ class Run:
         for issue in issues if self._options.asks_nobody else self._asking.begin(issues, self._judged):
             answer = Answer.NO
             self._hold()
-            with self._failures_said(issue):
+            # The plan has them all.
+            with summed_up_on_a_terminal(self._options.dry_run), self._failures_said(issue):
                 answer = self._work_on(issue, datetime.now(UTC))
             if answer is Answer.QUIT:
                 return answer
@@ -123,9 +124,8 @@ class Run:
         done = (self._way.planned,) if self._options.dry_run else (self._way.done, _COMPLETED)
         counted = ", ".join(f"{self._counts[name]} {name}" for name in (*done, Verdict.SKIPPED, Verdict.FAILED))
         rest = f", {len(self._left)} left" if self._left else ""
-        logger.info("%s is %s: %s%s", self._way.run, ending, counted, rest)
-
-    # --- which issues ---
+        run = "Nothing was changed; the dry run" if self._options.dry_run else self._way.run
+        logger.info("%s is %s: %s%s", run, ending, counted, rest)
 
     def _chosen(self) -> list[Issue]:
         """Every readable issue that the options name, in order; a value that names nothing counts as a failure."""

@@ -84,9 +84,14 @@ def show(rows: Sequence[PlanRow], form: str) -> None:
                 str(each.idle_days),
                 each.verdict,
                 each.reason,
-                (each.due or "")[:16].replace("T", " "),
+                _due_besides(each.reason, (each.due or "")[:16].replace("T", " ")),
                 each.ticket or "",
             )
             for each in rows
         ]
         terminal.print_table("The plan; nothing was changed", headings, cells)
+
+
+def _due_besides(reason: str, due: str) -> str:
+    """When a key is due, unless the reason says so."""
+    return "" if due in reason else due

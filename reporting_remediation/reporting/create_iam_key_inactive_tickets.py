@@ -16,9 +16,9 @@ from library.cli import exit_codes, terminal, wiring
 from library.cli.aws_options import aws_options
 from library.cli.causes import Causes
 from library.cli.command import command
-from library.cli.logs import log_decision, logger
+from library.cli.logs import log_decision, logger, summed_up_on_a_terminal
 from library.cli.look_ahead import look_ahead
-from library.cli.loudness import quiet_option
+from library.cli.loudness import quiet_option, verbose_option
 from library.cli.one_by_one import by_itself
 from library.cli.options import access_keys, chosen_accounts, say_missing, selectors
 from library.cli.run import run_with_lease
@@ -37,7 +37,7 @@ from reporting.tasks import tasks_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from library.cli.options import Selection
     from library.cli.run import Hold
@@ -65,6 +65,7 @@ VERDICTS = (*plan.VERDICTS, "skipped", "failed")
 @click.option("--raise-again", metavar="KEY", multiple=True, callback=access_keys, help=RAISE_AGAIN)
 @aws_options
 @quiet_option
+@verbose_option
 def main(dry_run: bool, limit: int | None, raise_again: tuple[str, ...], selection: Selection) -> None:
     """Tell people of the idle access keys in the table of issues.
 
@@ -143,8 +144,8 @@ class Reporting:
             return []
         return exemptions_that_end(issues, self._settings.whitelist, self._now)
 
-    def _counted(self) -> str:
-        return ", ".join(f"{self._counts[verdict]} {verdict}" for verdict in VERDICTS)
+    def _counted(self, verdicts: Iterable[str] = VERDICTS) -> str:
+        return ", ".join(f"{self._counts[verdict]} {verdict}" for verdict in verdicts)
 
     # --- the real run ---
 
@@ -183,10 +184,9 @@ class Reporting:
                 lost.append(error)
                 return "left"
 
-        skipped = [task for task in tasks if isinstance(task.step, Skip)]
         to_do = [task for task in tasks if not isinstance(task.step, Skip)]
-        for task in skipped:
-            self._counts[self._carry_out(notices, task)] += 1
+        with summed_up_on_a_terminal():
+            self._counts.update(self._carry_out(notices, task) for task in tasks if isinstance(task.step, Skip))
         with (
             terminal.progress("Reporting", len(to_do)) as advance,
             ThreadPoolExecutor(self._workers) as pool,
@@ -194,7 +194,7 @@ class Reporting:
             # An issue is one task of one thread, so that the steps of each keep their order.
             for future in as_completed([pool.submit(unless_stopped, task) for task in to_do]):
                 self._counts[future.result()] += 1
-                advance(self._counted())
+                advance(self._counted(reversed([each for each in VERDICTS if self._counts[each]])))
         if lost:
             raise lost[0]
 
@@ -259,11 +259,11 @@ class Reporting:
         issues = self._read()
         rows = []
         for task in self._tasks(issues, terms):
-            if isinstance(task.step, Skip):
-                self._counts["skipped"] += 1
-                _log(task.issue, "skipped", task.step.reason)
-                continue
-            with by_itself(task.issue.name, self._counts):
+            with by_itself(task.issue.name, self._counts), summed_up_on_a_terminal():
+                if isinstance(task.step, Skip):
+                    self._counts["skipped"] += 1
+                    _log(task.issue, "skipped", task.step.reason)
+                    continue
                 row = self._row(task.issue, news.of_step(task.issue, task.step, terms, self._now))
                 _log(task.issue, f"would be {row.news.verdict}", row.news.reason)
                 rows.append(row)

@@ -188,6 +188,19 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_who_sees_a_line_come_is_told_no_time_and_a_level_where_something_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", shown := Terminal())
+    with logging_to_standard_error(), logging_to(*log_files("stream", tmp_path)):
+        logger.info("done")
+        logger.warning("odd\x1b[2J")
+        logger.error("wrong")
+    assert shown.getvalue() == "done\nWARNING odd\\x1b[2J\nERROR wrong\n"
+    written = (tmp_path / "stream.log").read_text(encoding="utf-8").splitlines()
+    assert all(LINE.fullmatch(line) for line in written)
+
+
 @pytest.mark.parametrize(
     ("verbose", "terminal", "hidden"), [(False, True, True), (True, True, False), (False, False, False)]
 )
@@ -213,7 +226,7 @@ def test_quiet_shows_warnings_only_and_the_files_have_everything(
     with logged_by("-q"), logging_to(*log_files("stream", tmp_path)):
         logger.info("a decision")
         logger.warning("a warning")
-    assert [line.partition(" WARNING ")[2] for line in shown.getvalue().splitlines()] == ["a warning"]
+    assert shown.getvalue() == "WARNING a warning\n"
     assert "a decision" in (tmp_path / "stream.log").read_text(encoding="utf-8")
 
 

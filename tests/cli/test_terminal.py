@@ -25,12 +25,12 @@ def test_in_a_pipe_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @contextlib.contextmanager
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def screen(monkeypatch: pytest.MonkeyPatch, columns: int = 120) -> Iterator[int]:
     """A terminal that is standard error; what it shows can be read from this end."""
     near_end, far_end = pty.openpty()
     with open(far_end, "w", encoding="utf-8") as terminal, monkeypatch.context() as patch:  # noqa: PTH123
         patch.setenv("TERM", "xterm")
-        patch.setenv("COLUMNS", "120")
+        patch.setenv("COLUMNS", str(columns))
         patch.setattr(sys, "stderr", terminal)
         yield near_end
     os.close(near_end)
@@ -55,6 +55,19 @@ def test_a_terminal_shows_how_far_the_work_is_and_what_was_counted(monkeypatch: 
     assert "Scanning" in shown
     assert "2/2" in shown
     assert "5 users" in shown
+
+
+def test_on_a_narrow_terminal_it_says_what_it_does_and_as_much_of_the_counts_as_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with screen(monkeypatch, columns=80) as near_end:
+        with progress("Reporting", 2) as advance:
+            advance("1 failed, 2 skipped, 3 closed, 4 reminded, 5 told a date, 6 reported, and more of this kind", 2)
+        sys.stderr.write("end")
+        sys.stderr.flush()
+        shown = read_to(near_end, "end")
+    assert "Reporting" in shown
+    assert "1 failed, 2 skipped" in shown
 
 
 def test_nothing_to_do_needs_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:

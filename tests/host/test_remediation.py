@@ -1100,8 +1100,22 @@ def test_with_v_each_skipped_key_is_a_line_and_with_q_only_questions_are_asked(e
     quiet.wait_for(asked.issue_id)
     quiet.answer("n")
     assert quiet.exit_code() == 0, quiet.screen
-    assert " INFO " not in quiet.screen
+    assert "Configuration in force" in verbose.screen
+    assert "Configuration in force" not in quiet.screen
     assert skipped.issue_id not in quiet.screen
+
+
+def test_on_a_terminal_a_plan_says_each_key_once_and_with_v_twice(estate: Estate) -> None:
+    due, new = estate.add_due_issue("ann"), estate.add_issue("new")
+    for options, times in (("--dry-run",), 1), (("--dry-run", "-v"), 2):
+        shown = estate.dialogue(REMEDIATION, *options)
+        assert shown.exit_code() == 0, shown.screen
+        assert [shown.screen.count(issue.issue_id) for issue in (due, new)] == [times, times]
+        said = "Nothing was changed; the dry run is done: 1 would be switched off, 1 skipped, 0 failed"
+        assert said in shown.screen
+        # Each is a block of lines that leaves out what is empty.
+        assert "due since 20" in shown.screen
+        assert "due (UTC)" not in shown.screen
 
 
 def test_without_a_terminal_it_is_said_once_before_and_each_skipped_key_is_a_line(estate: Estate) -> None:

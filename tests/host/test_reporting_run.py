@@ -241,6 +241,17 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(estate: Estate) -> None:
     assert "3 reported, 0 told a date, 0 reminded" in dialogue.screen
 
 
+def test_on_a_terminal_a_plan_says_each_key_once_and_with_v_twice(estate: Estate) -> None:
+    new, exempt = estate.add_issue("ann"), estate.add_issue("exempt", status=Status.WHITELISTED)
+    for options, new_is_said, exempt_is_said in (("--dry-run",), 1, 0), (("--dry-run", "-v"), 2, 1):
+        shown = estate.dialogue(REPORTING, *options)
+        assert shown.exit_code() == 0, shown.screen
+        assert shown.screen.count(new.issue_id) == new_is_said
+        assert shown.screen.count(exempt.issue_id) == exempt_is_said
+        assert "1 reported, " in shown.screen
+        assert "1 skipped, " in shown.screen
+
+
 def test_in_a_pipe_there_is_no_bar(estate: Estate) -> None:
     estate.add_issue()
     done = estate.process(REPORTING)
