@@ -1,18 +1,17 @@
 """Tells on the terminal what happened on an estate, as tables that line up."""
 
-import textwrap
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from deployment.local.estate import Estate
 from deployment.local.runs import CommandRun, Decision
 from deployment.local.slack_stand_in import SlackMessage
+from library.columns import hanging, laid_out
 from library.issues.record import Issue
 from library.text import day
 
@@ -46,29 +45,27 @@ class Story:
         """Begin the next step."""
         self._steps += 1
         self._console.print()
-        self._console.print(Text(f"{self._steps}  {title}", style="bold"))
+        self._print(hanging(f"{self._steps}  {title}", self._console.width, _INDENT), "bold")
 
     def say(self, text: str) -> None:
         """A sentence or more, wrapped as the terminal needs it."""
-        self._indented(Text(text))
+        self._indented(hanging(text, self._width, 0))
 
     def lines(self, text: str) -> None:
-        """Text whose lines stay as they are."""
-        self._console.print(Text(textwrap.indent(text, " " * _INDENT)), soft_wrap=True)
+        """Text whose lines stay as they are, as far as the terminal has room for them."""
+        self._indented([part for line in text.splitlines() for part in hanging(line, self._width, 2)])
 
     def command(self, run: CommandRun) -> None:
         """A command that was run, its exit code, and the line that counts what it did."""
-        self._indented(Text(f"$ {run.command}", style="bold blue"))
-        self._indented(Text(f"exit code {run.code}. {run.summary}"))
+        self._indented(hanging(f"$ {run.command}", self._width, 2), "bold blue")
+        self.say(f"exit code {run.code}. {run.summary}")
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Rows below headings; a cell that is a status has its colour."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
-        for heading in headings:
-            table.add_column(heading, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-        self._indented(table)
+        heading, lines = laid_out(headings, [*rows], self._width)
+        if heading:
+            self._indented([heading], "underline")
+        self._indented(lines)
 
     def decisions(self, decisions: Iterable[Decision], verdict: str = "verdict") -> None:
         """What was decided on keys, and why."""
@@ -135,8 +132,20 @@ class Story:
     def _name(self, account: str) -> str:
         return self._estate.account_name(account)
 
-    def _indented(self, what: Text | Table) -> None:
-        self._console.print(Padding(what, (0, 0, 0, _INDENT), expand=False))
+    @property
+    def _width(self) -> int:
+        return self._console.width - _INDENT
+
+    def _indented(self, lines: Iterable[str], style: str = "") -> None:
+        self._print((" " * _INDENT + line if line else "" for line in lines), style)
+
+    def _print(self, lines: Iterable[str], style: str) -> None:
+        for line in lines:
+            text = Text(line, style=style)
+            for status, colour in _STYLES.items():
+                text.highlight_regex(rf"(?:(?<=  )|(?<=: )){re.escape(status)}(?=  |$)", colour)
+            # The terminal itself breaks what is wider, so that an id is copied whole.
+            self._console.print(text, soft_wrap=True)
 
 
 def _day(time: datetime | None) -> str:

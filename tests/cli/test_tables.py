@@ -15,6 +15,7 @@ from identification import scan
 from library.cli import terminal
 from library.columns import columns
 from library.config.__main__ import check
+from library.issues.listing import RootKeys
 from library.notifications.news import News
 from library.notifications.terms import Audience
 from library.reports.first_look import AccountKeys, FailedAccount, first_look
@@ -43,7 +44,11 @@ class Screen(io.StringIO):
 
 def first_look_tables() -> None:
     keys = [a_key(key_id=key, user_name=user, last_used=days_ago(200)) for key, user in zip(KEYS, USERS, strict=True)]
-    found = [AccountKeys(MAIN, "master", 70, tuple(keys)), AccountKeys(OTHER, "slave1", 9, ())]
+    found = [
+        AccountKeys(MAIN, "master", 70, tuple(keys), 412, RootKeys(2)),
+        AccountKeys(OTHER, "slave1", 9, (), 8, RootKeys(1, exact=False)),
+        AccountKeys("333333333333", "slave2", 9, (), None, None),
+    ]
     failed = [FailedAccount("321098765432", "an account", f"Failed to assume role in Account(321098765432): {WHY}")]
     scan._print_tables(first_look(found, failed, 90, NOW), sys.stdout)
 

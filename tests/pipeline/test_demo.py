@@ -11,6 +11,7 @@ import pytest
 from deployment.local.estate import Estate, EstateError
 from deployment.local.steps import Demo
 from deployment.local.story import Story
+from tests.cli.test_tables import Screen
 from tests.documents import ROOT, not_said, samples_of
 from tests.pipeline.conftest import configuration
 
@@ -38,6 +39,31 @@ def test_the_story_is_told_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixt
     assert told[-1].strip() == str(page)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [line for line in told if len(line) > 160] == []
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_story_fits_the_terminal_and_breaks_no_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", str(width))
+    story = Story(Estate(configuration(tmp_path / "config")))
+    headings = ("account", "user", "key", "what was done", "why", "ticket", "status", "assignee", "comments")
+    keys = [f"AKIAEXAMPLE{number:09}" for number in range(3)]
+    why = "never used, created 800 days ago, more than 90"
+    names = ("master", "reports+nightly@sample.example.com")
+    story.step("The project's CloudFormation template is deployed, with both functions from the built zip")
+    story.table(
+        headings, [(*names, key, "reported", why, "AWSSEC-10", "To Do", "Support-General", "0") for key in keys]
+    )
+    story.table(("output", "value"), [("TopicArn", f"arn:aws:sns:eu-west-1:123456789012:{'x' * 70}")])
+    story.lines("IAM access key AKIAEXAMPLE000000000 of user alice in account master has not been used for 212 days")
+    lines = screen.getvalue().splitlines()
+    assert [line for line in lines if len(line) > width and len(line.split()) > 2] == []
+    assert all(any(key in line for line in lines) for key in keys)
+    assert any("x" * 70 in line for line in lines)
 
 
 def test_a_story_that_comes_out_otherwise_is_an_error(tmp_path: Path) -> None:
