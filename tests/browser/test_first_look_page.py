@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from library.issues.listing import RootKeys
 from library.reports.first_look import AccountKeys, FailedAccount, first_look
 from library.reports.first_look_page import page_of
 from library.reports.page import render
@@ -22,7 +23,9 @@ OTHER = "210987654321"
 
 def write(folder: Path, text: str) -> Path:
     keys = (a_key(user_name=text), a_key(key_id="AKIAOLD", user_name="zoe", last_used=days_ago(900)))
-    look = first_look([AccountKeys(ACCOUNT, text, 2, keys)], [FailedAccount(OTHER, text, text)], 90, NOW)
+    look = first_look(
+        [AccountKeys(ACCOUNT, text, 2, keys, 9, RootKeys(2))], [FailedAccount(OTHER, text, text)], 90, NOW
+    )
     file = folder / "first-look.html"
     file.write_text(render(page_of(look)), encoding="utf-8")
     return file

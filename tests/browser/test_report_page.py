@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from library.issues.account_state import AccountState, Seen
 from library.issues.record import Issue, JiraDetails, RemediationError, Resolution, Status
 from library.issues.whitelist import Exemption, Whitelist
 from library.reports.entries import Failure
@@ -17,7 +18,7 @@ from library.reports.figures import figures
 from library.reports.page import render
 from library.reports.report_page import page_of
 from tests.builders import ACCOUNT, NOW, an_issue, days_ago, details, times
-from tests.reports.builders import OTHER, in_force, scans
+from tests.reports.builders import LAST_SCAN, OTHER, in_force, scans
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Browser
@@ -70,8 +71,10 @@ def write(tmp_path: Path) -> Write:
         settings = in_force(
             accounts=accounts, whitelist=Whitelist({ACCOUNT: exceptions}), jira_server="https://jira.example.com"
         )
+        seen = Seen(70, 80, 20, NOW, active_keys=60, root_keys=2)
+        scanned = scans(master=AccountState(scanned=LAST_SCAN, seen=seen))
         file = tmp_path / "report.html"
-        file.write_text(render(page_of(figures(found, unread, scans(), settings, NOW), settings)), encoding="utf-8")
+        file.write_text(render(page_of(figures(found, unread, scanned, settings, NOW), settings)), encoding="utf-8")
         return file
 
     return write
@@ -102,11 +105,12 @@ def test_the_headlines_are_read_first(browser: Browser, write: Write) -> None:
     browser.open(write(issues()))
     shown = browser.run("return [...document.querySelectorAll('.headlines li')].map((one) => one.innerText)")
     assert [re.sub(r"\s+", " ", text) for text in shown] == [
-        "3 idle keys are on of how many active keys is not known; the longest for 1,000 days",
+        "3 idle keys are on 2 of 60 active keys (3%), not known for 1 account; the longest for 1,000 days",
         "2 to be switched off within 30 days 1 of them in the next run",
         "1 resolved in 13 weeks 1 key switched off by this system",
         "1 left on by an exemption 1 exemption ends within 30 days",
         "0 failures",
+        "2 root access keys in 1 account; not known for 1 account",
     ]
 
 
