@@ -174,6 +174,12 @@ class Selection:
     tickets: tuple[str, ...] = ()
 
     @property
+    def account_ids(self) -> tuple[str, ...]:
+        """The accounts that are typed by their ids."""
+        parts = (part for value in self.accounts for part in _parts(value))
+        return tuple(id for part in parts if (id := account_id(part)) is not None)
+
+    @property
     def narrows(self) -> bool:
         """Whether it leaves out issues of an account that is looked at."""
         return bool(self.users or self.keys or self.tickets)

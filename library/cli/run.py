@@ -15,7 +15,7 @@ from library.cli.logs import log_files, logger, logging_to, logging_to_standard_
 from library.cli.signals import ended_by_the_third
 from library.cli.stop_file import is_stopped, why_stopped
 from library.config.loading import load
-from library.config.sources import host_region, log_group
+from library.config.sources import CONFIG, host_region, log_group
 from library.errors import AwsCallFailed, ConfigurationError, HammerError
 from library.messages import Message
 
@@ -34,13 +34,15 @@ def run(
     *,
     read_only: bool = False,
     alone: bool = False,
+    way_back: bool = False,
     command: str = "",
 ) -> int:
     """Run a command and return its exit code (0, 1, 2, 3, 130 as deployment/REFERENCE.md says).
 
     `stream` names the log stream and file. A `read_only` run changes nothing anywhere, and sends no log stream. A
-    run that stands `alone` needs no more of the configuration than config.json. Whatever ends the run is said at
-    ERROR; one that was brought to its end has a closing line, in which it is called `command` (if not as the stream).
+    run that stands `alone` needs no more of the configuration than config.json, a `way_back` not even that. Whatever
+    ends the run is said at ERROR; one that was brought to its end has a closing line, in which it is called `command`
+    (if not as the stream).
     """
     with ExitStack() as stack:
         stack.enter_context(logging_to_standard_error())
@@ -49,11 +51,13 @@ def run(
         try:
             stack.enter_context(ended_by_the_third())
             logs.to_file()
-            settings = load(alone=alone)
+            settings = wiring.with_what_is_left(load(alone=alone, way_back=way_back))
             refuse_another_region(settings.aws.region)
-            logs.to_cloudwatch(settings.aws.region)
-            logger.info(settings.in_force)
-            settings = _with_organization(settings, alone=alone)
+            with suppress(*([ConfigurationError] if way_back else [])):
+                logs.to_cloudwatch(settings.aws.region)
+            if CONFIG not in settings.unusable:
+                logger.info(settings.in_force)
+            settings = _with_organization(settings, alone=alone or way_back)
             for warning in settings.warnings:
                 messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, warning)
             if is_stopped():
@@ -75,9 +79,11 @@ def run(
 
 def closing_line(command: str, code: int, settings: Config) -> str:
     """What is said once of each run that came to its end; the alarms of a silent host count it, word by word."""
-    on = {True: "on", False: "off"}
-    keys = settings.inactive_keys
-    return f"Run of {command} ended with {code}, reporting={on[keys.reporting]} remediation={on[keys.remediation]}"
+    keys, known = settings.inactive_keys, CONFIG not in settings.unusable
+    reporting, remediation = (
+        ("on" if each else "off") if known else "unknown" for each in (keys.reporting, keys.remediation)
+    )
+    return f"Run of {command} ended with {code}, reporting={reporting} remediation={remediation}"
 
 
 class _Logs:

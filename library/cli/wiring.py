@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from library import messages
 from library.aws import organizations
+from library.aws.caller import signed_in
 from library.aws.issues_table import IssuesTable
 from library.aws.lease import LIMITS, Holder, Lease
 from library.aws.secrets import fetch_credentials
@@ -24,6 +25,7 @@ from library.aws_clients import Session
 from library.cli.logs import logger
 from library.cli.one_by_one import by_itself
 from library.config import checks
+from library.config.sources import CONFIG, host_region
 from library.errors import ConfigurationError, HammerError
 from library.issues.deliveries import JIRA, SLACK
 from library.messages import Message
@@ -54,6 +56,28 @@ def with_organization(settings: Config) -> Config:
     reach(settings)
     client = Session(region_name=settings.aws.region).client("organizations", config=CLIENT_CONFIG)
     return checks.with_organization(settings, organizations.active_accounts(client))
+
+
+def with_what_is_left(settings: Config) -> Config:
+    """For a way back without a usable config.json: the account and region of the credentials where it names none.
+
+    Warns of what is used instead. Raises as `signed_in`.
+    """
+    problem = settings.unusable.get(CONFIG)
+    if problem is None:
+        return settings
+    aws = settings.aws
+    session, own = signed_in(aws.region or host_region() or "")
+    main = aws.main_account_id or own.account
+    accounts = {main: "", **aws.accounts}
+    aws = replace(aws, region=str(session.region_name), main_account_id=main, accounts=accounts)
+    found = f"the table {settings.inactive_keys.table_name!r} in {aws.region} and the accounts {', '.join(accounts)}"
+    said = (
+        f"{problem}; {found} are used, which is what is left of it, config.ini, the environment and the defaults. "
+        "Name another account by its id with --account"
+    )
+    messages.warning(logger, Message.CONFIGURATION_DOUBTFUL, said)
+    return replace(settings, aws=aws)
 
 
 def account_access(settings: Config) -> AccountAccess:
@@ -162,7 +186,7 @@ def notices(settings: Config, table: IssuesTable, missing: Callable[[str, str], 
     used that says who is told, or of what.
     """
     if settings.unusable:
-        raise ConfigurationError(list(settings.unusable.values()))
+        raise ConfigurationError(list(dict.fromkeys(settings.unusable.values())))
     given = credentials(settings)
     jira = slack = None
     if given.jira is not None:

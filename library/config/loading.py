@@ -13,6 +13,7 @@ from library.config.floor import Floor, floor_of, held_to
 from library.config.formats import is_account_id
 from library.config.owners import Owner, TicketOwners
 from library.config.problems import check
+from library.config.salvage import salvaged
 from library.config.schema import SECTION, ConfigSchema, OwnersSchema, WhitelistSchema
 from library.config.settings import (
     AwsSettings,
@@ -23,6 +24,7 @@ from library.config.settings import (
     SlackSettings,
 )
 from library.config.sources import (
+    CODE,
     CONFIG,
     CONFIG_INI,
     FILES,
@@ -48,23 +50,38 @@ if TYPE_CHECKING:
 
 
 def load(
-    source: str | None = None, *, s3_client: Callable[[], S3Client] | None = None, alone: bool = False
+    source: str | None = None,
+    *,
+    s3_client: Callable[[], S3Client] | None = None,
+    alone: bool = False,
+    way_back: bool = False,
 ) -> Config:
     """Read and check the configuration.
 
     `source` is a folder or `s3://bucket/prefix`; without it, that of `default_source`. `s3_client` is called only for
     S3. Raises ConfigurationError with every problem of every file.
     For a command that needs config.json `alone`, a problem of another file is a warning, and the file is `unusable`.
+    On the `way_back` that holds for config.json, too: what is not known then is as library.config.salvage has it.
     Of the same content it may return the same object again, which nobody changes.
     """
-    source = source or default_source()
-    read = reader(source, s3_client)
+    try:
+        source = source or default_source()
+        read = reader(source, s3_client)
+    except ConfigurationError as error:
+        if not way_back:
+            raise
+        source, found = source or str(CODE / "config"), tuple(error.problems)
+        files: Files = tuple((name, found) for name in FILES)
+    else:
+        files = tuple((name, _found(read, name)) for name in FILES)
     floor, problems = _floor(source)
-    return _in_force(source, tuple((name, _found(read, name)) for name in FILES), floor, problems, alone=alone)
+    not_needed = FILES if way_back else (WHITELIST, OWNERS) if alone else ()
+    return _in_force(source, files, floor, problems, not_needed)
 
 
 Found = bytes | tuple[Problem, ...] | None
 """What there is of a file: its content, why it cannot be read, or nothing."""
+Files = tuple[tuple[str, Found], ...]
 
 
 def _found(read: Reader, name: str) -> Found:
@@ -84,11 +101,10 @@ def _floor(source: str) -> tuple[Floor, tuple[Problem, ...]]:
 @lru_cache(maxsize=2)
 def _in_force(
     source: str,
-    files: tuple[tuple[str, Found], ...],
+    files: Files,
     floor: Floor,
     floor_problems: tuple[Problem, ...],
-    *,
-    alone: bool,
+    not_needed: tuple[str, ...],
 ) -> Config:
     """What these files say. They are read anew by each run, but parsed and checked only if a byte is another one.
 
@@ -103,26 +119,30 @@ def _in_force(
         try:
             checked[name] = _checked(name, schemas[name], found, raw, source)
         except ConfigurationError as error:
-            if not alone or name == CONFIG:
+            if name not in not_needed:
                 problems += error.problems
                 continue
             unusable_files[name] = error.problems[0]
-            raw.pop(name, None)
-            checked[name], _ = check(name, schemas[name], {})
+            document = raw.pop(name, None)
+            checked[name] = salvaged(document) if name == CONFIG else check(name, schemas[name], {})[0]
     if floor_problems:
         unusable_files[CONFIG_INI] = floor_problems[0]
-        if not alone:
+        if not not_needed:
             problems += floor_problems
     if problems:
         raise ConfigurationError(problems)
     config = _config(checked, source, PublishedSet(_digests(files)).digest)
     inactive_keys, undercut = held_to(floor, config.inactive_keys)
     config = replace(config, inactive_keys=inactive_keys)
-    all_accounts_known = not config.aws.accounts_from_organization
-    warnings = file_warnings(raw, checked, unusable_files)
-    warnings += cross_checks(config, all_accounts_known=all_accounts_known)
-    warnings += undercut + [f"{problem}; it is not used" for problem in unusable_files.values()]
+    main = unusable_files.get(CONFIG)
+    warnings = [] if main is not None else file_warnings(raw, checked, unusable_files) + _doubts(config) + undercut
+    # Who goes on without config.json says with what instead.
+    warnings += [f"{problem}; it is not used" for problem in unusable_files.values() if problem != main]
     return replace(config, warnings=tuple(warnings), unusable=unusable_files)
+
+
+def _doubts(config: Config) -> list[str]:
+    return cross_checks(config, all_accounts_known=not config.aws.accounts_from_organization)
 
 
 def _checked(name: str, schema: Section, found: Found, raw: dict[str, Any], source: str) -> dict[str, Any]:
@@ -138,7 +158,7 @@ def _checked(name: str, schema: Section, found: Found, raw: dict[str, Any], sour
     return checked
 
 
-def _digests(files: tuple[tuple[str, Found], ...]) -> dict[str, str]:
+def _digests(files: Files) -> dict[str, str]:
     return {name: hashlib.sha256(found).hexdigest() for name, found in files if isinstance(found, bytes)}
 
 

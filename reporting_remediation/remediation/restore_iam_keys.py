@@ -49,6 +49,8 @@ def main(form: str | None, selection: Selection, **given: Any) -> None:
 
     Needs the table and IAM only: it waits for no other command, and people are told once all keys are on. What cannot
     be said, because a file of the configuration, the secret, JIRA or Slack is not usable, is said by the next report.
+    Without a usable config.json it looks into the credentials' own account, and into those that --account names by
+    their ids.
 
     Who did it is recorded and said on the ticket. The next scan opens a new episode: the owner is told, and has at
     least seven days before the key may be switched off again. What a run that was cut off has left is completed.
@@ -65,7 +67,7 @@ def main(form: str | None, selection: Selection, **given: Any) -> None:
             STREAM,
             lambda settings: Run(settings, options, SwitchingOn).run(),
             read_only=options.dry_run,
-            alone=True,
+            way_back=True,
             command="remediation.restore_iam_keys",
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from library.cli import wiring
+from library.config.sources import CONFIG
 from library.issues import switch_steps
 from library.issues.decisions import Outcome, Skip, Step, Verdict
 from library.issues.reporting import TellRemediated
@@ -50,8 +51,10 @@ class SwitchingOn:
 
     @property
     def accounts(self) -> list[str]:
-        """All of the configuration's accounts."""
-        return sorted({*self._settings.aws.accounts, *(each.id for each in self._settings.remediation_accounts())})
+        """All of the configuration's accounts; without a usable one also those that the options name by their ids."""
+        typed = self._options.selection.account_ids if CONFIG in self._settings.unusable else ()
+        listed = (each.id for each in self._settings.remediation_accounts())
+        return sorted({*self._settings.aws.accounts, *listed, *typed})
 
     @property
     def limit(self) -> int | None:

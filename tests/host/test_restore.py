@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import signal
 import threading
 import time
@@ -20,10 +21,13 @@ from library.issues.record import Episode, Issue, Resolution, RestoreDetails, St
 from library.issues.scanning import Finding, reconcile
 from library.text import utc
 from tests.wire import Wire, answer
-from tests.world import MAIN, OTHER, REGION, REMEDIATION, REPORTING, RESTORE, SECRET, SHOW
+from tests.world import MAIN, OTHER, REGION, REMEDIATION, REPORTING, RESTORE, SECRET, SHOW, TABLE
 from tests.world.configuration import CREDENTIALS, OWNERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.world.estate import Estate
 
 
@@ -452,6 +456,8 @@ def breakages(estate: Estate, what: str) -> None:
             (estate.folder / "whitelist.json").write_text("{", encoding="utf-8")
         case "broken owners":
             estate.owners({"jira_projekt": "AWSSEC"})
+        case "broken config.ini":
+            (estate.folder / "config.ini").mkdir()
 
 
 @pytest.mark.parametrize(
@@ -463,6 +469,7 @@ def breakages(estate: Estate, what: str) -> None:
             "E-CONFIG-01 Nobody can be told now, which the next report makes up for: whitelist.json",
         ),
         ("broken owners", "W-CONFIG-01 ticket_owners.json: jira_projekt"),
+        ("broken config.ini", "E-CONFIG-01 Nobody can be told now, which the next report makes up for: config.ini"),
     ],
 )
 def test_a_key_is_switched_on_whatever_is_broken_beside_and_people_are_told_once_it_is_mended(
@@ -480,11 +487,92 @@ def test_a_key_is_switched_on_whatever_is_broken_beside_and_people_are_told_once
 
     if what == "no secret":
         boto3.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(CREDENTIALS))
+    if what == "broken config.ini":
+        (estate.folder / "config.ini").rmdir()
     estate.whitelist()
     estate.owners(OWNERS)
     assert estate.report().exit_code == 0
     assert estate.messages()[-1][1].startswith("*Switched on again:*")
     assert "on again" in estate.tickets_of(issue)[0].comments[-1]
+
+
+CONFIG_BREAKAGES: dict[str, Callable[[Path], object]] = {
+    "removed": lambda path: path.unlink(),
+    "emptied": lambda path: path.write_bytes(b""),
+    "not JSON any more": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "not UTF-8": lambda path: path.write_bytes(path.read_bytes() + b"\xff"),
+    "a list": lambda path: path.write_text("[]"),
+    "a link to nowhere": lambda path: (
+        path.rename(path.with_suffix(".old")).with_suffix(".json").symlink_to("nowhere")
+    ),
+    "a folder": lambda path: path.rename(path.with_suffix(".old")).with_suffix(".json").mkdir(),
+    "without a folder": lambda path: shutil.rmtree(path.parent),
+}
+
+
+@pytest.mark.parametrize("broken", CONFIG_BREAKAGES.values(), ids=CONFIG_BREAKAGES)
+def test_a_key_is_switched_on_without_a_config_and_people_are_told_once_it_is_mended(
+    estate: Estate, broken: Callable[[Path], object]
+) -> None:
+    here, there = switched_off(estate, "joe"), switched_off(estate, "ann", account=OTHER)
+    files = {path.name: path.read_bytes() for path in estate.folder.iterdir() if path.is_file()}
+    broken(estate.folder / "config.json")
+
+    result = estate.restore("--key", here.issue_id)
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert said.count("W-CONFIG-01") == 1
+    used = f"the table '{TABLE}' in {REGION} and the accounts {MAIN} are used"
+    assert used in said
+    assert said.count("E-CONFIG-01 Nobody can be told now, which the next report makes up for: ") == 1
+    assert "in force" not in said
+    assert estate.key_status(here) == "Active"
+    # The account of the credentials is all that is known; another one is named.
+    assert "no issue" in estate.restore("--key", there.issue_id).output
+    assert estate.restore("--key", there.issue_id, "--account", OTHER).exit_code == 1
+    for issue in (here, there):
+        assert estate.key_status(issue) == "Active"
+        owing = estate.read(issue)
+        assert owing.on_again_since is not None
+        assert None not in (owing.jira.failed, owing.slack.failed)
+    # Nothing else goes on like that.
+    assert (estate.report().exit_code, estate.remediate().exit_code) == (2, 2)
+
+    shutil.rmtree(estate.folder, ignore_errors=True)
+    estate.folder.mkdir()
+    for name, content in files.items():
+        (estate.folder / name).write_bytes(content)
+    assert estate.report().exit_code == 0
+    for issue in (here, there):
+        assert "on again" in estate.tickets_of(issue)[0].comments[-1]
+    assert len(estate.messages()) == 2
+
+
+@pytest.mark.parametrize(
+    ("section", "changed"),
+    [
+        ("aws", {"regiom": "eu-west-1"}),
+        ("aws", {"region": 5}),
+        ("aws", {"main_account_id": 5}),
+        ("aws", {"accounts": {MAIN: "master", OTHER: "slave1", "12": "x"}}),
+        ("cronjobs", {"reporting": "now and then"}),
+        ("jira", {"server": 5}),
+        ("slack", {"enabled": "perhaps"}),
+        ("user_inactivekeys", {"inactive_criteria_days": "many"}),
+        ("user_inactivekeys", {"remediaton": True}),
+    ],
+)
+def test_what_is_right_in_a_broken_config_is_used_for_a_restore(
+    estate: Estate, section: str, changed: dict[str, object]
+) -> None:
+    issue = switched_off(estate, "ann", account=OTHER)
+    estate.configure(**{section: changed})
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 1
+    assert f"and the accounts {MAIN}, {OTHER}" in " ".join(result.output.split())
+    assert estate.key_status(issue) == "Active"
+    owing = estate.read(issue)
+    assert None not in (owing.jira.failed, owing.slack.failed)
 
 
 def test_a_jira_that_answers_byte_by_byte_holds_no_key_up(estate: Estate) -> None:
