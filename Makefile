@@ -12,6 +12,8 @@ LISTS := requirements requirements-lambda requirements-dev
 PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 COVERAGE := $(RUN) -m coverage report
 CONFIG ?= config
+# As one word, whatever is in it; not every shell has put the home directory in the place of ~ here.
+FOLDER = '$(patsubst ~/%,$(HOME)/%,$(CONFIG))'
 ARGS :=
 HANDLERS := identification/lambdas/iam-user-inactive-keys-identification
 # What an issue is, what becomes of it, and what is said of it.
@@ -74,28 +76,28 @@ new-config: $(STAMP)  ## Write a configuration to begin with (ARGS=../hammer-con
 	@$(RUN) -m deployment.new_config $(ARGS)
 
 package: $(STAMP)  ## Check CONFIG, and build the functions' and the host's zip into build/
-	@$(RUN) -m deployment.build_packages $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.build_packages $(FOLDER) $(ARGS)
 
 deploy: $(STAMP)  ## Show, ask, and deploy the main account's stacks (ARGS="--stack host …" for the host)
-	@$(RUN) -m deployment.deploy $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.deploy $(FOLDER) $(ARGS)
 
 deploy-roles: $(STAMP)  ## Deploy the roles of the scanned accounts, as a StackSet
-	@$(RUN) -m deployment.deploy_roles $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.deploy_roles $(FOLDER) $(ARGS)
 
 destroy: $(STAMP)  ## Remove what deploy and deploy-roles have made, and keep tables, log group and bucket
-	@$(RUN) -m deployment.destroy $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.destroy $(FOLDER) $(ARGS)
 
 check-deployment: $(STAMP)  ## Say per account what a scan would be refused, and how to mend it
-	@$(RUN) -m deployment.check_deployment $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.check_deployment $(FOLDER) $(ARGS)
 
 publish-config: $(STAMP)  ## Put CONFIG into force in S3, all of it at once
-	@$(RUN) -m deployment.publish_config $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.publish_config $(FOLDER) $(ARGS)
 
 put-credentials: $(STAMP)  ## Try and store the JIRA and Slack credentials
-	@$(RUN) -m deployment.put_credentials $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.put_credentials $(FOLDER) $(ARGS)
 
 redrive: $(STAMP)  ## Ask again for the scans in the queue of failures
-	@$(RUN) -m deployment.redrive $(CONFIG) $(ARGS)
+	@$(RUN) -m deployment.redrive $(FOLDER) $(ARGS)
 
 picture:  ## Take the README's picture of the report that make demo has left in build/ (needs Chromium)
 	@chromium --headless --no-sandbox --hide-scrollbars --log-level=3 --window-size=1280,1070 \

@@ -186,7 +186,9 @@ def main(config_folder: str | None, output: Path, without_configuration: bool) -
     """Check the configuration in CONFIG_FOLDER (config/ if not given), and build the functions' and the host's zip.
 
     Beside each is the list of the packages that it is made of, in the form of CycloneDX (SBOM). The same files give
-    the same bytes. Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration is wrong.
+    the same bytes.
+
+    Exit codes: 0 built, 1 the installed packages do not fit, 2 the configuration is wrong.
     """
     with exit_codes():
         for build_package, lock in ((build, _LOCK), (build_host, _HOST_LOCK)):

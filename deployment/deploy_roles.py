@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 @command(epilog=EXIT_CODES)
 @config_argument
 @click.option(
-    "--ou", "units", multiple=True, help="An organizational unit, or the root of the organization; repeatable."
+    "--ou",
+    "units",
+    multiple=True,
+    metavar="ID",
+    help="An organizational unit, or the root of the organization; repeatable.",
 )
 @account_option
 @click.option(

@@ -104,7 +104,7 @@ def _ask(given: dict[str, Any]) -> dict[str, Any]:
 
 @command(epilog=EXIT_CODES)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--region", default="", help="AWS region of the main account.")
+@click.option("--region", default="", metavar="NAME", help="AWS region of the main account.")
 @click.option(
     "--account",
     "accounts",
@@ -114,9 +114,14 @@ def _ask(given: dict[str, Any]) -> dict[str, Any]:
     help="An account to scan, the main account first. Repeatable, or a list with commas.",
 )
 @click.option("--organization", is_flag=True, help="Scan all active accounts of the AWS organization, too.")
-@click.option("--jira-server", default="", help="URL of JIRA; without it JIRA is off.")
-@click.option("--jira-project", default="", help="Key of the project in which tickets are raised.")
-@click.option("--slack-owner", default="", help="Channel (#…), user or e-mail that is told; without it Slack is off.")
+@click.option("--jira-server", default="", metavar="URL", help="URL of JIRA; without it JIRA is off.")
+@click.option("--jira-project", default="", metavar="KEY", help="Key of the project in which tickets are raised.")
+@click.option(
+    "--slack-owner",
+    default="",
+    metavar="NAME",
+    help="Channel (#…), user or e-mail that is told; without it Slack is off.",
+)
 @profile_option
 def main(folder: Path, **given: Any) -> None:
     """Write a configuration to begin with into FOLDER: config.json, whitelist.json and ticket_owners.json.

@@ -59,6 +59,7 @@ def _writable(_context: click.Context, _parameter: click.Parameter, value: Path 
     type=click.IntRange(1, 36_500),
     default=90,
     show_default=True,
+    metavar="N",
     help="List keys that were not used for more than this number of days; of a key never used, its age counts.",
 )
 @click.option(
@@ -116,10 +117,10 @@ def main(
     reached through a role of the same name in each of them, which these credentials may assume:
 
     \b
-      python -m identification.scan
-      python -m identification.scan --days 180 --format csv --output idle.csv
-      python -m identification.scan --accounts 111111111111,222222222222 --role-name audit
-      python -m identification.scan --organization --role-name audit
+      hammer scan
+      hammer scan --days 180 --format csv --output idle.csv
+      hammer scan --accounts 111111111111,222222222222 --role-name audit
+      hammer scan --organization --role-name audit
 
     It is the same scan and the same rule as the Lambda's: an Active key is idle if its last use, or its creation if
     it was never used, is more than --days times 24 hours ago. The longest idle come first. Then it says how many keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -67,3 +68,26 @@ def test_a_machine_that_has_it_under_one_name_only_is_enough(tmp_path: Path) -> 
     assert (again.returncode, again.stderr) == (0, "")
     own = subprocess.run([tmp_path / "venv/bin/python", "-V"], capture_output=True, text=True, check=True).stdout
     assert own.split() == ["Python", ".".join(map(str, sys.version_info[:3]))]
+
+
+@pytest.mark.parametrize("given", ["/srv/hammer config", "~/hammer config", "../hammer-config", "s3://bucket/prefix"])
+def test_the_folder_of_the_configuration_is_one_word_whatever_is_in_it(tmp_path: Path, given: str) -> None:
+    programs = machine(tmp_path, show="printf '%s\\n' \"$@\"")
+    (tmp_path / ".installed").touch()
+    targets = re.findall(r"^([a-z-]+):.*\n.*\$\(FOLDER\)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert len(targets) == 8
+    for target in targets:
+        done = subprocess.run(
+            [MAKE, f"VENV={tmp_path}", "RUN=show", f"CONFIG={given}", "ARGS=--yes", target],
+            cwd=ROOT,
+            env={"PATH": str(programs), "HOME": "/home/ann"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[2:] == [given.replace("~", "/home/ann"), "--yes"], target
+
+
+def test_every_command_that_takes_a_configuration_gets_it_as_one_word() -> None:
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    assert [line for line in lines if "$(CONFIG)" in line] == [line for line in lines if line.startswith("FOLDER = ")]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from deployment.local import estate as local
 from deployment.local.estate import CONFIG, Estate
 from deployment.local.steps import Demo
 from deployment.local.story import Story
@@ -62,30 +61,34 @@ def _keep_up(demo: Demo, estate: Estate, story: Story) -> None:
     """Tell what can be tried by hand, and do what is typed, until KeyboardInterrupt."""
     days = estate.settings.inactive_keys.remediation_retention_period + 1
     story.step("It stays up until Ctrl-C. In another terminal:")
-    story.lines("unset AWS_PROFILE AWS_DEFAULT_PROFILE")
-    story.lines("\n".join(f"export {name}={shlex.quote(value)}" for name, value in estate.exports().items()))
-    story.lines(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
+    story.to_copy("unset AWS_PROFILE AWS_DEFAULT_PROFILE")
+    story.to_copy("\n".join(f"export {name}={shlex.quote(value)}" for name, value in estate.exports().items()))
+    story.to_copy(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
     story.say("Then, for example:")
     slack = estate.slack.base_url.removesuffix("/api/")
     examples = (
-        ("python -m identification.scan", "a first look, without the table"),
-        (f"python -m {local.REPORTING}", "raises the tickets"),
-        (f"python -m {local.REMEDIATION} --dry-run", "not due yet: press Enter here, and again"),
-        (f"python -m {local.REMEDIATION}", "asks for each key"),
-        (f"python -m {local.RESTORING} --since 1d", "and back"),
-        (f"python -m {local.PAGE}", "a page of all this"),
+        ("hammer scan", "a first look, without the table"),
+        ("hammer report", "raises the tickets"),
+        ("hammer remediate --dry-run", "not due yet: Enter here, and again"),
+        ("hammer remediate", "asks for each key"),
+        ("hammer restore --since 1d", "and back"),
+        ("hammer page", "a page of all this"),
         (f"curl {estate.jira.url}/_stand_in/state", "what JIRA received"),
         (f"curl {slack}/_stand_in/state", "what Slack received"),
     )
-    story.lines("\n".join(f"{command:<60} # {what}" for command, what in examples))
-    story.say(f"Here: Enter lets {days} days pass, s and Enter lets the schedule fire.")
+    story.lines("\n".join(f"{command:<42}# {what}" for command, what in examples))
+    typed = f"Enter lets {days} days pass, s and Enter lets the schedule fire, Ctrl-C ends it."
+    story.say(f"Here: {typed}")
     for line in sys.stdin:
-        if line.strip() == "s":
-            demo.scan_accounts()
-            story.say("Scanned.")
-        else:
-            estate.let_time_pass(days)
-            story.say(f"{days} days passed: all recorded times are moved back.")
+        match line.strip():
+            case "":
+                estate.let_time_pass(days)
+                story.say(f"{days} days passed: all recorded times are moved back.")
+            case "s":
+                demo.scan_accounts()
+                story.say("Scanned.")
+            case _:
+                story.say(f"Nothing was done. {typed}")
     while True:
         signal.pause()
 

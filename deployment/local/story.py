@@ -55,6 +55,11 @@ class Story:
         """Text whose lines stay as they are, as far as the terminal has room for them."""
         self._indented([part for line in text.splitlines() for part in hanging(line, self._width, 2)])
 
+    def to_copy(self, text: str) -> None:
+        """Lines that are typed elsewhere: each is one line, however narrow the terminal."""
+        for line in text.splitlines():
+            self._console.print(Text(" " * _INDENT + line), soft_wrap=True)
+
     def command(self, run: CommandRun) -> None:
         """A command that was run, its exit code, and the line that counts what it did."""
         self._indented(hanging(f"$ {run.command}", self._width, 2), "bold blue")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ import click
 from library.cli.codes import FAILED
 from library.messages import Message, line
 
+_EXIT_CODES = "Exit codes: "
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -41,7 +43,15 @@ class Writing:
 
 
 class Command(Writing, click.Command):
-    """A command."""
+    """A command; its exit codes are said after its options, wherever its docstring has them."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """As click does."""
+        super().__init__(*given, **named)
+        before, begun, codes = inspect.cleandoc(self.help or "").partition(f"\n\n{_EXIT_CODES}")
+        if begun:
+            codes, _, after = codes.partition("\n\n")
+            self.help, self.epilog = f"{before}\n\n{after}".rstrip(), f"{_EXIT_CODES}{codes}"
 
 
 class Group(Writing, click.Group):

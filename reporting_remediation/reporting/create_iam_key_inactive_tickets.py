@@ -70,7 +70,8 @@ def main(dry_run: bool, limit: int | None, raise_again: tuple[str, ...], selecti
     """Tell people of the idle access keys in the table of issues.
 
     \b
-    - a new issue: raises a JIRA ticket and tells Slack; an issue that is back: comments on its ticket
+    - a new issue: raises a JIRA ticket and tells Slack
+    - an issue that is back: comments on its ticket
     - before the key is switched off: a reminder at each configured step
     - an issue that went away or was whitelisted: says why, and closes its ticket
     - an exemption that ends within 14 days: tells Slack, once

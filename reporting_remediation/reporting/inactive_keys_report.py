@@ -71,13 +71,15 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
     CSV: a text that a spreadsheet would take for a formula gets an apostrophe before it. JSON has the texts as they
     are.
 
-    \b
     Security Hub takes findings only from the account that they are about, at most 100 at once. So --output names a
     folder that gets a file for each such import. With credentials of each account, in the region of the table:
+
+    \b
       python -m reporting.inactive_keys_report --format asff --output findings
       for file in findings/123456789012-*.json; do
         aws securityhub batch-import-findings --findings "file://$file"
       done
+
     An import updates the findings of the one before. What is whitelisted or has ended is archived. What ended more
     than twelve weeks ago is left out, so import more often than that.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,16 @@ def test_every_command_takes_h_and_a_terminal_that_lacks_characters(module: str)
     done = CliRunner(charset="ascii").invoke(COMMANDS[module], ["-h"])
     assert (done.exit_code, done.stderr) == (0, "")
     assert "-h, --help" in done.stdout
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_every_help_has_the_exit_codes_last_says_what_an_option_takes_and_fits_a_narrow_terminal(module: str) -> None:
+    shown = CliRunner().invoke(COMMANDS[module], ["-h"]).stdout
+    _, options, codes = shown.rpartition("  Exit codes: ")
+    assert options
+    assert codes.count("\n\n") == 0
+    assert re.findall(r" (?:TEXT|INTEGER|FLOAT)\b.*", shown) == []
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
 
 
 def test_a_command_that_is_none_is_a_usage_error() -> None:

@@ -61,6 +61,9 @@ def test_the_story_fits_the_terminal_and_breaks_no_id(
     story.table(("output", "value"), [("TopicArn", f"arn:aws:sns:eu-west-1:123456789012:{'x' * 70}")])
     story.lines("IAM access key AKIAEXAMPLE000000000 of user alice in account master has not been used for 212 days")
     lines = screen.getvalue().splitlines()
+    setting = f"export HAMMER_CONFIG=/{'x' * 170}"
+    story.to_copy(setting)
+    assert screen.getvalue().splitlines()[len(lines) :] == [f"   {setting}"]
     assert [line for line in lines if len(line) > width and len(line.split()) > 2] == []
     assert all(any(key in line for line in lines) for key in keys)
     assert any("x" * 70 in line for line in lines)

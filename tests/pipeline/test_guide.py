@@ -259,8 +259,13 @@ def test_the_demo_stays_up_until_ctrl_c(clone: Path) -> None:
         told = []
         for line in demo.stdout:
             told.append(line)
-            if "s and Enter lets the schedule fire" in line:
+            if "Here: Enter lets" in line:
+                assert demo.stdin is not None
+                demo.stdin.write("help\n")
+                demo.stdin.flush()
+            if "Nothing was done." in line:
                 # As a terminal does: to make and to all that it runs.
                 os.killpg(demo.pid, signal.SIGINT)
     assert any("export AWS_ENDPOINT_URL=" in line for line in told), "".join(told)
+    assert not any("days passed" in line for line in told), "".join(told)
     assert any("Stopped; nothing is left running." in line for line in told), "".join(told)
