@@ -127,22 +127,22 @@ def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
     if refusal.call == _NOT_ASKED:
         return (
             "the account was not asked, so nothing is known of it. The function was busy: try again when fewer scans "
-            "run. Another failure: its log says more; deploy the main stack again (deployment.deploy)"
+            "run. Another failure: its log says more; deploy the main stack again (`make deploy`)"
         )
     if refusal.call == "sts:AssumeRole":
         return (
-            f"deploy the roles there (deployment.deploy_roles); {role} must trust the function's role and ask for "
+            f"deploy the roles there (`make deploy-roles`); {role} must trust the function's role and ask for "
             "aws.external_id of config.json"
         )
     if refusal.call.startswith("dynamodb:"):
         return (
             "the function looks for the table that its configuration names: publish the configuration "
-            "(deployment.publish_config), then deploy the main stack again (deployment.deploy)"
+            "(`make publish-config`), then deploy the main stack again (`make deploy`)"
         )
     if not refusal.call.startswith("iam:") or account.id == settings.aws.main_account_id:
-        return "deploy the main stack again (deployment.deploy); the function's log says more"
+        return "deploy the main stack again (`make deploy`); the function's log says more"
     return (
-        f"deploy the roles there again (deployment.deploy_roles); if {role} allows it, an organization's policy or a "
+        f"deploy the roles there again (`make deploy-roles`); if {role} allows it, an organization's policy or a "
         "permissions boundary denies it"
     )
 
@@ -158,7 +158,7 @@ def main_account(session: Session, outputs: Mapping[str, str], settings: Config)
             session.client("secretsmanager"), settings.credentials_secret, **wiring.token_addresses(settings)
         )
     except CredentialsError as error:
-        yield Obstacle(main, "credentials", settings.credentials_secret, str(error), "run deployment.put_credentials")
+        yield Obstacle(main, "credentials", settings.credentials_secret, str(error), "run `make put-credentials`")
     rule = session.client("events").describe_rule(Name=outputs["ScheduleRuleName"])
     if rule["State"] != "ENABLED":
         said = f"its state is {rule['State']}"
@@ -184,7 +184,7 @@ def code(session: Session, outputs: Mapping[str, str], settings: Config) -> Iter
         foreign = foreign_code(functions, function, key)
         if foreign is not None:
             remedy = (
-                "CloudTrail says who has changed it; deploy the main stack again (deployment.deploy), then "
+                "CloudTrail says who has changed it; deploy the main stack again (`make deploy`), then "
                 f"aws lambda update-function-code --function-name {function} --s3-bucket {bucket} --s3-key {key}"
             )
             said = f"it runs code with the SHA-256 {foreign}, and was deployed with {key}"
@@ -196,7 +196,7 @@ def host(cloudformation: CloudFormationClient, settings: Config) -> Iterator[Obs
     table = stacks.parameters(cloudformation, stacks.HOST_STACK).get(stacks.ISSUES_TABLE_PARAMETER)
     if table not in (None, settings.inactive_keys.table_name):
         said = f"its role may use the table {table}, and not {settings.inactive_keys.table_name}"
-        remedy = "deploy the host again (deployment.deploy --stack host)"
+        remedy = "deploy the host again (`make deploy ARGS='--stack host'`)"
         yield Obstacle(settings.aws.main_account_id, "host", stacks.HOST_STACK, said, remedy)
 
 
@@ -214,7 +214,7 @@ def _summary(accounts: int, refused: Sequence[Obstacle], missing: int) -> str:
     not_asked = len({each.account_id for each in refused if each.what == _NOT_ASKED})
     well = accounts - len({each.account_id for each in refused})
     unknown = f", {not_asked} could not be asked" if not_asked else ""
-    return f"{well} of {accounts} accounts can be scanned{unknown}; {missing} things are missing otherwise"
+    return f"{well} of {accounts} accounts can be scanned{unknown}; {missing} missing otherwise"
 
 
 @command(epilog=EXIT_CODES)

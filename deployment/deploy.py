@@ -135,7 +135,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     callback=_pairs,
     metavar="NAME=VALUE",
     help="A tag of all that the stack makes; repeatable. Without any, the host has the main stack's, and so have the "
-    "roles of deployment.deploy_roles; a stack without any in either place keeps its own.",
+    "roles of `make deploy-roles`; a stack without any in either place keeps its own.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @aws_options
@@ -148,7 +148,7 @@ def main(config_folder: str | None, stack: str, given: dict[str, str], tags: dic
     stack, or Hammer's own) is taken over with its content.
 
     Functions and host read their configuration from config/ in that bucket, where the first deployment puts it. Later
-    deployments leave alone what is published there: see deployment.publish_config. With `--parameter ConfigSource=`
+    deployments leave alone what is published there: see `make publish-config`. With `--parameter ConfigSource=`
     they read the copy in their package.
 
     Scans need no host. With --stack host, which may come at any time, the role that switches keys is brought to the

@@ -85,7 +85,7 @@ def main(
                 return
             failed = roles.put(parameters, targets, exists=exists)
         refuse_failures(failed, "deployed into")
-        click.echo("Done. What still may be missing is shown by deployment.check_deployment.")
+        click.echo("Done. What still may be missing is shown by `make check-deployment`.")
 
 
 def add_the_host(client: CloudFormationClient, settings: Config, *, ask: bool) -> None:

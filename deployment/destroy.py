@@ -48,7 +48,7 @@ def main(config_folder: str | None, yes: bool) -> None:
             places = sorted(roles.present()) if roles else []
         there = [name for name in _REMOVED if stacks.exists(client, name)]
         if roles is None and not there:
-            click.echo("Nothing is deployed in this region")
+            click.echo(f"Nothing is deployed in {settings.aws.region}")
             return
         _show(client, there, places, has_roles=roles is not None)
         if not yes and not agreed("Remove this?"):

@@ -103,8 +103,8 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        # The error of json quotes no part of the text.
-        raise CredentialsError(f"{path}: {error}") from error
+        # The error of json quotes no part of the text, and that of a file names it.
+        raise CredentialsError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(content, dict) or not content or not content.keys() <= {"jira", "slack"}:
         raise CredentialsError(f"{path}: expected a JSON object with the entries jira and slack, or one of them")
     return content

@@ -258,7 +258,8 @@ def outputs(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     """The outputs of a stack; raises StackError if there is no such stack."""
     found = _describe(cloudformation, stack)
     if found is None:
-        raise StackError(f"there is no stack {stack} in this region; deployment.deploy makes it", id=Message.NO_STACK)
+        where = f"there is no stack {stack} in {cloudformation.meta.region_name}"
+        raise StackError(f"{where}, in the account of these credentials; `make deploy` makes it", id=Message.NO_STACK)
     return _outputs_of(found)
 
 

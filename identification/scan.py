@@ -19,6 +19,7 @@ from library.cli.aws_options import profile_option, region_option
 from library.cli.command import command
 from library.cli.logs import logger, logging_to_standard_error
 from library.cli.options import account_ids
+from library.cli.output import check_output
 from library.cli.signals import ended_by_the_third
 from library.errors import HammerError
 from library.reports.files import csv_text, write
@@ -43,13 +44,6 @@ class ResultNotWritten(HammerError):
 def _role_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if value and not _ROLE_NAME.fullmatch(value):
         raise click.BadParameter(f"found {value!r}; expected the name of a role, without account and arn:")
-    return value
-
-
-def _writable(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
-    # Better said before a scan that takes an hour than after it.
-    if value is not None and not value.exists() and not os.access(value.absolute().parent, os.W_OK):
-        raise click.BadParameter(f"the folder {value.absolute().parent} does not exist, or no file can be made in it")
     return value
 
 
@@ -93,7 +87,6 @@ def _writable(_context: click.Context, _parameter: click.Parameter, value: Path 
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    callback=_writable,
     metavar="FILE",
     help="Write it to this file, which is overwritten, instead of standard output.",
 )
@@ -139,6 +132,7 @@ def main(
     missing or not accepted, 10 an idle key was found (--fail-on-findings only, and only if nothing failed), 130
     Ctrl-C.
     """
+    check_output(form, output)
     if accounts and organization:
         raise click.UsageError("--accounts and --organization exclude each other: name accounts, or take them all")
     if organization and not role_name:

@@ -162,10 +162,10 @@ def published_set(pointer: bytes) -> PublishedSet:
     content = json_of(CURRENT, pointer)
     files = content.get("files") if isinstance(content, dict) else None
     if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
-        raise unusable(CURRENT, "no files", "what deployment.publish_config writes")
+        raise unusable(CURRENT, "no files", "what `make publish-config` writes")
     found = PublishedSet(dict(files))
     if found.digest != content.get("set"):
-        raise unusable(CURRENT, "files that are not those of its set", "what deployment.publish_config writes")
+        raise unusable(CURRENT, "files that are not those of its set", "what `make publish-config` writes")
     return found
 
 

@@ -104,7 +104,7 @@ def lines_of_the_rest(
 
 def _idle_for(details: IssueDetails, now: datetime) -> str:
     since = text.last_used_or_created(never_used=details.never_used)
-    return f"{since} {idle_days(details.last_used, now)} days ago"
+    return f"{since} {text.days(idle_days(details.last_used, now))} ago"
 
 
 def _end_of(found: Resolution, after: Issue | None) -> str:
@@ -117,7 +117,7 @@ def _line_of_key(key: AccessKey, now: datetime) -> Line:
     if key.status != ACTIVE:
         return Line("Key is left alone", key.user_name, key.key_id, "off", f"status {key.status}")
     since = "created" if key.last_used is None else "last used"
-    reason = f"{since} {idle_days(key.idle_since, now)} days ago"
+    reason = f"{since} {text.days(idle_days(key.idle_since, now))} ago"
     return Line("Key is left alone", key.user_name, key.key_id, "in use", reason)
 
 

@@ -9,6 +9,7 @@ from library.issues.access_keys import ACTIVE, INACTIVE, AccessKey, is_idle
 from library.issues.decisions import Skip
 from library.issues.record import Issue, Status
 from library.issues.reporting import TellRemediated, retention_days, retention_over
+from library.text import days as in_days
 from library.text import utc
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _may_switch_off(
         return Due(since=due)
     if due > over:
         return Skip(f"its people were told {utc(due)}", due)
-    return Skip(f"within its retention period of {days} days, due {utc(due)}", due)
+    return Skip(f"within its retention period of {in_days(days)}, due {utc(due)}", due)
 
 
 def whitelisted(exemption: Exemption) -> Skip:

@@ -45,7 +45,7 @@ def main() -> None:
     """Try every AWS call that reporting and remediation on this host need, with no effect, account by account.
 
     Each line names what is refused and what to do about it. The scan's own roles are checked by
-    deployment.check_deployment, from where the stacks are deployed.
+    `make check-deployment`, from where the stacks are deployed.
     """
     sys.exit(run(STREAM, _check, read_only=True))
 
@@ -80,7 +80,7 @@ def _check(settings: Config) -> int:
     try:
         wiring.credentials(settings)
     except CredentialsError as error:
-        remedy = "store them: python -m deployment.put_credentials"
+        remedy = "store them: `make put-credentials`"
         lacks.append(_Lack("credentials", "secretsmanager:GetSecretValue", str(error), remedy))
     for each in lacks:
         click.echo("\n    ".join(map(text.plain, (f"{each.part}: {each.call}", each.said, each.remedy))))
@@ -104,14 +104,14 @@ def _ignore(_unreadable: HammerError) -> None:
 
 def _remedy(settings: Config, account: AccountRef, refusal: Refusal) -> str:
     if account.id == settings.aws.main_account_id:
-        return "deploy the host's stack again (deployment.deploy --stack host)"
+        return "deploy the host's stack again (`make deploy ARGS='--stack host'`)"
     if refusal.call == "sts:AssumeRole":
         return (
-            f"deploy the roles there (deployment.deploy_roles); {settings.aws.role_name_reporting} must trust this "
+            f"deploy the roles there (`make deploy-roles`); {settings.aws.role_name_reporting} must trust this "
             "host's role and ask for aws.external_id of config.json"
         )
     return (
-        f"deploy the roles there again (deployment.deploy_roles); if {settings.aws.role_name_reporting} allows it, "
+        f"deploy the roles there again (`make deploy-roles`); if {settings.aws.role_name_reporting} allows it, "
         "an organization's policy or a permissions boundary denies it"
     )
 

@@ -149,7 +149,10 @@ def _lines(settings: Config, issue: Issue, scans: _Scans) -> Iterator[str]:
         ("user", details.username),
         ("status", f"{issue.status.value}{ended}, {issue.episode.value} episode"),
         ("created", _moment(details.create_date)),
-        ("idle since", f"{_moment(details.last_used)}, {idle} {idle_days(details.last_used, now)} days ago{where}"),
+        (
+            "idle since",
+            f"{_moment(details.last_used)}, {idle} {text.days(idle_days(details.last_used, now))} ago{where}",
+        ),
         ("found", _moment(times.identified)),
         ("reported", _moment(times.reported)),
         ("date told", _moment(times.promised)),

@@ -25,7 +25,7 @@ from library.issues.switching import (
 from library.issues.whitelist import exemption_by_tag
 from library.messages import Message
 from library.notifications import news
-from library.text import utc
+from library.text import days, utc
 from remediation.freshness import Freshness
 from remediation.switching import NotSwitched, Proceed, Ready, Way
 
@@ -181,7 +181,7 @@ class SwitchingOff:
     def why(self, ready: Ready, now: datetime) -> str:
         """How long the key is idle, since when it is due, and whether the operator was asked."""
         confirmed = "" if self._options.batch else ", confirmed by the operator"
-        return f"idle for {idle_days(ready.key.idle_since, now)} days, {ready.reason}{confirmed}"
+        return f"idle for {days(idle_days(ready.key.idle_since, now))}, {ready.reason}{confirmed}"
 
     def why_completed(self, _issue: Issue) -> str:
         """An earlier run did it."""

@@ -17,6 +17,7 @@ from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.options import account_option, chosen_accounts
+from library.cli.output import check_output
 from library.cli.run import run
 from library.errors import AwsUnusable, HammerError
 from library.messages import Message
@@ -87,6 +88,8 @@ def main(form: str, output: Path | None, accounts: tuple[str, ...]) -> None:
     """
     if form == "asff" and output is not None and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise click.UsageError(f"--output {output}: found something there already; expected a new folder")
+    if form != "asff":
+        check_output(form, Path(PAGE) if form == "html" and output is None else output)
     sys.exit(run(STREAM, lambda settings: _report(settings, form, output, accounts), read_only=True))
 
 

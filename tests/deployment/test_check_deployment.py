@@ -99,7 +99,7 @@ def test_what_is_the_function_s_failure_says_nothing_of_the_account(
     assert said in obstacle.said
     assert obstacle.remedy.startswith("the account was not asked, so nothing is known of it")
     summary = _summary(1, [obstacle], 0)
-    assert summary == "0 of 1 accounts can be scanned, 1 could not be asked; 0 things are missing otherwise"
+    assert summary == "0 of 1 accounts can be scanned, 1 could not be asked; 0 missing otherwise"
 
 
 def test_what_is_refused_in_an_account_is_told_of_it(wire: Wire, settings: Config) -> None:
@@ -107,4 +107,4 @@ def test_what_is_refused_in_an_account_is_told_of_it(wire: Wire, settings: Confi
     (obstacle,) = found(wire, settings, answered(200, body))
     assert (obstacle.what, obstacle.said) == ("iam:ListUsers", "AccessDenied: no")
     summary = _summary(1, [obstacle], 0)
-    assert summary == "0 of 1 accounts can be scanned; 0 things are missing otherwise"
+    assert summary == "0 of 1 accounts can be scanned; 0 missing otherwise"

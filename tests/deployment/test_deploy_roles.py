@@ -283,7 +283,8 @@ def test_without_the_stacks_of_the_main_account_there_is_one_message(scanned: ob
     refused = run(tmp_path, "--yes")
     assert refused.exit_code == 1
     assert refused.output == (
-        "E-DEPLOY-02 there is no stack hammer-iam-user-inactive-keys in this region; deployment.deploy makes it\n"
+        "E-DEPLOY-02 there is no stack hammer-iam-user-inactive-keys in eu-west-1, in the account of these "
+        "credentials; `make deploy` makes it\n"
     )
 
 

@@ -59,7 +59,7 @@ def test_the_stacks_and_the_roles_of_every_account_go_after_a_yes(folder: Path) 
     assert (done.exit_code, deployed()) == (0, []), done.output
     assert roles.role_names(roles.FIRST) == roles.role_names(roles.SECOND) == set()
     again = run(folder, "--yes")
-    assert (again.exit_code, again.output) == (0, "Nothing is deployed in this region\n")
+    assert (again.exit_code, again.output) == (0, "Nothing is deployed in eu-west-1\n")
 
 
 def test_an_account_that_keeps_its_roles_is_named_and_the_next_run_goes_on(folder: Path, wire: Wire) -> None:

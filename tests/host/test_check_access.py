@@ -67,7 +67,7 @@ def test_a_table_and_a_secret_that_are_refused_are_named(estate: Estate, wire: W
     assert "issues table: dynamodb:UpdateItem\n" in result.output
     assert "state table: dynamodb:UpdateItem\n" in result.output
     assert "entry jira is missing" in result.output
-    assert "python -m deployment.put_credentials" in result.output
+    assert "store them: `make put-credentials`" in result.output
 
 
 def test_only_what_remediation_calls_is_asked_for(estate: Estate, wire: Wire) -> None:

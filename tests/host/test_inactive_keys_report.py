@@ -252,7 +252,10 @@ def test_a_file_is_replaced_whole_or_not_at_all(estate: Estate) -> None:
     assert json.loads(target.read_text(encoding="utf-8"))["totals"]["open"] == 1
     assert stat.filemode(target.stat().st_mode) == "-rw-r-----"
     assert list(Path().iterdir()) == [target]
-    assert estate.run(REPORT, "--format", "json", "--output", "nowhere/new.json").exit_code == 1
+    for form in ("html", "csv", "json"):
+        refused = estate.run(REPORT, "--format", form, "--output", "nowhere/new")
+        assert refused.exit_code == 2
+        assert f"the folder {Path.cwd() / 'nowhere'} does not exist, or no file can be made in it" in refused.output
 
 
 # --- Security Hub ---

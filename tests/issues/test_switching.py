@@ -55,7 +55,8 @@ def test_due_when_reported_at_least_the_retention_period_times_24_hours_ago(days
     assert verdict(issue, days, now=NOW + SECOND) == Due(since=NOW)
     too_early = verdict(issue, days, now=NOW - SECOND)
     assert isinstance(too_early, Skip)
-    assert too_early.reason == f"within its retention period of {days} days, due 2026-11-23 12:00 UTC"
+    written = "1 day" if days == 1 else f"{days} days"
+    assert too_early.reason == f"within its retention period of {written}, due 2026-11-23 12:00 UTC"
     assert too_early.due == NOW
 
 

@@ -339,8 +339,8 @@ def test_the_check_names_what_is_refused_where_and_what_to_do(deployed: Embedded
     missing = run(check_deployment.main, str(folder))
     assert missing.exit_code == 1
     assert "nobody has subscribed" in missing.output
-    assert "run deployment.put_credentials" in missing.output
-    assert "2 of 2 accounts can be scanned; 2 things are missing otherwise" in missing.output
+    assert "run `make put-credentials`" in missing.output
+    assert "2 of 2 accounts can be scanned; 2 missing otherwise" in missing.output
 
     secret = json.dumps({"jira": {"token": "a"}, "slack": {"api_token": "b"}})
     session.client("secretsmanager").put_secret_value(SecretId="hammer-credentials", SecretString=secret)
@@ -351,7 +351,7 @@ def test_the_check_names_what_is_refused_where_and_what_to_do(deployed: Embedded
     assert well.exit_code == 0, well.output
     # Neither JIRA nor Slack is there, which is no obstacle.
     assert [line.partition(" ")[0] for line in well.output.splitlines()[:2]] == ["W-JIRA-07", "W-SLACK-03"]
-    assert "2 of 2 accounts can be scanned; 0 things are missing otherwise" in well.output.splitlines()
+    assert "2 of 2 accounts can be scanned; 0 missing otherwise" in well.output.splitlines()
 
     deployed.accounts.fail(SLAVE, "ListUserTags", "AccessDenied")
     refused = run(check_deployment.main, str(folder))

@@ -51,11 +51,11 @@ TYPED = {
     ),
     ROLES: (0, "Done."),
     # One account has no role, and there are no credentials for JIRA and Slack yet.
-    "make check-deployment CONFIG=../hammer-config": (2, "1 of 2 accounts can be scanned; 1 things are missing"),
+    "make check-deployment CONFIG=../hammer-config": (2, "1 of 2 accounts can be scanned; 1 missing"),
     HOST: (0, "StackSet hammer-scanned-account-roles: done"),
     "make put-credentials CONFIG=../hammer-config": (0, "Stored in the secret hammer-credentials of eu-west-1"),
     "make put-credentials": (0, "Stored in the secret hammer-credentials of eu-west-1"),
-    "make check-deployment": (0, "2 of 2 accounts can be scanned; 0 things are missing"),
+    "make check-deployment": (0, "2 of 2 accounts can be scanned; 0 missing"),
     "make publish-config ARGS=--previous": (2, "nothing was published before what is in force"),
     "make publish-config CONFIG=../hammer-config": (0, "In force from s3://"),
     "make publish-config": (0, "In force from s3://"),
@@ -152,7 +152,7 @@ def test_five_commands_lead_from_a_clone_to_the_first_scan_of_an_organization_an
     for command in deploying:
         done = typed(clone, command, "y\ny\n")
         assert done.returncode == 0, f"{command}\n{done.stdout}"
-    assert "2 of 2 accounts can be scanned; 0 things are missing otherwise" in done.stdout
+    assert "2 of 2 accounts can be scanned; 0 missing otherwise" in done.stdout
     runs = aws.finished_runs(IDENTIFICATION)
     aws.invoke_schedule()
     aws.wait_for(lambda: aws.finished_runs(IDENTIFICATION) >= runs + 2, "the scan of both accounts", seconds=120)
