@@ -283,6 +283,32 @@ class Timelines(RuleBasedStateMachine):
     def restore(self, plan: Plan) -> None:
         self.world.restore(plan)
 
+    @rule(which=WHICH, back=st.sampled_from(("by hand", "by hand", "restore", "not")), plan=SCAN)
+    def a_key_is_switched_on_more_than_a_year_after_it_was_switched_off(
+        self, which: int, back: str, plan: Plan
+    ) -> None:
+        """Its issue is archived by then."""
+        world = self.world
+        world.settings.remediation = world.settings.reporting = True
+        world.write_files()
+        world.create_key(MAIN, "ann", 40)
+        world.catch_up()
+        world.out.pass_time(timedelta(days=world.settings.retention_days + 7))
+        world.catch_up()
+        world.remediate()
+        world.catch_up()
+        off = [key for key in world.existing_keys() if key.status != "Active"]
+        world.out.pass_time(timedelta(days=366))
+        world.scan(MAIN, plan)
+        world.scan(OTHER)
+        for key in off[which % max(len(off), 1) :][:1]:
+            if back == "restore":
+                world.restore()
+            elif back == "by hand":
+                world.switch(key, "Active")
+        world.catch_up()
+        world.remediate()
+
     @rule()
     def calm_round(self) -> None:
         self.world.catch_up()

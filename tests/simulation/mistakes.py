@@ -113,6 +113,12 @@ MISTAKES = (
         "    times = issue.timestamps\n    return False and (\n",
     ),
     Mistake(
+        "the archive forgets who switched a key on",
+        "library/issues/scanning.py",
+        "again = None if issue is None else _next_episode(issue)",
+        "again = None",
+    ),
+    Mistake(
         "stop file unseen",
         "reporting_remediation/remediation/switching_off.py",
         "if not self._options.dry_run and is_stopped():",

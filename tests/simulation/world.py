@@ -250,7 +250,7 @@ class World:
             self.write_files()
 
     def restore(self, plan: Plan = None) -> None:
-        self._host(RESTORE, ["--batch", "--since", "90d"], plan)
+        self._host(RESTORE, ["--batch", "--since", "900d"], plan)
 
     def _host(self, module: str, arguments: list[str], plan: Plan) -> None:
         main = import_module(module).main
