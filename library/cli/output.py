@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+plan_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    help="With --dry-run: how to print the plan. JSON and CSV come alone on standard output.  [default: table]",
+)
+
+
+def form_of_plan(form: str | None, *, dry_run: bool) -> str:
+    """The form of a dry run's plan; raises UsageError if one is given without it."""
+    if form is not None and not dry_run:
+        raise click.UsageError("--format is for the plan of a --dry-run")
+    return form or "table"
+
+
 def check_output(form: str, output: Path | None) -> None:
     """Say before the work, which may take an hour, that its result cannot go there (`None`: standard output).
 

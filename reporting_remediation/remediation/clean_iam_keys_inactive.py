@@ -13,8 +13,8 @@ from library.cli.command import command
 from library.cli.logs import logger
 from library.cli.loudness import quiet_option, verbose_option
 from library.cli.options import selectors
+from library.cli.output import form_of_plan, plan_format
 from library.cli.run import run_with_lease
-from remediation import plan
 from remediation.key_by_key import STREAM, Run
 from remediation.options import Options
 from remediation.switching_off import SwitchingOff
@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 @command()
 @click.option("--batch", is_flag=True, help="Do not ask. Does nothing while user_inactivekeys.remediation is false.")
 @click.option("--dry-run", is_flag=True, help="Print each issue with verdict and reason; change nothing anywhere.")
-@click.option(
-    "--format",
-    "form",
-    type=plan.FORMATS,
-    help="With --dry-run: how to print the plan. JSON and CSV come alone on standard output.  [default: table]",
-)
+@plan_format
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Switch off at most N keys, the longest idle first."
 )
@@ -59,9 +54,7 @@ def main(batch: bool, dry_run: bool, form: str | None, limit: int | None, select
     Exit codes: 0 done, 1 something failed (it is tried again by the next run), 2 configuration or usage, 3 another
     instance is running, 130 interrupted.
     """
-    if form is not None and not dry_run:
-        raise click.UsageError("--format is for the plan of a --dry-run")
-    options = Options(batch, dry_run, form or "table", limit, selection)
+    options = Options(batch, dry_run, form_of_plan(form, dry_run=dry_run), limit, selection)
     sys.exit(run_with_lease(STREAM, lambda settings, hold: _remediate(settings, options, hold), dry_run=dry_run))
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from library.config.settings import Config
     from library.issues.record import Issue
 
-FORMATS = click.Choice(["table", "json", "csv"])
-
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:

@@ -11,8 +11,8 @@ from library.cli.aws_options import aws_options
 from library.cli.command import command
 from library.cli.loudness import quiet_option, verbose_option
 from library.cli.options import Since, selectors
+from library.cli.output import form_of_plan, plan_format
 from library.cli.run import run
-from remediation import plan
 from remediation.key_by_key import STREAM, Run
 from remediation.options import Options
 from remediation.switching_on import SwitchingOn
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Switch on at most N keys.")
 @click.option("--batch", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing anywhere.")
-@click.option(
-    "--format",
-    "form",
-    type=plan.FORMATS,
-    help="With --dry-run: how to print the plan. JSON and CSV come alone on standard output.  [default: table]",
-)
+@plan_format
 @aws_options
 @quiet_option
 @verbose_option
@@ -59,9 +54,7 @@ def main(form: str | None, selection: Selection, **given: Any) -> None:
     """
     if not (selection.narrows or given["since"]):
         raise click.UsageError("say which keys: their ids, --ticket, --user or --since")
-    if form is not None and not given["dry_run"]:
-        raise click.UsageError("--format is for the plan of a --dry-run")
-    options = Options(form=form or "table", selection=selection, **given)
+    options = Options(form=form_of_plan(form, dry_run=given["dry_run"]), selection=selection, **given)
     sys.exit(
         run(
             STREAM,

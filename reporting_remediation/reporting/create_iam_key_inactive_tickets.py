@@ -21,10 +21,10 @@ from library.cli.look_ahead import look_ahead
 from library.cli.loudness import quiet_option, verbose_option
 from library.cli.one_by_one import by_itself
 from library.cli.options import access_keys, chosen_accounts, say_missing, selectors
+from library.cli.output import form_of_plan, plan_format
 from library.cli.run import run_with_lease
 from library.cli.signals import stoppable
 from library.errors import AwsUnusable, HammerError, LeaseLost
-from library.issues.access_keys import idle_days
 from library.issues.decisions import Skip
 from library.issues.deliveries import Failure
 from library.issues.reporting import exemptions_that_end
@@ -58,6 +58,7 @@ VERDICTS = (*plan.VERDICTS, "skipped", "failed")
 
 @command()
 @click.option("--dry-run", is_flag=True, help="Print what a run would do; change nothing anywhere.")
+@plan_format
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Report at most N new issues, the longest idle first."
 )
@@ -66,7 +67,9 @@ VERDICTS = (*plan.VERDICTS, "skipped", "failed")
 @aws_options
 @quiet_option
 @verbose_option
-def main(dry_run: bool, limit: int | None, raise_again: tuple[str, ...], selection: Selection) -> None:
+def main(
+    dry_run: bool, form: str | None, limit: int | None, raise_again: tuple[str, ...], selection: Selection
+) -> None:
     """Tell people of the idle access keys in the table of issues.
 
     \b
@@ -88,7 +91,7 @@ def main(dry_run: bool, limit: int | None, raise_again: tuple[str, ...], selecti
     Exit codes: 0 done, 1 something failed (it is tried again by the next run), 2 configuration or usage, 3 another
     instance is running, 130 interrupted.
     """
-    options = Options(dry_run, limit, selection, raise_again)
+    options = Options(dry_run, form_of_plan(form, dry_run=dry_run), limit, selection, raise_again)
     sys.exit(run_with_lease(STREAM, lambda settings, hold: Reporting(settings, options, hold).run(), dry_run=dry_run))
 
 
@@ -265,32 +268,23 @@ class Reporting:
                     self._counts["skipped"] += 1
                     _log(task.issue, "skipped", task.step.reason)
                     continue
-                row = self._row(task.issue, news.of_step(task.issue, task.step, terms, self._now))
+                what = news.of_step(task.issue, task.step, terms, self._now)
+                row = plan.row_of(task.issue, what, self._name(task.issue.account_id), self._now)
                 _log(task.issue, f"would be {row.news.verdict}", row.news.reason)
                 rows.append(row)
         for ending in self._ending(issues, terms):
             account = ending.issues[0].account_id
             with by_itself(f"account {account} exemption {ending.exemption.id!r}", self._counts):
                 what = news.exemption_ends(ending, terms, self._now)
-                rows.append(plan.Row(self._account(account), what, ending.exemption.id))
+                rows.append(plan.Row(account, self._name(account), what, ending.exemption.id))
         self._counts.update(row.news.verdict for row in rows)
-        plan.show(rows)
+        plan.show(rows, self._options.form)
         for message, said in look_ahead(self._settings, *plan.asked_of(rows)):
             messages.warning(logger, message, said)
         logger.info("Nothing was changed; a run would have: %s", self._counted())
 
-    def _row(self, issue: Issue, what: news.News) -> plan.Row:
-        return plan.Row(
-            account=self._account(issue.account_id),
-            news=what,
-            subject=issue.details.username,
-            key=issue.issue_id,
-            idle=str(idle_days(issue.details.last_used, self._now)),
-            ticket=issue.jira.ticket or "",
-        )
-
-    def _account(self, account_id: str) -> str:
-        return text.account(account_id, self._terms.account_names.get(account_id, ""))
+    def _name(self, account_id: str) -> str:
+        return self._terms.account_names.get(account_id, "")
 
 
 def _log(issue: Issue, verdict: str, reason: str) -> None:

@@ -9,9 +9,10 @@ from library.cli.options import Selection
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run, on which issues, and of which keys JIRA has no ticket: `raise_again`."""
+    """How to run (`form` is that of a dry run's plan), on which issues, and of which keys JIRA has no ticket."""
 
     dry_run: bool = False
+    form: str = "table"
     limit: int | None = None
     selection: Selection = field(default_factory=Selection)
     raise_again: tuple[str, ...] = ()

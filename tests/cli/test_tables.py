@@ -80,10 +80,10 @@ def plan_of_reporting() -> None:
     audience = Audience("AWSSEC", "", ("Account-Operational-Owner",), ("#devops-channel", "ann@example.com"), ())
     news = News(WHY, NOW, audience)
     rows = [
-        reporting_plan.Row(f"master ({MAIN})", news, user, key, "800", "AWSSEC-1234")
+        reporting_plan.Row(MAIN, "master", news, user, key, 800, "AWSSEC-1234")
         for key, user in zip(KEYS, USERS, strict=True)
     ]
-    reporting_plan.show(rows)
+    reporting_plan.show(rows, "table")
 
 
 def deployment_tables() -> None:

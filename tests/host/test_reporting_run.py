@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import json
 import signal
 import threading
 from datetime import timedelta
@@ -15,6 +17,7 @@ from deployment.local.jira_stand_in import JiraRequest, JiraStandIn
 from library.aws.state_table import state_table_name
 from library.issues.record import Resolution, Status
 from reporting.create_iam_key_inactive_tickets import WORKERS
+from reporting.plan import FIELDS
 from tests.world import MAIN, OTHER, REPORTING, TABLE
 from tests.world.process import read_to, started
 
@@ -63,6 +66,28 @@ def test_a_dry_run_names_those_who_would_be_told_that_an_exemption_ends(estate: 
     (row,) = [line.split() for line in totals.splitlines() if line.startswith("master")]
     assert row == ["master", f"({MAIN})", "Support-General", "#devops-channel", "0", "0", "0", "0", "1"]
     assert [recipient for recipient, _ in estate.messages()] == ["#devops-channel"]
+
+
+def test_a_plan_for_programs_says_the_same(estate: Estate) -> None:
+    new, due = estate.add_issue("=ann"), estate.add_due_issue("joe", reported=estate.ago(days=8))
+    shown = estate.run(REPORTING, "--dry-run").stdout
+    found = json.loads(estate.run(REPORTING, "--dry-run", "--format", "json").stdout)
+    assert {each["key"]: (each["user"], each["verdict"], each["ticket"]) for each in found} == {
+        new.issue_id: ("=ann", "would be reported", None),
+        due.issue_id: ("joe", "would be reminded", due.jira.ticket),
+    }
+    rows = list(csv.DictReader(estate.run(REPORTING, "--dry-run", "--format", "csv").stdout.splitlines()))
+    assert [row["user"].lstrip("'") for row in rows] == [each["user"] for each in found]
+    for row, each in zip(rows, found, strict=True):
+        assert {*row} == {*each} == {*FIELDS}
+        assert (row["account"], int(row["idle_days"])) == (each["account"], each["idle_days"]) == (MAIN, 200)
+        assert row["slack"] == ", ".join(each["slack"]) != ""
+        assert all(text in shown for text in (row["slack"], each["owner"], each["reason"]))
+
+
+def test_the_form_of_a_plan_is_for_a_dry_run(estate: Estate) -> None:
+    refused = estate.run(REPORTING, "--format", "json")
+    assert (refused.exit_code, "--format is for the plan of a --dry-run" in refused.output) == (2, True)
 
 
 def test_a_dry_run_changes_nothing_anywhere_and_needs_no_lease(estate: Estate) -> None:
