@@ -18,17 +18,18 @@ from deployment.commands import (
 )
 from library.aws.calls import AWS_ERRORS, said_by
 from library.aws.secrets import check_credentials
+from library.cli import terminal
 from library.cli.aws_options import aws_options
 from library.cli.command import command
-from library.errors import CredentialsError
-from library.messages import Message
+from library.errors import CredentialsError, HammerError
+from library.messages import Message, line
 from library.notifications.jira_calls import JiraCalls
 from library.notifications.jira_tickets import JiraTickets
 from library.notifications.slack_calls import SlackCalls
 from library.notifications.slack_messages import SlackMessages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Log in with every entry of the secret's content; returns system, address and user of each login.
 
-    Raises CredentialsError, TicketError or MessageError if an entry is malformed or not accepted.
+    Raises CredentialsError, TicketError or MessageError if an entry is malformed or not accepted. Each is tried: of
+    two that are not accepted, the first one is said here.
     """
     addresses = _addresses(settings)
     credentials = check_credentials(
@@ -47,7 +49,7 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
         jira=addresses["jira"] if "jira" in content else None,
         slack=addresses["slack"] if "slack" in content else None,
     )
-    done = []
+    logins: list[tuple[str, str, Callable[[], str]]] = []
     if credentials.jira is not None:
         server = settings.jira.server
         if not server:
@@ -57,10 +59,20 @@ def log_in(settings: Config, content: Mapping[str, Any]) -> list[tuple[str, str,
         tickets = JiraTickets(
             JiraCalls(server=server, credentials=credentials.jira, ca_bundle=settings.jira.ca_bundle)
         )
-        done.append(("JIRA", server, tickets.log_in()))
+        logins.append(("JIRA", server, tickets.log_in))
     if credentials.slack_token is not None:
         messages = SlackMessages(SlackCalls(token=credentials.slack_token, base_url=settings.slack.base_url))
-        done.append(("Slack", settings.slack.base_url, messages.log_in()))
+        logins.append(("Slack", settings.slack.base_url, messages.log_in))
+    done, refused = [], []
+    for system, address, log_in_there in logins:
+        try:
+            done.append((system, address, log_in_there()))
+        except HammerError as error:
+            refused.append(error)
+    for each in refused[:-1]:
+        terminal.say(line(each.id, str(each)), err=True)
+    if refused:
+        raise refused[-1]
     return done
 
 

@@ -108,6 +108,16 @@ def test_nothing_is_stored_unless_everything_is_accepted(folder: Path, content: 
     assert stored() is None
 
 
+def test_both_are_tried_and_each_refusal_is_said(folder: Path) -> None:
+    refused = run(folder, *given(folder, {"jira": {"token": WRONG}, "slack": {"api_token": WRONG}}))
+    assert refused.exit_code == 1
+    of_jira, of_slack = refused.output.splitlines()
+    assert of_jira.startswith("E-JIRA-")
+    assert of_slack.startswith("E-SLACK-")
+    assert WRONG not in refused.output
+    assert stored() is None
+
+
 def test_a_file_that_does_not_exist_or_is_not_json_is_named(folder: Path) -> None:
     (folder / "broken.json").write_text(f'{{"jira": "{WRONG}')
     for name in ("broken.json", "absent.json"):
