@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 import boto3
+import pytest
 from botocore.exceptions import ClientError
 
-from library.aws.calls import not_accepted
-
-if TYPE_CHECKING:
-    import pytest
+from library.aws.calls import not_accepted, said_by, sentence_of
 
 
 def test_the_variable_for_other_partitions_is_one_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +20,10 @@ def test_the_variable_for_other_partitions_is_one_that_is_read(monkeypatch: pyte
     assert len(named) == 1
     monkeypatch.setenv(named[0], "us-gov-west-1")
     assert boto3.Session().region_name == "us-gov-west-1"
+
+
+@pytest.mark.parametrize("said", [None, "", 7, ["a"], {"a": "b"}, "no  way\n"])
+def test_a_refusal_is_told_whatever_its_message_is(said: Any) -> None:
+    error = ClientError({"Error": {"Code": "AccessDenied", "Message": said}}, "ListUsers")
+    assert sentence_of(error) == (said if said == "no  way\n" else "AccessDenied")
+    assert said_by(error).startswith("no way" if said == "no  way\n" else "An error occurred (AccessDenied)")

@@ -526,6 +526,7 @@ def test_a_key_is_switched_on_without_a_config_and_people_are_told_once_it_is_me
     assert used in said
     assert said.count("E-CONFIG-01 Nobody can be told now, which the next report makes up for: ") == 1
     assert "in force" not in said
+    assert "ended with 1, reporting=unknown remediation=unknown" in said
     assert estate.key_status(here) == "Active"
     # The account of the credentials is all that is known; another one is named.
     assert "no issue" in estate.restore("--key", there.issue_id).output
@@ -546,6 +547,21 @@ def test_a_key_is_switched_on_without_a_config_and_people_are_told_once_it_is_me
     for issue in (here, there):
         assert "on again" in estate.tickets_of(issue)[0].comments[-1]
     assert len(estate.messages()) == 2
+
+
+@pytest.mark.parametrize("source", ["s3://nowhere/config", "s3://", "/nowhere"])
+def test_a_key_is_switched_on_where_the_configuration_cannot_be_reached(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    issue = switched_off(estate, "joe")
+    monkeypatch.setenv("HAMMER_CONFIG", source)
+    result = estate.restore("--key", issue.issue_id)
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert (said.count("W-CONFIG-01"), said.count("E-CONFIG-01 Nobody can be told now")) == (1, 1)
+    assert said.count("E-CONFIG-01") == 1
+    assert estate.key_status(issue) == "Active"
+    assert None not in (estate.read(issue).jira.failed, estate.read(issue).slack.failed)
 
 
 @pytest.mark.parametrize(
