@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -200,8 +201,8 @@ def _say_what_is_not_in_force(s3: S3Client, folder: Path, source: str) -> None:
     others = [] if published is None else differing(published, folder)
     if others:
         click.echo(
-            f"Not in force: {', '.join(others)} in {folder} differ from what is in force at {source}; "
-            f"`make publish-config CONFIG={folder}` shows the differences and puts them into force"
+            f"Not in force: {', '.join(others)} in {folder}; something else is in force at {source}: "
+            f"`make publish-config CONFIG={shlex.quote(str(folder))}` shows the differences and puts them into force"
         )
 
 

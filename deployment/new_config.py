@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,9 @@ def main(folder: Path, **given: Any) -> None:
         load(str(folder))
         click.echo(f"Written: {', '.join(str(folder / name) for name in FILES)}")
         click.echo("Reporting and remediation are off.")
-        click.echo(f"Next: write owners and exemptions into them, then `make deploy CONFIG={folder}`")
+        click.echo(
+            f"Next: write owners and exemptions into them, then `make deploy CONFIG={shlex.quote(str(folder))}`"
+        )
 
 
 if __name__ == "__main__":

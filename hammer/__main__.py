@@ -81,7 +81,6 @@ class _Group(Group):
 @click.version_option(package_name="hammer-iam-user-inactive-keys", prog_name="hammer")
 def main() -> None:
     """Find the IAM access keys that nobody uses, and switch them off safely.
-
     `hammer COMMAND --help` says more, exit codes included.
     """
 

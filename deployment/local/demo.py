@@ -69,14 +69,14 @@ def _keep_up(demo: Demo, estate: Estate, story: Story) -> None:
     examples = (
         ("hammer scan", "a first look, without the table"),
         ("hammer report", "raises the tickets"),
-        ("hammer remediate --dry-run", "not due yet: Enter here, and again"),
+        ("hammer remediate --dry-run", "not due yet: Enter, and again"),
         ("hammer remediate", "asks for each key"),
         ("hammer restore --since 1d", "and back"),
         ("hammer page", "a page of all this"),
         (f"curl {estate.jira.url}/_stand_in/state", "what JIRA received"),
         (f"curl {slack}/_stand_in/state", "what Slack received"),
     )
-    story.lines("\n".join(f"{command:<42}# {what}" for command, what in examples))
+    story.lines("\n".join(f"{command:<43} # {what}" for command, what in examples))
     typed = f"Enter lets {days} days pass, s and Enter lets the schedule fire, Ctrl-C ends it."
     story.say(f"Here: {typed}")
     for line in sys.stdin:

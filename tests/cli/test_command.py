@@ -38,6 +38,12 @@ def test_every_help_has_the_exit_codes_last_says_what_an_option_takes_and_fits_a
     assert [line for line in shown.splitlines() if len(line) > 80] == []
 
 
+def test_the_help_of_hammer_fits_a_screen_with_the_prompt_below_it() -> None:
+    lines = CliRunner().invoke(main, ["--help"]).stdout.splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+
+
 def test_a_command_that_is_none_is_a_usage_error() -> None:
     assert CliRunner().invoke(main, ["sow"]).exit_code == 2
 

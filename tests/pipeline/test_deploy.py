@@ -285,7 +285,7 @@ def test_a_published_change_holds_from_the_next_scan_on_and_a_deployment_leaves_
     change(folder, inactive_criteria_days=90)
     deployment = run(deploy.main, str(folder), "--yes")
     assert deployment.exit_code == 0, deployment.output
-    assert f"Not in force: config.json in {folder} differ from what is in force at" in deployment.output
+    assert f"Not in force: config.json in {folder}; something else is in force at" in deployment.output
     assert load(PUBLISHED).inactive_keys.inactive_criteria_days == 300
     asked = run(publish_config.main, str(folder), answers="y\n")
     assert (asked.exit_code, "keys are idle earlier" in asked.output) == (0, True)
