@@ -45,8 +45,8 @@ def progress(what: str, total: int) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[counts]}"),
     )
-    # Log lines that come meanwhile are written above the bar.
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    # Log lines that come meanwhile are written above the bar, each as one line, which the terminal itself breaks.
+    with Progress(*columns, console=Console(stderr=True, soft_wrap=True)) as bar:
         task = bar.add_task(what, total=total, counts="")
 
         def advance(counts: str, steps: int = 1, /) -> None:

@@ -70,6 +70,17 @@ def test_on_a_narrow_terminal_it_says_what_it_does_and_as_much_of_the_counts_as_
     assert "1 failed, 2 skipped" in shown
 
 
+def test_a_line_of_the_log_above_the_bar_stays_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"WARNING account 123456789012 role arn:aws:iam::123456789012:role/{'x' * 64} key AKIAEXAMPLE000000000"
+    with screen(monkeypatch, columns=80) as near_end:
+        with progress("Reporting", 1) as advance:
+            sys.stderr.write(f"{line}\n")
+            advance("1 reported")
+        sys.stderr.write("end")
+        sys.stderr.flush()
+        assert line in read_to(near_end, "end")
+
+
 def test_nothing_to_do_needs_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     with screen(monkeypatch) as near_end:
         with progress("Scanning", 0):
