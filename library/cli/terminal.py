@@ -74,11 +74,13 @@ def print_table(
     """Print a table on standard output, or into a file: as wide as the terminal, or as it is in a pipe or a file.
 
     On a terminal that is too narrow each row is a block of lines. Cells are shown as they are, never taken for
-    markup. An empty `title` is left out.
+    markup. An empty `title` is left out. Where there is no row, that is said below the title.
     """
     shown = Console(file=file)
     width = shown.width if shown.is_terminal else None
     heading, lines = laid_out(headings, [[*map(plain, row)] for row in rows], width)
+    if headings and not rows:
+        heading, lines = ("" if title else heading), ["none"]
     titles = [plain(title)] if width is None else hanging(plain(title), width, 2)
     styled = [Text(each, style="italic") for each in titles if each]
     styled += [Text(heading, style="bold")] if heading else []

@@ -153,6 +153,19 @@ def test_in_a_pipe_a_row_is_a_line_and_nothing_is_cut(
         assert len([line for line in piped.splitlines() if key in line]) == 1
 
 
+@pytest.mark.parametrize("width", [None, *WIDTHS])
+def test_a_table_without_a_row_says_so_and_has_no_headings(
+    width: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shown(lambda: reporting_plan.show([], "table"), width, monkeypatch).splitlines() == [
+        "The plan; nothing was changed",
+        "none",
+        "",
+        "Per account and owner",
+        "none",
+    ]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_check_of_a_configuration_fits_too(width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     accounts = {f"{number:012}": f"account-{number}" for number in range(111, 140)}
