@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from library.aws.calls import code_of
 from library.issues.record import Timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from library.aws.calls import AwsError
 
 MAPS = ("issue_details", "timestamps", "jira_details", "slack_details")
 """The attributes that are maps, of which only the parts that differ are written."""
@@ -113,3 +116,13 @@ def _leaves(item: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
                 yield (attribute, part), value
         else:
             yield (attribute,), content
+
+
+def others_came_first(error: AwsError) -> bool:
+    """Whether nothing was written because others have written the same rows, or write them at this moment."""
+    code, response = code_of(error), getattr(error, "response", {})
+    if code != "TransactionCanceledException":
+        return code == "ConditionalCheckFailedException"
+    # One for each of its parts, "None" for those that are not to blame (DynamoDB API reference, TransactWriteItems).
+    codes = {each.get("Code", "") for each in response.get("CancellationReasons", [])} - {"None"}
+    return bool(codes) and codes <= {"ConditionalCheckFailed", "TransactionConflict"}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 
 from library.aws.attributes import plain
-from library.aws.calls import AWS_ERRORS, code_of
-from library.aws.conditional_update import KEY, MAPS, unchanged, update_of
+from library.aws.calls import AWS_ERRORS
+from library.aws.conditional_update import KEY, MAPS, others_came_first, unchanged, update_of
 from library.aws.table_failures import table_failed
 from library.aws_clients import pages
 from library.errors import AccessDenied, AwsCallFailed, AwsUnusable, HammerError, RecordChanged
@@ -286,8 +286,7 @@ class IssuesTable:
         try:
             call()
         except AWS_ERRORS as error:
-            # Whatever has cancelled a transaction, nothing of it was done.
-            if code_of(error) in ("ConditionalCheckFailedException", "TransactionCanceledException"):
+            if others_came_first(error):
                 return False
             raise self._failed(operation, error) from error
         return True

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import pytest
+from botocore.parsers import ResponseParserError
 from botocore.session import get_session
+from botocore.stub import Stubber
 
 from library.aws import caller, iam_keys, organizations, permissions, report_request, root_keys, secrets, sns
 from library.aws.answers import READ
@@ -500,6 +502,16 @@ def test_an_answer_that_is_cut_off_is_not_told_with_the_keys_in_it(answers: Answ
     error = error_of(use)
     assert error is not None
     assert SECRET not in "".join(traceback.format_exception(error))
+
+
+def test_an_answer_that_is_put_in_the_place_of_aws_s_is_held_against_the_same() -> None:
+    iam = boto3.client("iam", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="y")
+    with Stubber(iam) as stubber:
+        stubber.add_response("list_users", {"Users": [], "IsTruncated": False})
+        stubber.add_response("list_users", {"Users": [], "IsTruncated": True})
+        assert iam.list_users()["Users"] == []
+        with pytest.raises(ResponseParserError, match="lacks Marker"):
+            iam.list_users()
 
 
 def test_a_message_counts_as_taken_when_the_topic_has_said_so(answers: Answers) -> None:

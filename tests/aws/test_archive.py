@@ -15,13 +15,14 @@ from library.issues.decisions import Outcome, Skip
 from library.issues.record import Resolution, Status
 from library.issues.row import UnreadableIssue, row_id, to_item
 from tests.builders import ACCOUNT, KEY, NOW, an_issue, days_ago, details, long_closed
-from tests.wire import Wire, body_of, json_failure
+from tests.wire import Wire, answer, body_of, json_failure
 from tests.world import TABLE
 from tests.world.table import deserialized, put, rows, serialized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from botocore.awsrequest import AWSResponse
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from library.issues.decisions import Step
@@ -126,6 +127,41 @@ def test_a_transaction_that_fails_raises_and_moves_nothing(table: IssuesTable, w
     with pytest.raises(AwsCallFailed, match=f"table '{TABLE}' \\(dynamodb:TransactWriteItems\\): "):
         table.archive(issue, NOW)
     assert rows() == before
+
+
+def _cancelled(*codes: str) -> Callable[[object], AWSResponse]:
+    said = {"__type": "com.amazonaws#TransactionCanceledException", "Message": "Transaction cancelled"}
+    return lambda _: answer(400, json.dumps(said | {"CancellationReasons": [{"Code": code} for code in codes]}))
+
+
+@pytest.mark.parametrize("codes", [("TransactionConflict", "None"), ("None", "ConditionalCheckFailed")])
+def test_a_transaction_that_others_came_before_is_left_for_the_next_scan(
+    table: IssuesTable, wire: Wire, codes: tuple[str, ...]
+) -> None:
+    issue = long_closed()
+    put(issue)
+    wire.react("TransactWriteItems", _cancelled(*codes))
+    assert not table.archive(issue, NOW)
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ("ValidationError", "None"),
+        ("ConditionalCheckFailed", "ThrottlingError"),
+        ("None", "ItemCollectionSizeLimitExceeded"),
+        ("None", "None"),
+        (),
+    ],
+)
+def test_a_transaction_that_is_cancelled_for_another_reason_raises(
+    table: IssuesTable, wire: Wire, codes: tuple[str, ...]
+) -> None:
+    issue = long_closed()
+    put(issue)
+    wire.react("TransactWriteItems", _cancelled(*codes))
+    with pytest.raises(AwsCallFailed, match=r"dynamodb:TransactWriteItems.*Transaction cancelled"):
+        table.archive(issue, NOW)
 
 
 def test_a_row_that_cannot_be_read_stays(dynamodb: DynamoDBClient, table: IssuesTable) -> None:
