@@ -241,14 +241,15 @@ class Demo:
         _check(len(scan.counts) == len(self._estate.settings.accounts()), "a complete scan of every account")
         idle = {decision.key for decision in scan.decisions if decision.verdict in ("open", "whitelisted")}
         _check(after.keys() == before.keys() | idle, "a row for each idle key")
-        fine = sum(1 for decision in scan.decisions if decision.verdict == "in use")
+        keys, idle_now = (sum(counts[name] for counts in scan.counts.values()) for name in ("keys", "idle_keys"))
+        fine = f"{keys - idle_now} of {keys} keys are in use or off."
         if before:
             changed = {key for key, issue in after.items() if issue != before.get(key)}
             shown = [decision for decision in scan.decisions if decision.key in changed]
-            self._story.say(f"{fine} keys are in use. The issues that changed, and why:")
+            self._story.say(f"{fine} The issues that changed, and why:")
         else:
-            shown = [decision for decision in scan.decisions if decision.verdict != "in use"]
-            self._story.say(f"{fine} keys are in use. Every other one, and why:")
+            shown = [decision for decision in scan.decisions if decision.key in idle]
+            self._story.say(f"{fine} The others, and why:")
         self._story.decisions(shown, "found")
 
     def _report(self) -> None:
