@@ -172,7 +172,7 @@ class Reporting:
                 ended = "was stopped" if stop.is_set() else "is done"
             finally:
                 self._causes.say()
-                left = f", {self._counts['left']} issues are left" if ended != "is done" else ""
+                left = f", {self._counts['left']} left" if ended != "is done" else ""
                 logger.info("Reporting %s%s: %s", ended, left, self._counted())
 
     def _work(self, notices: Notices, tasks: Sequence[Task], stop: threading.Event) -> None:

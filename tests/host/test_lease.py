@@ -175,4 +175,4 @@ def test_a_reporting_that_lost_its_lease_leaves_the_issues_that_it_has_not_begun
     reported = sum(estate.read(issue).timestamps.reported is not None for issue in issues)
     assert 1 <= reported <= WORKERS
     left = len(issues) - reported
-    assert f"Reporting was broken off, {left} issues are left: {reported} reported" in result.output
+    assert f"Reporting was broken off, {left} left: {reported} reported" in result.output

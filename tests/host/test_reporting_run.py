@@ -241,7 +241,7 @@ def test_a_signal_stops_between_two_issues_and_what_was_done_is_recorded(estate:
         rest = process.stderr.read()
 
     assert process.returncode == 130, seen + rest
-    assert f"Reporting was stopped, 3 issues are left: {WORKERS} reported" in rest
+    assert f"Reporting was stopped, 3 left: {WORKERS} reported" in rest
     assert "what was done until now is recorded" in rest
     for issue in issues[:WORKERS]:
         assert estate.read(issue).jira.ticket == estate.tickets_of(issue)[0].key
