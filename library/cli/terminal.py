@@ -77,7 +77,7 @@ def print_table(
     markup. An empty `title` is left out. Where there is no row, that is said below the title.
     """
     shown = Console(file=file)
-    width = shown.width if shown.is_terminal else None
+    width = shutil.get_terminal_size().columns if shown.is_terminal else None
     heading, lines = laid_out(headings, [[*map(plain, row)] for row in rows], width)
     if headings and not rows:
         heading, lines = ("" if title else heading), ["none"]

@@ -1108,7 +1108,7 @@ def test_with_v_each_skipped_key_is_a_line_and_with_q_only_questions_are_asked(e
 def test_on_a_terminal_a_plan_says_each_key_once_and_with_v_twice(estate: Estate) -> None:
     due, new = estate.add_due_issue("ann"), estate.add_issue("new")
     for options, times in (("--dry-run",), 1), (("--dry-run", "-v"), 2):
-        shown = estate.dialogue(REMEDIATION, *options)
+        shown = estate.dialogue(REMEDIATION, *options, columns=80)
         assert shown.exit_code() == 0, shown.screen
         assert [shown.screen.count(issue.issue_id) for issue in (due, new)] == [times, times]
         said = "Nothing was changed; the dry run is done: 1 would be switched off, 1 skipped, 0 failed"

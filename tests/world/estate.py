@@ -335,8 +335,8 @@ class Estate:
         """Run a command as an operator or cron does: a process of its own, no terminal."""
         return run_in(self.folder, module, *arguments)
 
-    def dialogue(self, module: str, *arguments: str, kind: str = "dumb") -> Dialogue:
-        """Start a command on a terminal of its own, of this kind (TERM)."""
-        dialogue = Dialogue(module, *arguments, cwd=self.folder, kind=kind)
+    def dialogue(self, module: str, *arguments: str, kind: str = "dumb", columns: int = 200) -> Dialogue:
+        """Start a command on a terminal of its own, of this kind (TERM) and width."""
+        dialogue = Dialogue(module, *arguments, cwd=self.folder, kind=kind, columns=columns)
         self.dialogues.append(dialogue)
         return dialogue

@@ -74,11 +74,11 @@ def read_to(lines: IO[str] | None, text: str) -> str:
 class Dialogue:
     """A command that runs on a pseudo-terminal, as in an operator's shell."""
 
-    def __init__(self, module: str, *arguments: str, cwd: Path, kind: str) -> None:
+    def __init__(self, module: str, *arguments: str, cwd: Path, kind: str, columns: int = 200) -> None:
         self._terminal, far_end = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env={**process_environment(), "TERM": kind, "COLUMNS": "200"},
+            env={**process_environment(), "TERM": kind, "COLUMNS": str(columns)},
             cwd=cwd,
             stdin=far_end,
             stdout=far_end,
