@@ -98,8 +98,12 @@ class SwitchingOff:
     # --- whether a key may be switched off ---
 
     def order(self, issue: Issue) -> tuple[object, ...]:
-        """The longest idle first; last of all what could not be switched off before, so that it holds nothing up."""
-        return issue.remediation_error is not None, issue.details.last_used, issue.issue_id
+        """The longest idle first, and after them in turn what could not be switched off before.
+
+        What failed longest ago is the first of these, so that every one is tried again, whatever ends a run.
+        """
+        failed = issue.remediation_error
+        return failed is not None, failed and failed.time, issue.details.last_used, issue.issue_id
 
     def due(self, issue: Issue) -> datetime | None:
         """When a run like this may switch off a key that is not switched off; None if nobody knows yet."""

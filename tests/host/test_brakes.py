@@ -100,6 +100,24 @@ def test_what_could_not_be_switched_off_before_comes_last(estate: Estate, wire: 
     assert [estate.key_status(issue) for issue in issues] == ["Active"] * 3 + ["Inactive"] * 3
 
 
+def test_what_failed_longest_ago_is_tried_first_of_those_so_that_none_waits_for_ever(
+    estate: Estate, wire: Wire
+) -> None:
+    issues = [estate.add_due_issue(f"ann-{n}", idle_days=300 - n) for n in range(6)]
+    failing = {issue.issue_id for issue in issues}
+    wire.react(
+        "UpdateAccessKey",
+        lambda request: failure("LimitExceeded") if form(request)["AccessKeyId"] in failing else None,
+    )
+    for _ in range(2):
+        assert "0 switched off, 0 completed, 3 skipped, 3 failed" in estate.remediate().output
+    # Four can never be switched off, more than a run takes.
+    failing -= {issue.issue_id for issue in issues[4:]}
+    assert "0 switched off, 0 completed, 3 skipped, 3 failed" in estate.remediate().output
+    assert "2 switched off, 0 completed, 0 skipped, 4 failed" in estate.remediate().output
+    assert [estate.key_status(issue) for issue in issues] == ["Active"] * 4 + ["Inactive"] * 2
+
+
 def test_failures_that_are_not_in_a_row_end_nothing(estate: Estate, wire: Wire) -> None:
     issues = [estate.add_due_issue(f"ann-{n}", idle_days=300 - n) for n in range(6)]
     failing = {issues[n].issue_id for n in (0, 1, 3, 4)}

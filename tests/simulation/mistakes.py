@@ -85,8 +85,14 @@ MISTAKES = (
     Mistake(
         "failed keys first",
         "reporting_remediation/remediation/switching_off.py",
-        "        return issue.remediation_error is not None,",
-        "        return issue.remediation_error is None,",
+        "        return failed is not None,",
+        "        return failed is None,",
+    ),
+    Mistake(
+        "failed keys in no turn",
+        "reporting_remediation/remediation/switching_off.py",
+        "failed and failed.time,",
+        "None,",
     ),
     Mistake(
         "failed keys protect",
