@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from library import messages
@@ -41,10 +43,13 @@ def tasks_of(
 ) -> list[Task]:
     """The task of each issue as of `now` (UTC), the longest idle first; `limit` caps the new reports.
 
+    Those of which somebody could not be told before come last, in another order each run: a run gives a service up
+    that fails a few times in a row, so some that never go through would hold up the same others each time.
+
     An issue with which something is wrong has none: that is said, and counted as `failed`.
     """
     tasks, new = [], 0
-    for issue in sorted(issues, key=lambda each: (each.details.last_used, each.issue_id)):
+    for issue in sorted(issues, key=partial(_turn, now=now)):
         with by_itself(issue.name, counts):
             details = issue.details
             exemption = whitelist.find(issue.account_id, details.username, issue.issue_id, now, details.tags)
@@ -56,6 +61,14 @@ def tasks_of(
             tasks.append(Task(issue, step))
     _warn_of_waiting(tasks)
     return tasks
+
+
+def _turn(issue: Issue, now: datetime) -> tuple[bool, bytes, datetime | None, str]:
+    failed = bool(issue.jira.failed or issue.slack.failed or issue.slack.owed)
+    lot = (
+        hashlib.sha256(f"{now.isoformat()} {issue.account_id} {issue.issue_id}".encode()).digest() if failed else b""
+    )
+    return failed, lot, issue.details.last_used, issue.issue_id
 
 
 def _warn_of_waiting(tasks: Sequence[Task]) -> None:
