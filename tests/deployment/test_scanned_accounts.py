@@ -9,10 +9,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deployment.local.scanned_accounts import Control, KeySeed, Population
+from deployment.local.scanned_accounts import Control, KeySeed
 from deployment.local.scanned_accounts.server import ScannedAccounts
-from library.aws.credential_report import CredentialReport
-from library.issues.report_rows import SlotKind
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -212,35 +210,6 @@ def test_time_passes_for_every_user_and_key(server: ScannedAccounts, control: Co
         ((NOW - timedelta(days=11)).isoformat(), None),
     }
     assert state[SLAVE]["bob"]["created"] == (NOW - timedelta(days=10)).isoformat()
-
-
-def test_the_credential_report_is_of_this_moment_and_has_every_user_and_the_root_user(
-    server: ScannedAccounts, control: Control
-) -> None:
-    population: Population = {
-        SLAVE: {
-            "smith,john": {"created_days_ago": 400, "keys": [{"created_days_ago": 300, "last_used_days_ago": 200}]},
-            "two": {"keys": [{"created_days_ago": 300}, {"created_days_ago": 20, "status": "Inactive"}]},
-            "none": {"keys": []},
-        }
-    }
-    control.populate(population, NOW)
-    client = iam(server, SLAVE)
-    with pytest.raises(ClientError, match="ReportNotPresent"):
-        client.get_credential_report()
-    while client.generate_credential_report()["State"] != "COMPLETE":
-        pass
-    began = datetime.now(UTC).replace(microsecond=0)
-    answer = client.get_credential_report()
-    assert began <= answer["GeneratedTime"] <= datetime.now(UTC)
-    report = CredentialReport(answer["Content"], lambda moment: NOW - moment > timedelta(days=90), NOW)
-    rows = {row.user: row for group in report.groups.values() for row in group.rows}
-    assert {name: [slot.kind for slot in row.slots] for name, row in rows.items()} == {
-        "smith,john": [SlotKind.HELD, SlotKind.EMPTY],
-        "two": [SlotKind.HELD, SlotKind.OFF],
-        "none": [SlotKind.EMPTY, SlotKind.EMPTY],
-    }
-    assert (report.keys, report.root_keys) == (3, 0)
 
 
 def test_a_user_has_the_path_that_was_asked_for(server: ScannedAccounts, control: Control) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-from datetime import UTC, datetime
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
@@ -21,8 +18,6 @@ _PAGE = 100
 _LARGEST_PAGE = 1000
 
 _rename = IAMBackend.update_user
-_moto_report = IAMBackend.get_credential_report
-_moto_answer = IamResponse.get_credential_report
 
 
 @functools.cache
@@ -30,9 +25,8 @@ def mend() -> None:
     """Mend moto for this process; a second call does nothing."""
     _page("list_users", "Users", lambda user: user.name)
     _page("list_access_keys", "AccessKeyMetadata", lambda key: key.access_key_id)
-    for replacement in (get_access_key_last_used, get_credential_report, update_user):
+    for replacement in (get_access_key_last_used, update_user):
         setattr(IAMBackend, replacement.__name__, replacement)
-    IamResponse.get_credential_report = _made_now  # type: ignore[method-assign]
 
 
 def get_access_key_last_used(self: IAMBackend, access_key_id: str) -> dict[str, Any]:
@@ -53,50 +47,6 @@ def update_user(
     self.tagger.tag_resource(user.arn, tags)
     for key in user.access_keys:
         key.user_name = user.name
-
-
-def get_credential_report(self: IAMBackend) -> str:
-    """All columns of each user, and the root user's row: moto leaves out that one, and when a key was used.
-
-    An account's root user has no access keys.
-    """
-    columns = _moto_report(self).partition("\n")[0].split(",")
-    text = StringIO()
-    rows = csv.DictWriter(text, columns, restval="N/A", lineterminator="\n")
-    rows.writeheader()
-    root = {"user": "<root_account>", "arn": f"arn:{self.partition}:iam::{self.account_id}:root"}
-    rows.writerow({**root, "user_creation_time": _iso(datetime(2015, 1, 1)), **_slots([])})
-    for user in self.users.values():
-        about = {"user": user.name, "arn": user.arn, "user_creation_time": _iso(user.create_date)}
-        rows.writerow({**about, **_slots(user.access_keys)})
-    return text.getvalue()
-
-
-def _slots(keys: list[Any]) -> dict[str, str]:
-    cells = {f"access_key_{number}_active": "false" for number in (1, 2)}
-    for number, key in enumerate(keys, 1):
-        slot = f"access_key_{number}"
-        cells |= {
-            f"{slot}_active": str(key.status == "Active").lower(),
-            f"{slot}_last_rotated": _iso(key.create_date),
-        }
-        if key.last_used:
-            cells |= {
-                f"{slot}_last_used_date": _iso(key.last_used.timestamp),
-                f"{slot}_last_used_region": key.last_used.region,
-                f"{slot}_last_used_service": key.last_used.service,
-            }
-    return cells
-
-
-def _iso(moment: datetime) -> str:
-    return moment.replace(tzinfo=UTC).isoformat()
-
-
-def _made_now(self: IamResponse) -> ActionResult:
-    """Made at this moment, where moto says 2015 of a report that it makes at this moment, too."""
-    result: Any = _moto_answer(self).result
-    return ActionResult({**result, "GeneratedTime": datetime.now(UTC).replace(tzinfo=None)})
 
 
 def _page(operation: str, entries: str, identity: Callable[[Any], str]) -> None:
