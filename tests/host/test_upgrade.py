@@ -44,6 +44,9 @@ def scan() -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[HANDLER.stem] = module
     spec.loader.exec_module(module)
+    for handler in module.logger.handlers:
+        # The logger of an earlier test of this process has that test's terminal.
+        handler.stream = sys.stdout
     message = json.dumps({"account_id": MAIN, "account_name": "master"})
     module.lambda_handler({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": message}}]}, Context())
 
