@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from library.aws.iam_keys import tags_of_users
+from library.errors import AwsCallFailed
 from library.issues import steps
 from library.issues.access_keys import AccessKey, is_idle
 from library.issues.archive import may_be_archived
@@ -128,17 +129,25 @@ class AccountIssues:
     def archive(self, has_time: Callable[[], bool]) -> int:
         """Set closed issues aside, those that were closed first, as long as there is time; how many.
 
-        At most ARCHIVED_PER_SCAN: the rest is left for later scans.
+        At most ARCHIVED_PER_SCAN: the rest is left for later scans. An issue whose own transaction is cancelled, for
+        anything but others' writes, holds up no other one; of these the first failure is raised at the end.
         """
         old = sorted(
             (issue for issue in self.all if may_be_archived(issue, self._now)),
             key=lambda issue: (issue.timestamps.closed or self._now, issue.issue_id),
         )
-        count = 0
+        count, cancelled = 0, None
         for issue in old[:ARCHIVED_PER_SCAN]:
             if not has_time():
                 break
-            count += self._table.archive(issue, self._now)
+            try:
+                count += self._table.archive(issue, self._now)
+            except AwsCallFailed as error:
+                if error.code != "TransactionCanceledException":
+                    raise
+                cancelled = cancelled or error
+        if cancelled is not None:
+            raise cancelled
         return count
 
     def _reconcile(self, finding: Finding) -> Line:

@@ -154,6 +154,26 @@ def test_what_fails_when_archiving_is_one_warning_and_the_scan_is_complete(
     assert archived(dynamodb) == ["AKIA0", "AKIA1", "AKIA2"]
 
 
+def test_an_issue_that_can_never_be_archived_holds_up_no_other_and_is_told(
+    account: Control, dynamodb: DynamoDBClient, wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(old("AKIALARGE", days=900))
+    put(old())
+    refused = {
+        "__type": "com.amazonaws#TransactionCanceledException",
+        "Message": "Item size has exceeded the maximum allowed size",
+        "CancellationReasons": [{"Code": "ValidationError"}, {"Code": "None"}],
+    }
+    wire.react(
+        "TransactWriteItems",
+        lambda request: answer(400, json.dumps(refused)) if "AKIALARGE" in body_of(request) else None,
+    )
+    identify()
+    assert archived(dynamodb) == ["AKIAOLD"]
+    (warning,) = [line["message"] for line in logged(capsys) if "W-SCAN-04" in line.get("message", "")]
+    assert "Item size has exceeded" in warning
+
+
 # --- a key whose issue is archived ----------------------------------------------------------------------------
 
 
